@@ -1,0 +1,30 @@
+"""For load balancers and monitoring: `/livez`, `/readyz`, `/metrics`."""
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.core.errors import Unavailable
+from app.db.readiness import find_obstacle
+from app.http.errors import problems
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/livez")
+async def livez() -> dict[str, str]:
+    """The process answers. Never asks the database: its outage is no reason to restart us."""
+    return {"status": "alive"}
+
+
+@router.get("/readyz", responses=problems(Unavailable))
+async def readyz() -> dict[str, str]:
+    """The database can be reached and has the schema that this version needs."""
+    if (obstacle := await find_obstacle()) is not None:
+        raise Unavailable(f"Not ready: {obstacle}.", retry_after_seconds=1)
+    return {"status": "ready"}
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics() -> Response:
+    """Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

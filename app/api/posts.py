@@ -1,0 +1,135 @@
+"""Posts: `/posts`."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
+from pydantic import Field
+
+from app.core.errors import (
+    Forbidden,
+    NotFound,
+    PreconditionRequired,
+    Stale,
+    Unauthenticated,
+)
+from app.core.text import OneLine, PlainText
+from app.db.models import Post
+from app.db.models.post import CONTENT_MAX_LENGTH
+from app.http.conditions import IfMatch, IfNoneMatch, OptionalIfMatch, etag, not_modified
+from app.http.deps import CurrentUser, Db, ReadDb
+from app.http.errors import problems
+from app.http.paging import BeforeId, Limit, Page, page
+from app.http.schemas import MAX_ID, Payload, PostId, View
+from app.services import posts
+
+router = APIRouter(prefix="/api/v1/posts", tags=["posts"])
+
+Title = Annotated[str, Field(min_length=1, max_length=200), OneLine]
+Content = Annotated[str, Field(max_length=CONTENT_MAX_LENGTH), PlainText]
+
+
+class PostCreate(Payload):
+    title: Title
+    content: Content
+
+
+class PostUpdate(Payload):
+    """Fields that are absent stay as they are."""
+
+    title: Title = Field(default_factory=str)
+    content: Content = Field(default_factory=str)
+
+
+class AuthorRead(View):
+    id: int
+    username: str
+
+
+class PostRead(View):
+    id: int
+    title: str
+    content: str
+    author: AuthorRead
+    version: int
+    created_at: datetime
+    updated_at: datetime | None
+
+
+class PostPage(View):
+    """`next_cursor` asks for the next page; null on the last."""
+
+    items: list[PostRead]
+    next_cursor: str | None
+
+
+@router.get("", response_model=PostPage)
+async def list_posts(
+    db: ReadDb,
+    before_id: BeforeId,
+    request: Request,
+    response: Response,
+    limit: Limit = 20,
+    author_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+) -> Page[Post]:
+    """Posts, newest first."""
+    rows = await posts.list_posts(db, before_id=before_id, limit=limit + 1, author_id=author_id)
+    return page(rows, limit, lambda post: post.id, request, response)
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=PostRead,
+    responses=problems(Unauthenticated),
+)
+async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> Post:
+    """Write a post."""
+    post = await posts.create_post(db, user, **body.model_dump())
+    response.headers["Location"] = f"{router.prefix}/{post.id}"
+    response.headers["ETag"] = etag(post.version)
+    return post
+
+
+@router.get("/{post_id}", response_model=PostRead, responses=problems(NotFound))
+async def get_post(
+    db: ReadDb, post_id: PostId, known: IfNoneMatch, response: Response
+) -> Post | Response:
+    """One post."""
+    post = await posts.get_post(db, post_id)
+    if post.version in known:
+        return not_modified(post.version)
+    response.headers["ETag"] = etag(post.version)
+    return post
+
+
+@router.patch(
+    "/{post_id}",
+    response_model=PostRead,
+    responses=problems(Unauthenticated, Forbidden, NotFound, Stale, PreconditionRequired),
+)
+async def update_post(
+    db: Db,
+    user: CurrentUser,
+    post_id: PostId,
+    versions: IfMatch,
+    body: PostUpdate,
+    response: Response,
+) -> Post:
+    """Change your own post."""
+    changes = body.model_dump(exclude_unset=True)
+    post = await posts.update_post(db, post_id, user, versions, **changes)
+    response.headers["ETag"] = etag(post.version)
+    return post
+
+
+@router.delete(
+    "/{post_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(Unauthenticated, Forbidden, NotFound, Stale),
+)
+async def delete_post(
+    db: Db, user: CurrentUser, post_id: PostId, versions: OptionalIfMatch
+) -> None:
+    """Delete your own post, or as an admin any."""
+    await posts.delete_post(db, post_id, user, versions)

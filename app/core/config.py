@@ -1,0 +1,121 @@
+"""Settings: the environment first, then the file `.env`; `.env.example` lists them all."""
+
+import os
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
+
+
+def _normalise_url(value: str) -> str:
+    """Any of the three common spellings, as the one that SQLAlchemy's asyncpg dialect wants."""
+    scheme, separator, rest = value.partition("://")
+    if scheme not in _SCHEMES or not separator:
+        expected = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+        raise ValueError(f"must begin with one of {expected}")
+    url = f"postgresql+asyncpg://{rest}"
+    try:
+        port, database = urlsplit(url).port, urlsplit(url).path.strip("/")
+    except ValueError:
+        raise ValueError("has a port that is not a number from 0 to 65535") from None
+    if port == 0 or not database:
+        raise ValueError("must name a port and a database: postgresql+asyncpg://user:pass@host/db")
+    return url
+
+
+class Settings(BaseSettings):
+    """What can be set from outside. A name ends with its unit where it has one."""
+
+    model_config = SettingsConfigDict(env_file=os.environ.get("ENV_FILE", ".env"))
+
+    DATABASE_URL: Annotated[str, AfterValidator(_normalise_url)] = Field(
+        "postgresql+asyncpg://postgres:postgres@localhost:5432/app",
+        repr=False,
+        description="Where PostgreSQL is; postgres:// and postgresql:// are accepted too.",
+    )
+    DEBUG: bool = Field(default=False, description="Log every SQL statement with its parameters.")
+    ENVIRONMENT: Literal["development", "production"] = Field(
+        "development", description="`production` logs JSON and refuses what loses data."
+    )
+
+    DB_POOL_SIZE: int = Field(
+        10, ge=1, le=1000, description="Connections that a process keeps open."
+    )
+    DB_MAX_OVERFLOW: int = Field(
+        0, ge=0, le=1000, description="Further connections, closed after each use (docs/adr/0004)."
+    )
+    DB_POOL_TIMEOUT_SECONDS: float = Field(
+        2, gt=0, le=60, description="How long a request waits for a connection before its 503."
+    )
+    DB_POOL_RECYCLE_SECONDS: int = Field(
+        1800, ge=60, le=86_400, description="A connection older than this is replaced."
+    )
+    DB_PRE_PING: bool = Field(
+        default=False,
+        description="Ask the server before each use of a connection, at three round trips; "
+        "without it a closed connection is noticed for free (docs/adr/0004).",
+    )
+    DB_CONNECT_TIMEOUT_SECONDS: float = Field(
+        2, gt=0, le=60, description="How long opening a connection may take."
+    )
+    DB_COMMAND_TIMEOUT_SECONDS: float = Field(
+        5, gt=0, le=600, description="How long this side waits for the answer to a statement."
+    )
+    DB_STATEMENT_TIMEOUT_SECONDS: float = Field(
+        4, ge=0, le=600, description="After this PostgreSQL cancels a statement; 0: never."
+    )
+    DB_LOCK_TIMEOUT_SECONDS: float = Field(
+        2, ge=0, le=600, description="After this PostgreSQL gives up waiting for a lock; 0: never."
+    )
+    DB_IDLE_TRANSACTION_TIMEOUT_SECONDS: float = Field(
+        10, ge=0, le=3600, description="After this PostgreSQL ends an idle transaction; 0: never."
+    )
+
+    MIGRATION_LOCK_TIMEOUT_SECONDS: float = Field(
+        0.3, gt=0, le=60, description="How long a migration may make others queue behind its lock."
+    )
+    MIGRATION_TRIES: int = Field(
+        20, ge=1, le=1000, description="How often a migration tries to get its lock."
+    )
+
+    MAX_BODY_BYTES: int = Field(
+        1_048_576, ge=1024, le=1_073_741_824, description="A larger request body is refused (413)."
+    )
+    TOKEN_LIFETIME_SECONDS: int = Field(
+        2_592_000, ge=60, le=31_536_000, description="How long an access token is good for."
+    )
+    PASSWORD_MIN_LENGTH: int = Field(
+        15, ge=8, le=64, description="Characters a password has at least (NIST SP 800-63B-4: 15)."
+    )
+    PASSWORD_HASH_THREADS: int = Field(
+        1, ge=1, le=64, description="Passwords hashed at once, each on a thread of its own."
+    )
+    ARGON2_MEMORY_KIB: int = Field(
+        19_456, ge=19_456, le=4_194_304, description="Memory one password hash takes."
+    )
+    ARGON2_TIME_COST: int = Field(2, ge=2, le=100, description="Passes over that memory.")
+    ARGON2_PARALLELISM: int = Field(1, ge=1, le=64, description="Lanes of one password hash.")
+
+
+def load_settings() -> Settings:
+    """The settings; a wrong one ends the process with a line that names it, without its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(map(str, item['loc']))}: {_reason(item['type'], item['msg'])}"
+            for item in error.errors(include_input=False, include_context=False)
+        ]
+        raise SystemExit("\n".join(lines)) from None
+
+
+def _reason(kind: str, message: str) -> str:
+    if kind == "extra_forbidden":
+        return "no such setting; .env.example lists them all"
+    return message.removeprefix("Value error, ")
+
+
+settings = load_settings()

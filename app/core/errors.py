@@ -1,0 +1,100 @@
+"""What can go wrong, as the caller is told it.
+
+AppError               becomes a problem document (RFC 9457) or one line on a terminal
+├── Invalid        422 the request is understood but a value in it is not acceptable
+├── Unauthenticated 401 no valid token
+├── Forbidden      403 a valid token, but not for this
+├── NotFound       404
+├── Conflict       409 the database already holds something that contradicts it
+├── Stale          412 If-Match names a version that is no longer the current one
+├── PreconditionRequired 428 If-Match is missing
+└── Unavailable    503 nothing is wrong with the request: try again
+OperatorError          the person who runs the service must act; one line says how
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: where it stands, a stable code for programs, a sentence for people."""
+
+    field: str
+    code: str
+    message: str
+
+
+class AppError(Exception):
+    """A failure whose text may be shown to whoever caused it: never put input or SQL into `detail`.
+
+    `status` is HTTP's number for the kind; `code` names the kind in `/problems/<code>`.
+    """
+
+    status: ClassVar[int]
+    code: ClassVar[str]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        errors: tuple[FieldError, ...] = (),
+        retry_after_seconds: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.errors = errors
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Invalid(AppError):
+    status = 422
+    code = "invalid"
+    title = "The request has invalid values"
+
+
+class Unauthenticated(AppError):
+    status = 401
+    code = "unauthenticated"
+    title = "A valid access token is required"
+
+
+class Forbidden(AppError):
+    status = 403
+    code = "forbidden"
+    title = "This is not allowed"
+
+
+class NotFound(AppError):
+    status = 404
+    code = "not-found"
+    title = "There is no such thing"
+
+
+class Conflict(AppError):
+    status = 409
+    code = "conflict"
+    title = "The request contradicts what is stored"
+
+
+class Stale(AppError):
+    status = 412
+    code = "stale"
+    title = "It has changed since you read it"
+
+
+class PreconditionRequired(AppError):
+    status = 428
+    code = "precondition-required"
+    title = "Say which version you change"
+
+
+class Unavailable(AppError):
+    status = 503
+    code = "unavailable"
+    title = "The service cannot answer right now"
+
+
+class OperatorError(Exception):
+    """Wrong setting, no database, port in use: the message is one line that says what to do."""

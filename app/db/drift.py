@@ -1,0 +1,71 @@
+"""Whether the migrations make exactly what the models say.
+
+Alembic's own check does not see a changed CHECK expression, generated column or partial index.
+Two dumps do: one of a migrated database, one of a database made from the models.
+"""
+
+import difflib
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import NullPool, create_engine, text
+
+import app.db.models  # noqa: F401 - so that Base.metadata knows all tables
+from app.db import migrate
+from app.db.base import Base
+from app.db.embedded import Server, binary, run_postgres
+from app.db.url import psycopg_url
+
+
+@contextmanager
+def throw_away_postgres() -> Iterator[Server]:
+    """A PostgreSQL that is gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        run_postgres(Path(folder) / "postgres", durable=False) as server,
+    ):
+        yield server
+
+
+def find_drift() -> str:
+    """What differs, for people to read; empty when nothing does. Starts a PostgreSQL for it."""
+    with throw_away_postgres() as server:
+        return compare(server.url("migrated"), server.url("modelled"), server.url("postgres"))
+
+
+def compare(migrated: str, modelled: str, maintenance: str) -> str:
+    """As `find_drift`, in two databases that this makes with the help of a third one."""
+    _create_databases(maintenance, migrated, modelled)
+    migrate.upgrade(migrated)
+    engine = create_engine(psycopg_url(modelled), poolclass=NullPool)
+    with engine.begin() as connection:
+        Base.metadata.create_all(connection)
+    try:
+        command.check(migrate.config(migrated))
+    except CommandError as error:
+        return str(error)
+    lines = difflib.unified_diff(
+        dump(migrated).splitlines(), dump(modelled).splitlines(), "migrations", "models", n=2
+    )
+    return "\n".join(lines)
+
+
+def dump(url: str) -> str:
+    """The schema as SQL, without what differs between equal databases."""
+    options = ["--schema-only", "--no-owner", "--exclude-table=alembic_version"]
+    command = [str(binary("pg_dump")), *options, "--restrict-key=x", f"--dbname={url}"]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+
+
+def _create_databases(maintenance: str, *urls: str) -> None:
+    engine = create_engine(
+        psycopg_url(maintenance), poolclass=NullPool, isolation_level="AUTOCOMMIT"
+    )
+    with engine.connect() as connection:
+        for url in urls:
+            connection.execute(text(f'CREATE DATABASE "{psycopg_url(url).database}"'))

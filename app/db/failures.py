@@ -1,0 +1,110 @@
+"""What an error from the database means: for the caller (`classify`), for the operator (`explain`).
+
+By SQLSTATE first, by type where there is none: with asyncpg most errors are a bare DBAPIError.
+"""
+
+import socket
+from functools import cache
+
+from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.core.errors import AppError, Conflict, FieldError, Invalid, Stale, Unavailable
+from app.db.base import Base
+
+# What the exception handlers catch; `classify` says None for those that are defects.
+DATABASE_ERRORS = (SQLAlchemyError, OSError)
+
+_TRY_AT_ONCE = {"40001", "40P01", "55P03"}  # serialisation failure, deadlock, lock not available
+_UNAVAILABLE = {"57014", "25P03", "25006", "3D000", "28P01", "28000", "53100", "53300"}
+_NOT_MIGRATED = {"42P01", "42703"}  # no such table, no such column
+_UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
+
+
+def classify(error: BaseException) -> AppError | None:
+    """The error as its caller should see it, or None when it is a defect of this program."""
+    if isinstance(error, StaleDataError):
+        return Stale("Somebody else changed it at the same moment.")
+    if isinstance(error, PoolTimeoutError):
+        return Unavailable("All database connections are in use.", retry_after_seconds=1)
+    if isinstance(error, DBAPIError):
+        return _classify_sqlstate(error)
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+        return Unavailable("The database cannot be reached.", retry_after_seconds=1)
+    return None
+
+
+def _classify_sqlstate(error: DBAPIError) -> AppError | None:
+    state = sqlstate(error) or ""
+    if state.startswith("23"):
+        return _classify_constraint(state, error)
+    if state.startswith("22"):
+        return Invalid("A value cannot be stored.")
+    if state in _TRY_AT_ONCE:
+        return Unavailable("Others work on the same data.", retry_after_seconds=0)
+    if state in _NOT_MIGRATED:
+        return Unavailable("The database is being set up.", retry_after_seconds=5)
+    if state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES or error.connection_invalidated:
+        return Unavailable("The database cannot answer right now.", retry_after_seconds=1)
+    return None
+
+
+def _classify_constraint(state: str, error: DBAPIError) -> AppError:
+    name = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None) or ""
+    fields = _constraint_fields().get(name, ())
+    if state == "23505":
+        taken = tuple(FieldError(field, "taken", "is already taken") for field in fields)
+        return Conflict("It exists already.", errors=taken)
+    if state == "23503":
+        return Conflict("Something that this refers to no longer exists.")
+    broken = tuple(FieldError(field, "invalid", "is not acceptable") for field in fields)
+    return Invalid("A value breaks a rule of the database.", errors=broken)
+
+
+@cache
+def _constraint_fields() -> dict[str, tuple[str, ...]]:
+    """Each constraint's columns by its name: which field a violation is about."""
+    return {
+        str(constraint.name): tuple(column.name for column in constraint.columns)
+        for table in Base.metadata.tables.values()
+        for constraint in table.constraints
+        if isinstance(constraint, UniqueConstraint | CheckConstraint)
+    }
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's five-character code, whichever driver raised the error."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None)
+
+
+_ADVICE = {
+    "28P01": "the password in DATABASE_URL is wrong",
+    "28000": "the user in DATABASE_URL may not connect",
+    "3D000": "the database in DATABASE_URL does not exist: create it (`createdb`)",
+    "42P01": "the database has not been migrated: run `app db upgrade`",
+    "42703": "the database has not been migrated: run `app db upgrade`",
+    "53300": "PostgreSQL has no connection left: raise max_connections or lower DB_POOL_SIZE",
+    "57P03": "PostgreSQL is starting up: try again in a moment",
+}
+# psycopg has no SQLSTATE for an error while connecting: libpq gives it only as text.
+_ADVICE_BY_TEXT = {
+    "password authentication failed": _ADVICE["28P01"],
+    "no password supplied": _ADVICE["28P01"],
+    "does not exist": _ADVICE["3D000"],
+    "too many clients": _ADVICE["53300"],
+    "starting up": _ADVICE["57P03"],
+}
+
+
+def explain(error: BaseException) -> str:
+    """One line for whoever runs the service: what is wrong with the database, and what to do."""
+    if advice := _ADVICE.get(sqlstate(error) or ""):
+        return advice
+    if isinstance(error, DBAPIError):
+        text = str(error.orig)
+        for sign, advice in _ADVICE_BY_TEXT.items():
+            if sign in text:
+                return advice
+    return "PostgreSQL cannot be reached: start it (`app postgres`) or correct DATABASE_URL"

@@ -1,0 +1,37 @@
+"""Create all tables at once, for throw-away databases: `python -m app.db.init_db`.
+
+Everything else is migrated: `app db upgrade`.
+"""
+
+import asyncio
+import sys
+
+import app.db.models  # noqa: F401 - so that Base.metadata knows all tables
+from app.core.config import settings
+from app.core.errors import OperatorError
+from app.db import migrate
+from app.db.base import Base
+from app.db.failures import DATABASE_ERRORS, explain
+from app.db.session import engine
+
+
+async def create_tables() -> None:
+    """Create the tables that are missing, and record that the schema is the newest."""
+    if settings.ENVIRONMENT == "production":
+        raise OperatorError("ENVIRONMENT is production: run `app db upgrade` instead")
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+    except DATABASE_ERRORS as error:
+        raise OperatorError(explain(error)) from error
+    finally:
+        await engine.dispose()
+    migrate.stamp()
+
+
+if __name__ == "__main__":
+    try:
+        asyncio.run(create_tables())
+    except OperatorError as error:
+        sys.exit(str(error))
+    print("The tables exist.")

@@ -1,0 +1,7 @@
+"""Every model, imported here so that `Base.metadata` and the mappers know all tables."""
+
+from app.db.models.access_token import AccessToken
+from app.db.models.post import Post
+from app.db.models.user import User
+
+__all__ = ["AccessToken", "Post", "User"]

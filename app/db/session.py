@@ -1,0 +1,114 @@
+"""The engine, and the doors to it: `get_db` to write, `get_read_db` to read.
+
+A stream, a background task or a command opens a session of its own:
+`async with AsyncSessionFactory.begin() as db`.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, NoReturn
+
+from sqlalchemy import URL, event
+from sqlalchemy.engine import AdaptedConnection, ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import Session
+
+from app.core.config import settings
+from app.db.url import asyncpg_url
+
+READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
+
+
+def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - create_engine's
+    """An engine with the settings' pool and timeouts; `options` of create_engine go on top."""
+    pool = {
+        "echo": settings.DEBUG,
+        "pool_size": settings.DB_POOL_SIZE,
+        "max_overflow": settings.DB_MAX_OVERFLOW,
+        "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
+        "pool_recycle": settings.DB_POOL_RECYCLE_SECONDS,
+        "pool_pre_ping": settings.DB_PRE_PING,
+        "pool_use_lifo": True,
+    }
+    try:
+        made = create_async_engine(url, connect_args=_connect_args(), **(pool | options))
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"{error.name} is not installed: pip install {error.name}") from None
+    event.listen(made.sync_engine, "checkout", _refuse_closed)
+    event.listen(made.sync_engine, "handle_error", _leave_demoted_primary)
+    return made
+
+
+def _connect_args() -> dict[str, Any]:
+    """Every wait has an end, here and on the server: a request must never hang."""
+    return {
+        "timeout": settings.DB_CONNECT_TIMEOUT_SECONDS,
+        "command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,
+        "server_settings": {
+            "application_name": "plumbline",
+            "timezone": "UTC",
+            "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
+            "lock_timeout": _milliseconds(settings.DB_LOCK_TIMEOUT_SECONDS),
+            "idle_in_transaction_session_timeout": _milliseconds(
+                settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
+            ),
+        },
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
+
+
+def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
+    """Test a connection before use without a round trip: asyncio has seen the server's goodbye."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this connection")
+
+
+def _leave_demoted_primary(context: ExceptionContext) -> None:
+    """After a failover the pool's connections lead to a server that only reads: drop them."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
+class _ReadSession(Session):
+    """Each statement of it is a transaction of its own, so it must not write."""
+
+
+@event.listens_for(_ReadSession, "before_flush")
+def _refuse_writes(*_: object) -> NoReturn:
+    raise TypeError("a read session stores nothing: take Db instead of ReadDb")
+
+
+engine = make_engine(asyncpg_url())
+
+# close_resets_only=False: a session used after its request raises, instead of taking a connection
+# that nobody gives back.
+AsyncSessionFactory = async_sessionmaker(engine, expire_on_commit=False, close_resets_only=False)
+
+# AUTOCOMMIT: one round trip a statement instead of BEGIN, statement, ROLLBACK.
+ReadSessionFactory = async_sessionmaker(
+    engine,
+    expire_on_commit=False,
+    close_resets_only=False,
+    sync_session_class=_ReadSession,
+    execution_options={"isolation_level": "AUTOCOMMIT"},
+)
+
+
+async def get_db() -> AsyncIterator[AsyncSession]:
+    """One request, one transaction: committed if the handler returned, rolled back if it raised."""
+    async with AsyncSessionFactory.begin() as session:
+        yield session
+
+
+async def get_read_db() -> AsyncIterator[AsyncSession]:
+    """For requests that only read: no transaction, so each statement sees the newest rows."""
+    async with ReadSessionFactory() as session:
+        yield session

@@ -1,0 +1,37 @@
+"""What routes ask for: a session, the user."""
+
+from typing import Annotated
+
+from fastapi import Depends
+from fastapi.security import OAuth2PasswordBearer
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.errors import Unauthenticated
+from app.db.models import AccessToken, User
+from app.db.session import ReadSessionFactory, get_db, get_read_db
+from app.services import tokens
+
+# scope="function": commit before the response leaves, so a 201 is never sent for a failed commit.
+Db = Annotated[AsyncSession, Depends(get_db, scope="function")]
+ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
+
+_bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
+
+
+async def _current_token(token: Annotated[str | None, Depends(_bearer)]) -> AccessToken:
+    """In a session of its own that ends here: a request never holds two connections at once."""
+    if token is None:
+        raise Unauthenticated("Send an access token: Authorization: Bearer <token>.")
+    async with ReadSessionFactory() as db:
+        return await tokens.authenticate(db, token)
+
+
+CurrentToken = Annotated[AccessToken, Depends(_current_token)]
+
+
+def _current_user(token: CurrentToken) -> User:
+    return token.user
+
+
+# Who asks; read before the transaction of the route and not part of it.
+CurrentUser = Annotated[User, Depends(_current_user)]

@@ -1,0 +1,161 @@
+"""Every error as one problem document (RFC 9457). None of them repeats what was sent."""
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from app.core.errors import AppError, FieldError, Invalid, Unauthenticated, Unavailable
+from app.core.logging import request_id
+from app.db import failures
+
+MEDIA_TYPE = "application/problem+json"
+MAX_REPORTED_FIELDS = 20
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class ProblemField(BaseModel):
+    field: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[ProblemField] | None = None
+
+
+def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides success, for its OpenAPI description."""
+    return {
+        kind.status: {
+            "description": kind.title,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for kind in kinds
+    }
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: tuple[FieldError, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem document as a response."""
+    current = request_id.get() or ""
+    document: dict[str, Any] = {
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": f"urn:uuid:{current}",
+        "request_id": current,
+    }
+    if errors:
+        document["errors"] = [
+            {"field": error.field, "code": error.code, "message": error.message} for error in errors
+        ]
+    return Response(json.dumps(document), status, headers, media_type=MEDIA_TYPE)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every exception that leaves a route one of the answers below."""
+    app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind in failures.DATABASE_ERRORS:
+        app.add_exception_handler(kind, _on_database_error)
+
+
+async def _on_app_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(
+        error.status, error.code, error.title, error.detail, errors=error.errors, headers=headers
+    )
+
+
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    meaning = failures.classify(error)
+    if meaning is None:
+        raise error
+    if isinstance(meaning, Unavailable):
+        log.warning("database failure", cause=failures.explain(error), error=repr(error)[:500])
+    return await _on_app_error(request, meaning)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    """The framework's own refusals: unknown route, wrong method, unreadable body."""
+    assert isinstance(error, HTTPException)
+    return status_problem(HTTPStatus(error.status_code), dict(error.headers or {}))
+
+
+def status_problem(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
+    """A problem that HTTP's own words for the status describe well enough."""
+    code = status.phrase.lower().replace(" ", "-")
+    return problem(
+        status, code, status.phrase, _DETAILS.get(status, status.description), headers=headers
+    )
+
+
+_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "The body could not be read.",
+    HTTPStatus.NOT_FOUND: "There is no such route.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "The header Allow lists the methods of this route.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service accepts.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send the body as application/json, with this Content-Type.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "This is a defect of the service; nothing was stored. Report it with the request_id."
+    ),
+}
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):  # FastAPI leaves a body alone whose type it does not know
+        return status_problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    found = error.errors()[:MAX_REPORTED_FIELDS]
+    fields = tuple(FieldError(_field(e["loc"]), e["type"], _message(e)) for e in found)
+    names = ", ".join(dict.fromkeys(field.field for field in fields))
+    return problem(
+        Invalid.status, Invalid.code, Invalid.title, f"Not acceptable: {names}.", errors=fields
+    )
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    """`("body", "title")` as `title`; a name that is not one of ours only if it is harmless."""
+    path = [str(part) for part in location[1:] if location[1:] and not _is_offset(location)]
+    name = ".".join(path) or str(location[0])
+    return name if re.fullmatch(r"[\w.\[\]-]{1,64}", name, re.ASCII) else "(unreadable name)"
+
+
+def _is_offset(location: tuple[str | int, ...]) -> bool:
+    """Invalid JSON has no field: its location is the position in the body."""
+    return location[0] == "body" and len(location) == 2 and isinstance(location[1], int)  # noqa: PLR2004
+
+
+def _message(error: dict[str, Any]) -> str:
+    if error["type"] == "too_long":  # a text that folding made longer: pydantic counts "items"
+        return f"must have at most {error['ctx']['max_length']} characters"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

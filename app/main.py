@@ -1,0 +1,50 @@
+"""The assembly: `create_app()` is the whole service on one screen."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+
+from app.api import auth, health, posts, users
+from app.core.config import settings
+from app.core.errors import Invalid, Unavailable
+from app.core.logging import configure_logging
+from app.db.readiness import find_obstacle
+from app.db.session import engine
+from app.http.errors import install_error_handlers, problems
+from app.http.middleware import Envelope
+from app.http.openapi import describe_problems
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
+    if (obstacle := await find_obstacle()) is not None:
+        log.error("not ready", reason=obstacle)
+    yield
+    await engine.dispose()
+
+
+def create_app() -> FastAPI:
+    configure_logging()
+    app = FastAPIOffline(
+        title="Plumbline",
+        version="1",
+        description="Users and their posts. Every error is a problem document (RFC 9457).",
+        lifespan=lifespan,
+        redoc_url=None,
+    )
+    for module in (users, auth, posts):
+        app.include_router(module.router, responses=problems(Invalid, Unavailable))
+    app.include_router(health.router)
+    install_error_handlers(app)
+    app.add_middleware(Envelope, max_body_bytes=settings.MAX_BODY_BYTES)
+    describe_problems(app)
+    return app
+
+
+app = create_app()
