@@ -229,13 +229,12 @@ def _last_words(log: IO[bytes], since: int) -> str:
     log.seek(since)
     text = log.read().decode(errors="replace")
     telling = re.findall(r"(?:(?:FATAL|PANIC|DETAIL|error|setpriv):|could not bind).*", text)
-    return "; ".join(telling[-2:] or text.splitlines()[-1:])
+    return f"{'; '.join(telling[-2:] or text.splitlines()[-1:])} (see {log.name})"
 
 
 def _failure(data_dir: Path, reason: str) -> OperatorError:
-    advice = next((ADVICE[it] for it in ADVICE if it in reason), f"see {data_dir}/postgres.log")
-    line = f"PostgreSQL does not run in {data_dir}: {reason}: {advice}"
-    return OperatorError(" ".join(line.split()))
+    advice = "".join(f": {ADVICE[words]}" for words in ADVICE if words in reason)
+    return OperatorError(f"PostgreSQL fails in {data_dir}: {' '.join(reason.split())}{advice}")
 
 
 def _stop(process: subprocess.Popen[bytes], say: Say) -> None:

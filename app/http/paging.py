@@ -56,5 +56,6 @@ def page(
     if len(rows) <= limit:
         return Page(rows, None)
     cursor = write_cursor(key(rows[limit - 1]))
-    response.headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
+    url = request.url.include_query_params(cursor=cursor)
+    response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
     return Page(rows[:limit], cursor)

@@ -1,6 +1,6 @@
 """Posts."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -31,7 +31,4 @@ class Post(Timestamps, Base):
     author: Mapped["User"] = relationship(back_populates="posts", lazy="raise_on_sql")
 
     # An UPDATE names the version that it read: of two writers one gets StaleDataError, not both.
-    __mapper_args__: ClassVar[dict[str, Any]] = {
-        **Timestamps.__mapper_args__,
-        "version_id_col": version,
-    }
+    __mapper_args__ = {**Timestamps.__mapper_args__, "version_id_col": version}  # noqa: RUF012

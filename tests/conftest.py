@@ -1,0 +1,143 @@
+"""People, posts, and a real server on a real socket.
+
+Every test commits for real, through the application's own engine and get_db; afterwards the tables
+are emptied, which takes some 2 ms (docs/adr/0006).
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
+
+import httpx2
+import psycopg
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import security
+from app.db import migrate
+from app.db.base import Base
+from app.db.embedded import Server
+from app.db.models import Post, User
+from app.db.session import AsyncSessionFactory, engine
+from app.main import app
+from tests.people import PASSWORD, make_post, make_user
+from tests.postgres import SERVER
+
+TEMPLATE = "app"
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Server:
+    """The run's PostgreSQL, whose database `app` is migrated, and cloned by whoever needs one."""
+    server = pytestconfig.stash[SERVER]
+    migrate.upgrade(server.url(TEMPLATE))
+    return server
+
+
+@pytest.fixture
+def clone(postgres: Server) -> Iterator[Callable[[], str]]:
+    """Make a migrated database of its own for a test that migrates, crashes or breaks things."""
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"clone_{len(names)}")
+        return clone_database(postgres, names[-1])
+
+    with administrator(postgres) as admin:
+        yield make
+        for name in names:
+            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
+        yield admin
+
+
+def clone_database(postgres: Server, name: str) -> str:
+    with administrator(postgres) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+    return postgres.url(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def _main_database(postgres: Server) -> AsyncIterator[None]:
+    """The database behind DATABASE_URL."""
+    clone_database(postgres, "main")
+    yield
+    await engine.dispose()
+
+
+@pytest.fixture(autouse=True)
+async def _empty_tables(_main_database: None) -> AsyncIterator[None]:
+    yield
+    async with engine.begin() as connection:
+        for table in reversed(Base.metadata.sorted_tables):
+            await connection.execute(table.delete())
+
+
+@pytest.fixture
+async def db() -> AsyncIterator[AsyncSession]:
+    async with AsyncSessionFactory() as session:
+        yield session
+
+
+class _Server(uvicorn.Server):
+    def capture_signals(self) -> nullcontext[None]:  # type: ignore[override]
+        return nullcontext()  # Ctrl-C belongs to pytest
+
+
+@asynccontextmanager
+async def serve(application: FastAPI) -> AsyncIterator[str]:
+    """Serve on a socket, in this event loop, and give the address.
+
+    In-process clients wait until the application has finished, and so never see a response that
+    leaves before the commit.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        config = uvicorn.Config(application, log_config=None, lifespan="on")
+        server = _Server(config)
+        started = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:
+            await asyncio.sleep(0)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await started
+
+
+@pytest.fixture(scope="session")
+async def server(_main_database: None) -> AsyncIterator[str]:
+    async with serve(app) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def client(server: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=server) as client:
+        yield client
+
+
+@pytest.fixture
+async def alice() -> User:
+    return await make_user("alice")
+
+
+@pytest.fixture
+async def bob() -> User:
+    return await make_user("bob")
+
+
+@pytest.fixture
+async def admin() -> User:
+    return await make_user("root", role="admin")
+
+
+@pytest.fixture
+async def post(alice: User) -> Post:
+    """A post of alice's."""
+    return await make_post(alice)

@@ -1,0 +1,33 @@
+"""Starts PostgreSQL for the run, before anything imports `app`: its settings need the URL."""
+
+import os
+import random
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from app.db.embedded import Server, run_postgres
+
+ROOT = Path(__file__).parents[1]
+SERVER = pytest.StashKey[Server]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    stack = ExitStack()
+    early_config.add_cleanup(stack.close)
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plumbline-")))
+    port = random.randrange(20_000, 30_000)
+    server = stack.enter_context(run_postgres(folder / "postgres", port=port, durable=False))
+    early_config.stash[SERVER] = server
+    _hide_own_settings()
+    os.environ["DATABASE_URL"] = server.url("main")
+
+
+def _hide_own_settings() -> None:
+    """What is set on this machine must not change what the tests see."""
+    os.environ["ENV_FILE"] = ""
+    for line in (ROOT / ".env.example").read_text().splitlines():
+        os.environ.pop(line.partition("=")[0], None)
