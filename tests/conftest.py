@@ -6,7 +6,7 @@ are emptied, which takes some 2 ms (docs/adr/0006).
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 
 import httpx2
@@ -14,17 +14,15 @@ import psycopg
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import security
 from app.db import migrate
 from app.db.base import Base
 from app.db.embedded import Server
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
-from tests.people import PASSWORD, make_post, make_user
+from tests.people import make_post, make_user
 from tests.postgres import SERVER
 
 TEMPLATE = "app"

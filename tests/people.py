@@ -7,7 +7,7 @@ from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory
 
 PASSWORD = "correct horse battery staple"
-_HASHED = security._hasher.hash(PASSWORD)  # noqa: SLF001 - once, not 25 ms for each user
+_HASHED = security._hasher.hash(PASSWORD)
 
 
 async def make_user(username: str, *, role: str = "user", is_active: bool = True) -> User:

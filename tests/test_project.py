@@ -1,10 +1,5 @@
 """Rules of the project that no tool checks."""
 
-import ast
-import re
-from pathlib import Path
-
-import pytest
 from pydantic_core import PydanticUndefined
 
 from app.core.config import Settings

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL: a real server out of a Python package, for development and tests.
 
-data_dir/data          what PostgreSQL calls PGDATA
-data_dir/data.new      the same while it is being made; left over when that was interrupted
-data_dir/postgres.log  what the server writes; also the lock of the folder (see `_claim`)
+data          what PostgreSQL calls PGDATA
+data.new      the same while it is being made; left over when that was interrupted
+postgres.log  what the server writes; also the lock of the folder (see `_claim`)
 """
 
 import fcntl
@@ -24,6 +24,8 @@ import psycopg
 
 from app.core.errors import OperatorError
 
+Say = Callable[[str], None]
+
 DATABASE = "app"
 PASSWORD = "postgres"  # noqa: S105 - the seed's; the server listens on this machine only
 NOBODY = 65534
@@ -32,13 +34,12 @@ CLAIM_SECONDS = 5.0
 START_SECONDS = 30.0
 POLLS_A_SECOND = 50
 LAST_RESORTS = ((30.0, signal.SIGQUIT), (10.0, signal.SIGKILL))  # for a stop that takes so long
-
 LOCAL_ONLY = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
-# For tests: faster, but a crash of the machine can destroy the data.
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 ADVICE = {
     "incompatible with server": "dump it with its own version, or move the folder away",
-    "setpriv": "run as an ordinary user, or set DATABASE_URL",
+    "setpriv|Operation not permitted": "run as an ordinary user, or set DATABASE_URL",
+    "user does not exist": "give this user a name in /etc/passwd, or set DATABASE_URL",
 }
 
 # Ends the server when our process ends, however it ends: then the pipe on standard input, whose
@@ -49,11 +50,8 @@ trap '' INT QUIT; exec 3<&0
 "$@" </dev/null 3<&- & server=$!
 { read -r _ <&3; kill -TERM $server; kill -INT $server; } >/dev/null 2>&1 & guard=$!
 wait $server; status=$?
-{ kill $guard; wait $guard; } 2>/dev/null
-exit $status
+{ kill $guard; wait $guard; } 2>/dev/null; exit $status
 """
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -63,10 +61,6 @@ class Server:
     port: int
     data_dir: Path
     process: subprocess.Popen[bytes]
-
-    @property
-    def pid(self) -> int:
-        return int(_pid_file(self.data_dir)[0])
 
     def url(self, database: str = DATABASE) -> str:
         return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
@@ -85,7 +79,7 @@ def run_postgres(
     data_dir: Path,
     *,
     port: int = 5432,
-    durable: bool = True,
+    durable: bool = True,  # without it faster, but a crash of the machine can destroy the data
     settings: Mapping[str, str] | None = None,
     say: Say = print,
 ) -> Iterator[Server]:
@@ -102,7 +96,7 @@ def run_postgres(
 
 
 def _open(data_dir: Path, port: int, options: dict[str, str], say: Say) -> Server:
-    postgres, initdb, data = str(binary("postgres")), str(binary("initdb")), data_dir / "data"
+    postgres, data = str(binary("postgres")), data_dir / "data"
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_foreign_folder(data_dir)
     with (data_dir / "postgres.log").open("a+b", buffering=0) as log:
@@ -110,7 +104,7 @@ def _open(data_dir: Path, port: int, options: dict[str, str], say: Say) -> Serve
         as_owner = [] if os.geteuid() else _give_up_root(data_dir)
         if not data.exists():
             say(f"creating the database folder {data_dir} (only the first time)")
-            _initialise(data_dir, [*as_owner, initdb], log, durable=options.get("fsync") != "off")
+            _initialise(data_dir, as_owner, log, durable=options.get("fsync") != "off")
         arguments = ["-D", str(data), *(f"-c{name}={value}" for name, value in options.items())]
         guarded = [*as_owner, "/bin/sh", "-c", GUARD, "guard", postgres, *arguments]
         return _start(data_dir, port, guarded, log, say)
@@ -140,9 +134,10 @@ def _claim(data_dir: Path, log: IO[bytes], say: Say) -> None:
 
 
 def _is_in_use(data_dir: Path) -> bool:
-    """Find a server that was started by hand, so without the lock: it works in its data folder."""
+    """Find a server that was started by hand, so without the lock, by its command line."""
     with suppress(IndexError, OSError):
-        return Path("/proc", _pid_file(data_dir)[0], "cwd").samefile(data_dir / "data")
+        words = Path("/proc", _pid_file(data_dir)[0], "cmdline").read_bytes().split(b"\0")
+        return os.fsencode(data_dir / "data") in words
     return False
 
 
@@ -155,10 +150,9 @@ def _pid_file(data_dir: Path) -> list[str]:
 
 def _give_up_root(data_dir: Path) -> list[str]:
     """Make the folder an ordinary user's, and give the command prefix that turns root into them."""
-    found = data_dir.stat()
+    found, data = data_dir.stat(), data_dir / "data"
     uid, gid = (found.st_uid, found.st_gid) if found.st_uid else (NOBODY, NOBODY)
-    ours = (data_dir / name for name in ("data", "data.new", "postgres.log"))
-    for path in (data_dir, *(path for top in ours for path in (top, *top.rglob("*")))):
+    for path in (data_dir, data_dir / "postgres.log", data, *data.rglob("*")):
         if path.exists() and path.lstat().st_uid != uid:
             os.chown(path, uid, gid, follow_symlinks=False)
     user = [f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
@@ -166,14 +160,14 @@ def _give_up_root(data_dir: Path) -> list[str]:
     return ["setpriv", *user, f"--inh-caps={keep}", f"--ambient-caps={keep}"]
 
 
-def _initialise(data_dir: Path, initdb: list[str], log: IO[bytes], *, durable: bool) -> None:
+def _initialise(data_dir: Path, as_owner: list[str], log: IO[bytes], *, durable: bool) -> None:
     new, since = data_dir / "data.new", log.seek(0, os.SEEK_END)
     shutil.rmtree(new, ignore_errors=True)
-    options = ["-U", "postgres", "--locale=C.UTF-8", "-E", "UTF8", "-A", "scram-sha-256"]
-    options += ["--pwfile=/dev/stdin", "-D", str(new), *([] if durable else ["--no-sync"])]
-    with _spawn([*initdb, *options], log) as process:
-        process.communicate(PASSWORD.encode())
-    if process.returncode:
+    command = [*as_owner, str(binary("initdb")), "-U", "postgres", "--pwfile=/dev/stdin"]
+    command += ["--locale=C.UTF-8", "-E", "UTF8", "-A", "scram-sha-256", "-D", str(new)]
+    with _spawn(command if durable else [*command, "--no-sync"], log) as initdb:
+        initdb.communicate(PASSWORD.encode())
+    if initdb.returncode:
         raise _failure(data_dir, _last_words(log, since))
     new.rename(data_dir / "data")
     if durable:  # or a power failure could undo the renaming, and the next start would begin anew
@@ -233,7 +227,7 @@ def _last_words(log: IO[bytes], since: int) -> str:
 
 
 def _failure(data_dir: Path, reason: str) -> OperatorError:
-    advice = "".join(f": {ADVICE[words]}" for words in ADVICE if words in reason)
+    advice = "".join(f": {ADVICE[words]}" for words in ADVICE if re.search(words, reason))
     return OperatorError(f"PostgreSQL fails in {data_dir}: {' '.join(reason.split())}{advice}")
 
 

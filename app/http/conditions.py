@@ -33,7 +33,9 @@ def _versions(name: str, header: str, *, weak: bool) -> Container[int]:
 
 
 def _if_match(
-    if_match: Annotated[str | None, Header(max_length=1000)] = None,
+    if_match: Annotated[
+        str | None, Header(alias="If-Match", max_length=1000, examples=['"1"'])
+    ] = None,
 ) -> Container[int] | None:
     return None if if_match is None else _versions("If-Match", if_match, weak=False)
 
@@ -52,7 +54,9 @@ IfMatch = Annotated[Container[int], Depends(_required_if_match)]
 
 
 def _if_none_match(
-    if_none_match: Annotated[str | None, Header(max_length=1000)] = None,
+    if_none_match: Annotated[
+        str | None, Header(alias="If-None-Match", max_length=1000, examples=['"1"'])
+    ] = None,
 ) -> Container[int]:
     return () if if_none_match is None else _versions("If-None-Match", if_none_match, weak=True)
 

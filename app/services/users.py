@@ -4,7 +4,7 @@ from sqlalchemy import delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
-from app.core.errors import FieldError, Invalid, NotFound
+from app.core.errors import Forbidden, NotFound
 from app.core.text import fold
 from app.db.models import AccessToken, User
 
@@ -46,8 +46,7 @@ async def change_password(
 ) -> None:
     """Set a new password and end every log-in but the one that asks."""
     if not await security.verify_password(current_password, token.user.hashed_password):
-        wrong = FieldError("current_password", "wrong", "is not your password")
-        raise Invalid("Not acceptable: current_password.", errors=(wrong,))
+        raise Forbidden("The current password is wrong.")
     await set_password(db, token.user_id, new_password, keep_token_id=token.id)
 
 

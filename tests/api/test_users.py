@@ -1,0 +1,144 @@
+import httpx2
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import AccessToken, Post, User
+from tests.people import PASSWORD, signed_in
+
+SIGN_UP = {"username": "carol", "email": "carol@example.com", "password": PASSWORD}
+
+
+async def test_sign_up_answers_with_the_account_and_its_address(client: httpx2.AsyncClient) -> None:
+    response = await client.post("/api/v1/users", json=SIGN_UP)
+
+    account = response.json()
+    assert response.status_code == 201
+    assert response.headers["Location"] == f"/api/v1/users/{account['id']}"
+    assert account.keys() == {
+        "id",
+        "username",
+        "email",
+        "role",
+        "is_active",
+        "created_at",
+        "updated_at",
+    }
+
+
+async def test_password_is_stored_only_as_argon2id(
+    client: httpx2.AsyncClient, db: AsyncSession
+) -> None:
+    await client.post("/api/v1/users", json=SIGN_UP)
+
+    hashed = await db.scalar(select(User.hashed_password))
+    assert hashed is not None
+    assert hashed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.mark.parametrize(
+    ("taken", "field"),
+    [
+        ({"email": "other@example.com"}, "username"),
+        ({"username": "other"}, "email"),
+        ({"username": "CAROL", "email": "other@example.com"}, "username"),
+        ({"username": "ｃａｒｏｌ", "email": "other@example.com"}, "username"),  # noqa: RUF001
+        ({"username": "other", "email": "Carol@EXAMPLE.com"}, "email"),
+    ],
+)
+async def test_a_taken_name_is_named_however_it_is_spelled(
+    client: httpx2.AsyncClient, db: AsyncSession, taken: dict[str, str], field: str
+) -> None:
+    await client.post("/api/v1/users", json=SIGN_UP)
+
+    response = await client.post("/api/v1/users", json=SIGN_UP | taken)
+
+    assert response.status_code == 409
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+    assert await db.scalar(select(func.count(User.id))) == 1
+
+
+async def test_own_account_shows_the_email_and_no_hash(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    response = await client.get("/api/v1/users/me", headers=signed_in(alice))
+
+    assert response.json()["email"] == "alice@example.com"
+    assert "argon2" not in response.text
+
+
+async def test_profile_shows_only_what_is_public(client: httpx2.AsyncClient, alice: User) -> None:
+    response = await client.get(f"/api/v1/users/{alice.id}")
+
+    assert response.json().keys() == {"id", "username", "created_at"}
+
+
+async def test_email_can_be_changed(client: httpx2.AsyncClient, alice: User) -> None:
+    change = {"email": "New@Example.com"}
+    response = await client.patch("/api/v1/users/me", json=change, headers=signed_in(alice))
+
+    assert response.status_code == 200
+    assert response.json()["email"] == "new@example.com"
+    assert response.json()["updated_at"] is not None
+
+
+async def test_email_of_another_is_refused(
+    client: httpx2.AsyncClient, alice: User, bob: User
+) -> None:
+    change = {"email": bob.email}
+    response = await client.patch("/api/v1/users/me", json=change, headers=signed_in(alice))
+
+    assert response.status_code == 409
+    assert response.json()["errors"][0]["field"] == "email"
+
+
+async def test_new_password_ends_all_other_log_ins(client: httpx2.AsyncClient, alice: User) -> None:
+    form = {"username": "alice", "password": PASSWORD}
+    other = (await client.post("/api/v1/auth/token", data=form)).json()["access_token"]
+    change = {"current_password": PASSWORD, "new_password": "a different long password"}
+
+    response = await client.put("/api/v1/users/me/password", json=change, headers=signed_in(alice))
+
+    theirs = {"Authorization": f"Bearer {other}"}
+    assert response.status_code == 204
+    assert (await client.get("/api/v1/users/me", headers=theirs)).status_code == 401
+    assert (await client.get("/api/v1/users/me", headers=signed_in(alice))).status_code == 200
+    assert (await client.post("/api/v1/auth/token", data=form)).status_code == 401
+
+
+async def test_wrong_current_password_changes_nothing(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    change = {"current_password": "not my password", "new_password": "a different long password"}
+
+    response = await client.put("/api/v1/users/me/password", json=change, headers=signed_in(alice))
+
+    form = {"username": "alice", "password": PASSWORD}
+    assert response.status_code == 403
+    assert (await client.post("/api/v1/auth/token", data=form)).status_code == 200
+
+
+async def test_deleted_account_takes_posts_and_tokens_with_it(
+    client: httpx2.AsyncClient, db: AsyncSession, alice: User, post: Post
+) -> None:
+    response = await client.delete("/api/v1/users/me", headers=signed_in(alice))
+
+    assert response.status_code == 204
+    for model in (User, Post, AccessToken):
+        assert await db.scalar(select(func.count(model.id))) == 0
+    assert (await client.get(f"/api/v1/posts/{post.id}")).status_code == 404
+
+
+async def test_unknown_user_is_404(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/api/v1/users/1")).status_code == 404
+    assert (await client.get("/api/v1/users/1/posts")).status_code == 404
+
+
+async def test_posts_of_a_user_are_only_theirs(
+    client: httpx2.AsyncClient, alice: User, bob: User, post: Post
+) -> None:
+    theirs = (await client.get(f"/api/v1/users/{alice.id}/posts")).json()
+    others = (await client.get(f"/api/v1/users/{bob.id}/posts")).json()
+
+    assert [item["id"] for item in theirs["items"]] == [post.id]
+    assert others["items"] == []
