@@ -237,3 +237,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
             await engine.dispose()
 
     asyncio.run(run())
+
+
+if __name__ == "__main__":
+    main()

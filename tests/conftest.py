@@ -5,6 +5,7 @@ are emptied, which takes some 2 ms (docs/adr/0006).
 """
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
@@ -101,7 +102,7 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
         config = uvicorn.Config(application, log_config=None, lifespan="on")
         server = _Server(config)
         started = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
+        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0)
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
@@ -118,6 +119,21 @@ async def server(_main_database: None) -> AsyncIterator[str]:
 async def client(server: str) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=server) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Ports below 32768: from there on the system gives them to outgoing connections."""
+    numbers = iter(random.sample(range(10_000, 20_000), 1000))
+
+    def free() -> int:
+        for port in numbers:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)):
+                    return port
+        raise AssertionError("no free port")
+
+    return free
 
 
 @pytest.fixture

@@ -25,14 +25,11 @@ import psycopg
 from app.core.errors import OperatorError
 
 Say = Callable[[str], None]
-
 DATABASE = "app"
 PASSWORD = "postgres"  # noqa: S105 - the seed's; the server listens on this machine only
 NOBODY = 65534
 FIRST_EPHEMERAL_PORT = 32768  # from here on, the system gives ports to outgoing connections
-CLAIM_SECONDS = 5.0
-START_SECONDS = 30.0
-POLLS_A_SECOND = 50
+CLAIM_SECONDS, START_SECONDS = 5.0, 30.0  # the longest wait for another server, and for ours
 LAST_RESORTS = ((30.0, signal.SIGQUIT), (10.0, signal.SIGKILL))  # for a stop that takes so long
 LOCAL_ONLY = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
@@ -45,8 +42,7 @@ ADVICE = {
 # Ends the server when our process ends, however it ends: then the pipe on standard input, whose
 # other end only we have, closes. TERM comes first because a shell starts background commands with
 # INT ignored: until the server has its own handlers TERM ends it, then INT is a fast shutdown.
-GUARD = """
-trap '' INT QUIT; exec 3<&0
+GUARD = """trap '' INT QUIT; exec 3<&0
 "$@" </dev/null 3<&- & server=$!
 { read -r _ <&3; kill -TERM $server; kill -INT $server; } >/dev/null 2>&1 & guard=$!
 wait $server; status=$?
@@ -206,10 +202,10 @@ def _start(data_dir: Path, port: int, command: list[str], log: IO[bytes], say: S
 def _is_ready(server: Server, say: Say) -> bool:
     for waited in _poll(say, "waiting for PostgreSQL to start"):
         state = "".join(_pid_file(server.data_dir)[7:]).strip()
-        if state in {"ready", "standby"}:
+        if state == "ready":
             return True
-        if server.process.poll() is not None or (waited > START_SECONDS and state != "starting"):
-            break  # while it is "starting" it recovers from a crash, which takes what it takes
+        if server.process.poll() is not None or (waited > START_SECONDS and not state):
+            break  # a state other than none means that it recovers, which takes what it takes
     return False
 
 
@@ -247,7 +243,7 @@ def _stop(process: subprocess.Popen[bytes], say: Say) -> None:
 def _poll(say: Say, message: str) -> Iterator[float]:
     """Yield the seconds waited so far, and say the message once when it is more than one."""
     for tick in itertools.count():
-        if tick == POLLS_A_SECOND:
+        if tick / 50 == 1:
             say(message)
-        yield tick / POLLS_A_SECOND
-        time.sleep(1 / POLLS_A_SECOND)
+        yield tick / 50
+        time.sleep(1 / 50)

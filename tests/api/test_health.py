@@ -1,0 +1,78 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx2
+
+from app.db import migrate
+from app.db.embedded import run_postgres
+from tests.postgres import ROOT
+
+READY = {"status": "ready"}
+
+
+@contextmanager
+def _serving(database_url: str, port: int, log: Path) -> Iterator[str]:
+    """`app serve` in a process of its own."""
+    command = [sys.executable, "-m", "app.cli", "serve", f"--port={port}"]
+    environment = os.environ | {"DATABASE_URL": database_url}
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, env=environment, cwd=ROOT, stderr=output) as process,
+    ):
+        address = f"http://127.0.0.1:{port}"
+        try:
+            _until(lambda: httpx2.get(f"{address}/livez").status_code == 200)
+            yield address
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            if condition():
+                return
+        except httpx2.TransportError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+async def test_service_is_alive_and_ready(client: httpx2.AsyncClient) -> None:
+    assert (await client.get("/livez")).json() == {"status": "alive"}
+    assert (await client.get("/readyz")).json() == READY
+
+
+def test_service_waits_for_its_database_and_heals_by_itself(
+    tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    """Started before PostgreSQL: 503 until it is there and migrated, without a restart."""
+    port, log = free_port(), tmp_path / "log"
+    url = f"postgresql://postgres:postgres@127.0.0.1:{port}/app"
+    with _serving(url, free_port(), log) as address:
+        alive = httpx2.get(f"{address}/livez")
+        unready = httpx2.get(f"{address}/readyz")
+        refused = httpx2.get(f"{address}/api/v1/posts")
+        with run_postgres(tmp_path / "postgres", port=port, durable=False) as server:
+            assert server.port == port
+            unmigrated = httpx2.get(f"{address}/readyz")
+            migrate.upgrade(url)
+            ready = httpx2.get(f"{address}/readyz")
+            listed = httpx2.get(f"{address}/api/v1/posts")
+
+    assert (alive.status_code, ready.status_code, listed.status_code) == (200, 200, 200)
+    assert (unready.status_code, refused.status_code, unmigrated.status_code) == (503, 503, 503)
+    assert "PostgreSQL cannot be reached" in unready.json()["detail"]
+    assert "app db upgrade" in unmigrated.json()["detail"]
+    assert refused.headers["Retry-After"] == "1"
+    told = [line for line in log.read_text().splitlines() if "not ready" in line]
+    assert len(told) == 1
+    assert "Traceback" not in log.read_text()
+    assert ready.json() == READY

@@ -1,0 +1,66 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app.core.config import Settings
+from tests.postgres import ROOT
+
+
+def _start(**environment: str) -> subprocess.CompletedProcess[str]:
+    """Import the settings in a fresh process."""
+    command = [sys.executable, "-c", "from app.core.config import settings"]
+    return subprocess.run(
+        command, env=os.environ | environment, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_every_common_spelling_of_the_url_is_accepted(scheme: str) -> None:
+    settings = Settings(DATABASE_URL=f"{scheme}://me:secret@db:5433/blog")
+
+    assert settings.DATABASE_URL == "postgresql+asyncpg://me:secret@db:5433/blog"
+
+
+def test_default_url_is_the_seed_s() -> None:
+    default = Settings.model_fields["DATABASE_URL"].default
+
+    assert default == "postgresql+asyncpg://postgres:postgres@localhost:5432/app"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://me:hunter2@db/blog"),
+        ("DATABASE_URL", "hunter2"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db:port/blog"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db"),
+        ("DEBUG", "hunter2"),
+        ("ENVIRONMENT", "hunter2"),
+        ("DB_POOL_SIZE", "0"),
+        ("DB_POOL_TIMEOUT_SECONDS", "-1"),
+        ("ARGON2_MEMORY_KIB", "1024"),
+    ],
+)
+def test_wrong_setting_is_one_line_that_names_it_and_hides_its_value(name: str, value: str) -> None:
+    process = _start(**{name: value})
+
+    assert process.returncode == 1
+    assert process.stderr.startswith(f"{name}: ")
+    assert process.stderr.count("\n") == 1
+    assert "hunter2" not in process.stderr
+
+
+def test_unknown_setting_in_the_env_file_is_named(tmp_path: pytest.TempPathFactory) -> None:
+    file = ROOT.joinpath(str(tmp_path), "env")
+    file.write_text("DATABSE_URL=postgresql://db/blog\n")
+
+    process = _start(ENV_FILE=str(file))
+
+    assert process.returncode == 1
+    assert process.stderr.lower() == "databse_url: no such setting; .env.example lists them all\n"
+
+
+def test_settings_do_not_show_the_password() -> None:
+    assert "secret" not in repr(Settings(DATABASE_URL="postgresql://me:secret@db/blog"))

@@ -1,0 +1,150 @@
+import asyncio
+import socket
+
+import pytest
+from asyncpg import exceptions as pg
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.core.errors import AppError, Conflict, Invalid, Stale, Unavailable
+from app.db.failures import classify, explain
+from app.db.models import Post, User
+from app.db.session import make_engine
+from app.db.url import asyncpg_url
+
+
+def _error(kind: type[pg.PostgresError], *, invalidated: bool = False) -> DBAPIError:
+    """As SQLAlchemy wraps it."""
+    original = Exception("driver")
+    original.sqlstate = kind.sqlstate  # type: ignore[attr-defined]
+    return DBAPIError("select", {}, original, connection_invalidated=invalidated)
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "retry_after"),
+    [
+        (pg.CannotConnectNowError, Unavailable, 1),
+        (pg.AdminShutdownError, Unavailable, 1),
+        (pg.TooManyConnectionsError, Unavailable, 1),
+        (pg.DiskFullError, Unavailable, 1),
+        (pg.QueryCanceledError, Unavailable, 1),
+        (pg.ReadOnlySQLTransactionError, Unavailable, 1),
+        (pg.InvalidCatalogNameError, Unavailable, 1),
+        (pg.InvalidPasswordError, Unavailable, 1),
+        (pg.DeadlockDetectedError, Unavailable, 0),
+        (pg.SerializationError, Unavailable, 0),
+        (pg.LockNotAvailableError, Unavailable, 0),
+        (pg.UndefinedTableError, Unavailable, 5),
+        (pg.StringDataRightTruncationError, Invalid, None),
+    ],
+)
+def test_answer_follows_the_sqlstate(
+    kind: type[pg.PostgresError], expected: type[AppError], retry_after: int | None
+) -> None:
+    meaning = classify(_error(kind))
+
+    assert meaning is not None
+    assert type(meaning) is expected
+    assert meaning.retry_after_seconds == retry_after
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        (ConnectionRefusedError, Unavailable),
+        (TimeoutError, Unavailable),
+        (socket.gaierror, Unavailable),
+        (PoolTimeoutError, Unavailable),
+        (StaleDataError, Stale),
+    ],
+    ids=lambda kind: f"{kind.__module__}.{kind.__name__}",
+)
+def test_answer_follows_the_type_where_there_is_no_sqlstate(
+    kind: type[Exception], expected: type[AppError]
+) -> None:
+    assert type(classify(kind())) is expected
+
+
+def test_lost_connection_is_unavailable_whatever_the_driver_calls_it() -> None:
+    error = DBAPIError("select", {}, Exception("no state"), connection_invalidated=True)
+
+    assert type(classify(error)) is Unavailable
+
+
+def test_defect_of_the_program_is_none_of_them() -> None:
+    assert classify(_error(pg.PostgresSyntaxError)) is None
+    assert classify(FileNotFoundError()) is None
+    assert classify(KeyError()) is None
+
+
+async def test_unique_violation_names_the_field(db: AsyncSession, alice: User) -> None:
+    db.add(User(username="carol", email=alice.email, hashed_password="x"))
+
+    with pytest.raises(IntegrityError) as caught:
+        await db.flush()
+
+    meaning = classify(caught.value)
+    assert isinstance(meaning, Conflict)
+    assert [error.field for error in meaning.errors] == ["email"]
+
+
+async def test_check_violation_is_invalid(db: AsyncSession, alice: User) -> None:
+    db.add(Post(title="", content="x", author_id=alice.id))
+
+    with pytest.raises(IntegrityError) as caught:
+        await db.flush()
+
+    assert isinstance(classify(caught.value), Invalid)
+
+
+async def test_missing_reference_is_a_conflict(db: AsyncSession) -> None:
+    db.add(Post(title="x", content="x", author_id=1))
+
+    with pytest.raises(IntegrityError) as caught:
+        await db.flush()
+
+    assert isinstance(classify(caught.value), Conflict)
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ({"password": "wrong"}, "the password in DATABASE_URL is wrong"),
+        ({"database": "nothing"}, "does not exist: create it"),
+        ({"port": 1}, "PostgreSQL cannot be reached"),
+        ({"host": "no-such-host.invalid"}, "PostgreSQL cannot be reached"),
+    ],
+)
+async def test_operator_is_told_what_to_do(change: dict[str, object], advice: str) -> None:
+    engine = make_engine(asyncpg_url().set(**change))  # type: ignore[arg-type]
+
+    with pytest.raises((DBAPIError, OSError)) as caught:
+        async with engine.connect():
+            pass
+
+    assert advice in explain(caught.value)
+    assert isinstance(classify(caught.value), Unavailable)
+
+
+async def test_statement_that_takes_too_long_is_unavailable(db: AsyncSession) -> None:
+    await db.execute(text("SET LOCAL statement_timeout = 20"))
+
+    with pytest.raises(DBAPIError) as caught:
+        await db.execute(text("SELECT pg_sleep(5)"))
+
+    assert isinstance(classify(caught.value), Unavailable)
+
+
+async def test_exhausted_pool_is_unavailable() -> None:
+    engine = make_engine(asyncpg_url(), pool_size=1, pool_timeout=0.05)
+
+    async with engine.connect():
+        with pytest.raises(PoolTimeoutError) as caught:
+            async with asyncio.timeout(5), engine.connect():
+                pass
+
+    assert isinstance(classify(caught.value), Unavailable)
+    await engine.dispose()

@@ -1,0 +1,104 @@
+"""What the database itself refuses, whoever writes."""
+
+import pytest
+from sqlalchemy import ForeignKeyConstraint, String, inspect, text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm.exc import StaleDataError
+
+from app.db.base import Base
+from app.db.models import Post, User
+from app.db.session import AsyncSessionFactory
+
+TABLES = Base.metadata.sorted_tables
+
+
+@pytest.mark.parametrize(
+    ("columns", "constraint"),
+    [
+        ({"role": "root"}, "ck_users_role"),
+        ({"username": ""}, "ck_users_username"),
+        ({"username": "a@b.c"}, "ck_users_username"),
+        ({"email": "nobody"}, "ck_users_email"),
+        ({"username": "alice"}, "uq_users_username"),
+        ({"email": "alice@example.com"}, "uq_users_email"),
+    ],
+)
+async def test_database_refuses_a_wrong_user(
+    db: AsyncSession, alice: User, columns: dict[str, str], constraint: str
+) -> None:
+    right = {"username": "carol", "email": "carol@example.com", "hashed_password": "x"}
+
+    with pytest.raises(IntegrityError, match=constraint):
+        await db.execute(User.__table__.insert().values(right | columns))  # type: ignore[attr-defined]
+    assert alice.id
+
+
+async def test_names_are_folded_by_the_model_itself() -> None:
+    user = User(username="ALICE", email="Alice@Example.com")
+
+    assert (user.username, user.email) == ("alice", "alice@example.com")
+
+
+async def test_post_without_an_author_is_refused(db: AsyncSession) -> None:
+    db.add(Post(title="Hello", content="World", author_id=1))
+
+    with pytest.raises(IntegrityError, match="fk_posts_author_id_users"):
+        await db.flush()
+
+
+async def test_update_of_an_outdated_version_is_refused(db: AsyncSession, post: Post) -> None:
+    mine = await db.get_one(Post, post.id)
+    async with AsyncSessionFactory.begin() as other:
+        (await other.get_one(Post, post.id)).title = "Theirs"
+    mine.title = "Mine"
+
+    with pytest.raises(StaleDataError):
+        await db.flush()
+
+
+async def test_both_sides_of_the_relationship_are_one(db: AsyncSession, post: Post) -> None:
+    user = await db.get_one(User, post.author_id)
+    theirs = await db.get_one(Post, post.id)
+
+    await db.refresh(user, ["posts"])
+
+    assert user.posts == [theirs]
+    assert theirs.author is user
+
+
+async def test_ids_are_given_by_the_database_only(db: AsyncSession, alice: User) -> None:
+    insert = text("INSERT INTO posts (id, title, content, author_id) VALUES (1, 'x', 'x', :author)")
+
+    with pytest.raises(ProgrammingError, match="cannot insert a non-DEFAULT value"):
+        await db.execute(insert, {"author": alice.id})
+
+
+def test_every_constraint_has_a_name() -> None:
+    assert all(constraint.name for table in TABLES for constraint in table.constraints)
+
+
+def test_every_foreign_key_has_an_index_and_says_what_happens_on_delete() -> None:
+    for table in TABLES:
+        indexed = {next(iter(index.columns)).name for index in table.indexes}
+        for constraint in table.constraints:
+            if isinstance(constraint, ForeignKeyConstraint):
+                assert constraint.column_keys[0] in indexed
+                assert constraint.ondelete
+
+
+def test_every_key_has_64_bits_and_every_time_a_zone() -> None:
+    for table in TABLES:
+        for column in table.columns:
+            assert column.type.__visit_name__ not in {"integer", "small_integer"}
+            assert getattr(column.type, "timezone", True)
+
+
+def test_seed_s_columns_are_all_there() -> None:
+    users = inspect(User).columns
+    seed = {"id", "username", "email", "hashed_password", "is_active", "role"}
+
+    assert seed | {"created_at", "updated_at"} == set(users.keys())
+    assert {"id", "title", "content", "author_id"} <= set(inspect(Post).columns.keys())
+    lengths = {c.name: c.type.length for c in users if isinstance(c.type, String)}
+    assert lengths == {"username": 50, "email": 255, "hashed_password": 255, "role": 20}

@@ -1,0 +1,141 @@
+"""The engine and its doors."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import event, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
+
+from app.core.config import settings
+from app.db.models import Post, User
+from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, make_engine
+from app.db.url import asyncpg_url
+from tests.people import make_post
+
+
+@pytest.fixture
+async def spare() -> AsyncIterator[AsyncEngine]:
+    """An engine of one connection, to be broken."""
+    made = make_engine(asyncpg_url(), pool_size=1)
+    yield made
+    await made.dispose()
+
+
+async def _kill(connection: AsyncConnection) -> None:
+    """End the connection's server process, from another connection, and wait until it is gone."""
+    pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+    async with engine.connect() as other:
+        await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+
+async def test_request_that_returns_is_stored(alice: User) -> None:
+    async for db in get_db():
+        db.add(Post(title="x", content="x", author_id=alice.id))
+
+    async with ReadSessionFactory() as db:
+        assert await db.scalar(select(func.count(Post.id))) == 1
+
+
+async def test_request_that_raises_stores_nothing(alice: User) -> None:
+    requests = get_db()
+    db = await anext(requests)
+    db.add(Post(title="x", content="x", author_id=alice.id))
+    await db.flush()
+
+    with pytest.raises(KeyError):
+        await requests.athrow(KeyError())
+
+    async with ReadSessionFactory() as reader:
+        assert await reader.scalar(select(func.count(Post.id))) == 0
+
+
+async def test_connection_that_the_server_closed_is_replaced_unseen(spare: AsyncEngine) -> None:
+    async with spare.connect() as connection:
+        await _kill(connection)
+        with pytest.raises(DBAPIError):
+            await connection.execute(text("SELECT 1"))
+    async with spare.connect() as connection:
+        pid = await connection.scalar(text("SELECT pg_backend_pid()"))
+    async with engine.connect() as other:
+        await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+
+    async with spare.connect() as connection:
+        assert await connection.scalar(text("SELECT 1")) == 1
+
+
+async def test_unused_session_takes_no_connection() -> None:
+    async with AsyncSessionFactory.begin(), ReadSessionFactory():
+        assert engine.pool.checkedout() == 0  # type: ignore[attr-defined]
+
+
+async def test_statements_of_a_read_session_are_transactions_of_their_own() -> None:
+    async with ReadSessionFactory() as db:
+        first = await db.scalar(text("SELECT now()"))  # the start of the transaction
+        second = await db.scalar(text("SELECT now()"))
+
+    assert first < second
+
+
+async def test_read_session_refuses_to_write(alice: User) -> None:
+    async with ReadSessionFactory() as db:
+        db.add(Post(title="x", content="x", author_id=alice.id))
+        with pytest.raises(TypeError, match="Db instead of ReadDb"):
+            await db.flush()
+
+
+async def test_demoted_primary_is_left(spare: AsyncEngine) -> None:
+    factory = async_sessionmaker(spare)
+    async with factory() as db:
+        await db.execute(text("SET default_transaction_read_only = on"))
+        await db.commit()
+        with pytest.raises(DBAPIError) as caught:
+            await db.execute(text("CREATE TABLE never (id int)"))
+    assert caught.value.connection_invalidated
+
+    async with factory() as db:
+        assert await db.scalar(text("SHOW transaction_read_only")) == "off"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("statement_timeout", "4s"),
+        ("lock_timeout", "2s"),
+        ("idle_in_transaction_session_timeout", "10s"),
+        ("TimeZone", "UTC"),
+        ("application_name", "plumbline"),
+    ],
+)
+async def test_every_connection_has_its_limits(db: AsyncSession, name: str, value: str) -> None:
+    assert await db.scalar(text(f"SHOW {name}")) == value
+
+
+def test_pool_is_as_the_settings_say() -> None:
+    assert engine.pool.size() == settings.DB_POOL_SIZE == 10  # type: ignore[attr-defined]
+    assert engine.pool._max_overflow == settings.DB_MAX_OVERFLOW  # type: ignore[attr-defined]
+    assert engine.pool._pre_ping is settings.DB_PRE_PING
+
+
+async def test_sslmode_of_other_tools_is_understood() -> None:
+    url = asyncpg_url("postgresql://me@db/blog?sslmode=require")
+
+    assert url.render_as_string() == "postgresql+asyncpg://me@db/blog?ssl=require"
+
+
+async def test_change_reads_back_without_another_statement(alice: User) -> None:
+    post = await make_post(alice)
+    statements: list[str] = []
+
+    def count(*context: object) -> None:
+        statements.append(str(context[2]))
+
+    async with AsyncSessionFactory.begin() as db:
+        mine = await db.get_one(Post, post.id)
+        event.listen(engine.sync_engine, "before_cursor_execute", count)
+        mine.title = "Changed"
+        await db.flush()
+        event.remove(engine.sync_engine, "before_cursor_execute", count)
+        assert mine.updated_at is not None
+
+    assert len(statements) == 1

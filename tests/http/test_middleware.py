@@ -1,0 +1,143 @@
+"""What surrounds every request."""
+
+import json
+import logging
+import uuid
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from fastapi import FastAPI, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import text
+
+from app.db.models import User
+from app.http.deps import Db
+from app.main import create_app
+from tests.conftest import serve
+from tests.people import signed_in
+
+
+@pytest.fixture
+async def broken() -> AsyncIterator[httpx2.AsyncClient]:
+    """The application with some routes that fail."""
+    app: FastAPI = create_app()
+
+    @app.get("/bug")
+    async def bug() -> None:
+        raise RuntimeError("secret detail")
+
+    @app.get("/sql-bug")
+    async def sql_bug(db: Db) -> None:
+        await db.execute(text("SELECT secret FROM detail WHERE"))
+
+    @app.get("/file-bug")
+    async def file_bug() -> None:
+        raise FileNotFoundError("secret detail")
+
+    @app.get("/half")
+    async def half() -> Response:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"half"
+            raise RuntimeError("secret detail")
+
+        return StreamingResponse(body())
+
+    async with serve(app) as address, httpx2.AsyncClient(base_url=address) as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/bug", "/sql-bug", "/file-bug"])
+async def test_defect_is_a_500_that_tells_nothing_and_a_log_line_that_tells_all(
+    broken: httpx2.AsyncClient, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    response = await broken.get(path)
+
+    problem = response.json()
+    assert response.status_code == 500
+    assert problem["type"] == "/problems/internal-server-error"
+    assert problem["request_id"] == response.headers["X-Request-ID"]
+    assert "secret" not in response.text
+    failure = next(record for record in caplog.records if record.levelname == "ERROR")
+    assert "unexpected error" in str(failure.msg)
+    assert failure.exc_info
+
+
+async def test_answer_that_breaks_off_is_seen_as_broken(broken: httpx2.AsyncClient) -> None:
+    with pytest.raises(httpx2.RemoteProtocolError):
+        await broken.get("/half")
+
+
+async def test_every_answer_has_an_id_that_is_in_its_log_line(
+    client: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    response = await client.get("/livez")
+
+    line = next(record.msg for record in caplog.records if record.name == "app.request")
+    assert isinstance(line, dict)
+    assert line["request_id"] == response.headers["X-Request-ID"]
+    assert line["route"] == "/livez"
+    assert line["status"] == 200
+
+
+async def test_id_of_the_caller_is_kept(client: httpx2.AsyncClient) -> None:
+    mine = str(uuid.uuid4())
+
+    response = await client.get("/nothing", headers={"X-Request-ID": mine})
+
+    assert response.headers["X-Request-ID"] == response.json()["request_id"] == mine
+
+
+@pytest.mark.parametrize("given", ["x", "a\tb", "1" * 5000])
+async def test_id_that_is_no_uuid_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
+    response = await client.get("/livez", headers={"X-Request-ID": given})
+
+    assert response.headers["X-Request-ID"] != given
+    assert uuid.UUID(response.headers["X-Request-ID"])
+
+
+async def test_metrics_count_requests_by_route_and_not_by_path(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    await client.get(f"/api/v1/users/{alice.id}")
+    await client.get("/no/such/route")
+    await client.request("PROPFIND", "/livez")
+    await client.post("/api/v1/posts", content=b"{", headers=signed_in(alice))
+
+    text = (await client.get("/metrics")).text
+    assert 'method="GET",route="/api/v1/users/{user_id}",status="200"' in text
+    assert 'method="GET",route="(none)",status="404"' in text
+    assert 'method="(other)"' in text
+    assert "PROPFIND" not in text
+    assert "/no/such/route" not in text
+
+
+async def test_unknown_host_header_changes_no_address(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    body = {"title": "x", "content": "x"}
+    headers = signed_in(alice) | {"Host": "evil.example"}
+    await client.post("/api/v1/posts", json=body, headers=headers)
+    response = await client.post("/api/v1/posts", json=body, headers=headers)
+
+    listed = await client.get("/api/v1/posts?limit=1", headers=headers)
+
+    assert "evil" not in response.headers["Location"]
+    assert "evil" not in listed.headers["Link"]
+
+
+async def test_openapi_document_names_problems_for_every_error(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+
+    errors = [
+        response
+        for methods in document["paths"].values()
+        for operation in methods.values()
+        for status, response in operation["responses"].items()
+        if status >= "400"
+    ]
+    assert errors
+    assert all(list(error["content"]) == ["application/problem+json"] for error in errors)
+    assert "Problem" in document["components"]["schemas"]
+    assert "HTTPValidationError" not in json.dumps(document)
