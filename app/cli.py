@@ -17,7 +17,7 @@ from typer.exceptions import Abort, TyperException
 
 from app.api.users import PasswordUpdate, UserCreate
 from app.core.config import settings
-from app.core.errors import AppError, OperatorError
+from app.core.errors import AppError, OperatorError, Unavailable
 from app.core.logging import configure_logging
 from app.db import drift, migrate
 from app.db.embedded import GUARD, run_postgres
@@ -232,7 +232,10 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
         except DATABASE_ERRORS as error:
-            raise classify(error) or OperatorError(explain(error)) from error
+            meaning = classify(error)
+            if meaning is None or isinstance(meaning, Unavailable):
+                raise OperatorError(explain(error)) from error
+            raise meaning from error
         finally:
             await engine.dispose()
 

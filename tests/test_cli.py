@@ -1,0 +1,155 @@
+"""The `app` command."""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app import cli
+from app.core import security
+from app.db import migrate
+from app.db.models import AccessToken, User
+from tests.people import PASSWORD
+from tests.postgres import ROOT
+
+
+def _app(*arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "app.cli", *arguments],
+        input=typed,
+        env=os.environ | {"COLUMNS": "100"} | environment,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "commands"),
+    [
+        ([], ["dev", "postgres", "serve", "db", "user"]),
+        (["db"], ["upgrade", "downgrade", "revision", "check", "current"]),
+        (["user"], ["create", "set-password", "list"]),
+    ],
+)
+def test_help_lists_every_command_with_its_purpose(
+    arguments: Sequence[str], commands: Sequence[str]
+) -> None:
+    process = _app(*arguments, "--help")
+
+    assert process.returncode == 0
+    for command in commands:
+        assert re.search(rf"^│ {command} +[A-Z]", process.stdout, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["db", "nonsense"],
+        ["dev", "--port", "x"],
+        ["dev", "--port", "0"],
+        ["serve", "--workers", "0"],
+        ["postgres", "--nonsense"],
+        ["db", "revision"],
+        ["user", "create", "dora"],
+        ["user", "create", "dora", "dora@example.com", "--role", "king"],
+        ["user", "create", "d o", "dora@example.com"],
+        ["user", "create", "dora", "nonsense"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_use_is_one_line_and_exit_code_2(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["app", *arguments])
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSWORD}\n"))
+
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+
+    told = capsys.readouterr().err
+    assert ended.value.code == 2
+    assert told.startswith("app: ")
+    assert told.count("\n") == 1
+    assert PASSWORD not in told
+
+
+async def test_user_create_makes_an_admin_who_can_log_in(db: AsyncSession) -> None:
+    process = _app(
+        "user", "create", "Dora", "dora@example.com", "--role=admin", typed=f"{PASSWORD}\n"
+    )
+
+    user = (await db.scalars(select(User))).one()
+    assert process.stdout == f"created admin dora with id {user.id}\n"
+    assert user.role == "admin"
+    assert await security.verify_password(PASSWORD, user.hashed_password)
+
+
+@pytest.mark.usefixtures("alice")
+def test_user_create_names_what_is_taken() -> None:
+    process = _app("user", "create", "carol", "alice@example.com", typed=f"{PASSWORD}\n")
+
+    assert process.returncode == 1
+    assert process.stderr == "app: It exists already. email is already taken.\n"
+
+
+async def test_set_password_ends_all_log_ins(alice: User, db: AsyncSession) -> None:
+    process = _app("user", "set-password", "alice@example.com", typed="another long password\n")
+
+    user = await db.get_one(User, alice.id)
+    assert process.returncode == 0
+    assert await security.verify_password("another long password", user.hashed_password)
+    assert list(await db.scalars(select(AccessToken))) == []
+
+
+def test_set_password_of_nobody_says_where_to_look() -> None:
+    process = _app("user", "set-password", "nobody", typed=f"{PASSWORD}\n")
+
+    assert process.returncode == 1
+    assert process.stderr == "app: there is no such user: `app user list` shows all\n"
+
+
+@pytest.mark.usefixtures("alice", "admin")
+def test_user_list_shows_all_newest_first() -> None:
+    process = _app("user", "list")
+
+    rows = [line.split("\t") for line in process.stdout.splitlines()]
+    assert [row[1:] for row in rows] == [
+        ["root", "root@example.com", "admin"],
+        ["alice", "alice@example.com", "user"],
+    ]
+
+
+def test_current_shows_both_revisions() -> None:
+    head = migrate.head_revision()
+
+    assert _app("db", "current").stdout == f"database {head}, program {head}\n"
+
+
+@pytest.mark.parametrize("arguments", [["db", "upgrade"], ["user", "list"]], ids=" ".join)
+def test_unreachable_database_is_one_line(arguments: Sequence[str]) -> None:
+    process = _app(*arguments, DATABASE_URL="postgresql://me@127.0.0.1:1/app")
+
+    assert process.returncode == 1
+    assert process.stderr == (
+        "app: PostgreSQL cannot be reached: start it (`app postgres`) or correct DATABASE_URL\n"
+    )
+
+
+def test_unmigrated_database_is_one_line() -> None:
+    maintenance = os.environ["DATABASE_URL"].replace("/main", "/postgres")
+
+    process = _app("user", "list", DATABASE_URL=maintenance)
+
+    assert process.returncode == 1
+    assert process.stderr == "app: the database has not been migrated: run `app db upgrade`\n"
