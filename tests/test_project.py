@@ -1,8 +1,16 @@
 """Rules of the project that no tool checks."""
 
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+from fastapi.routing import iter_route_contexts
 from pydantic_core import PydanticUndefined
 
 from app.core.config import Settings
+from app.main import app
 from tests.postgres import ROOT
 
 APP_FILES = sorted((ROOT / "app").rglob("*.py"))
@@ -28,3 +36,55 @@ def test_env_example_lists_nothing_else() -> None:
 def _written(value: object) -> str:
     assert value is not PydanticUndefined
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@pytest.mark.parametrize("file", PYTHON_FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_files_are_short_enough_to_read(file: Path) -> None:
+    assert file.read_text().count("\n") <= 300
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted(
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for file in APP_FILES
+        if "versions" not in file.parts
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+
+    assert lengths[-1] <= 50
+    assert lengths[len(lengths) * 9 // 10] <= 25
+    assert lengths[len(lengths) // 2] <= 12
+
+
+def test_no_module_has_a_name_that_says_nothing() -> None:
+    vague = re.compile("util|helper|common|manager|repositor|crud")
+
+    assert [file.name for file in APP_FILES if vague.search(file.stem)] == []
+
+
+@pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda d: d.stem)
+def test_decisions_are_short_and_name_tests_that_exist(decision: Path) -> None:
+    text = decision.read_text()
+
+    assert text.count("\n") <= 40
+    for heading in ("**Context.**", "**Decision", "**Enforced by**"):
+        assert heading in text
+    for named in re.findall(r"tests/[\w/]+\.py", text):
+        assert (ROOT / named).exists()
+
+
+def test_no_test_is_skipped() -> None:
+    skipping = re.compile(r"mark\.(skip|xfail)|pytest\.(skip|importorskip)\(")
+
+    assert [
+        f.name for f in PYTHON_FILES if skipping.search(f.read_text()) and f != Path(__file__)
+    ] == []
+
+
+def test_routes_are_not_run_in_threads() -> None:
+    """A plain `def` would occupy a thread and, with it, a connection."""
+    for context in iter_route_contexts(app.routes):
+        endpoint = getattr(context, "endpoint", None)
+        if endpoint is not None and endpoint.__module__.startswith("app."):
+            assert inspect.iscoroutinefunction(endpoint), endpoint

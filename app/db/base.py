@@ -28,4 +28,4 @@ class Timestamps:
     updated_at: Mapped[datetime | None] = mapped_column(onupdate=func.now())
 
     # Without it updated_at is expired after an UPDATE, and reading it is a MissingGreenlet error.
-    __mapper_args__: ClassVar[dict[str, Any]] = {"eager_defaults": True}
+    __mapper_args__: Any = {"eager_defaults": True}  # noqa: RUF012 - SQLAlchemy's own type

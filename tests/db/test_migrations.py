@@ -1,6 +1,5 @@
 """Migrations: complete, reversible, safe to run by many at once, never in the way for long."""
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 
+from app.core.config import settings
 from app.core.errors import OperatorError
 from app.db import drift, migrate
 from app.db.embedded import Server
@@ -104,8 +104,6 @@ def test_machines_that_migrate_at_once_all_succeed(clone: Clone) -> None:
 
 async def test_migrating_works_inside_a_running_event_loop(clone: Clone) -> None:
     url = clone()
-    assert asyncio.get_running_loop()
-
     migrate.downgrade(url, "base")
     migrate.upgrade(url)
 
@@ -117,8 +115,8 @@ def test_migration_gives_up_a_lock_that_it_does_not_get(
 ) -> None:
     """Whoever queues behind a waiting ALTER TABLE waits as well: so it must not wait for long."""
     url = clone()
-    monkeypatch.setattr(migrate.settings, "MIGRATION_TRIES", 2)
-    monkeypatch.setattr(migrate.settings, "MIGRATION_LOCK_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(settings, "MIGRATION_TRIES", 2)
+    monkeypatch.setattr(settings, "MIGRATION_LOCK_TIMEOUT_SECONDS", 0.05)
 
     with psycopg.connect(url) as reader:
         reader.execute("SELECT * FROM posts")

@@ -1,6 +1,7 @@
 """The engine and its doors."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from sqlalchemy import event, func, select, text
@@ -12,6 +13,8 @@ from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, make_engine
 from app.db.url import asyncpg_url
 from tests.people import make_post
+
+request = asynccontextmanager(get_db)  # as FastAPI runs it
 
 
 @pytest.fixture
@@ -30,21 +33,22 @@ async def _kill(connection: AsyncConnection) -> None:
 
 
 async def test_request_that_returns_is_stored(alice: User) -> None:
-    async for db in get_db():
+    async with request() as db:
         db.add(Post(title="x", content="x", author_id=alice.id))
 
-    async with ReadSessionFactory() as db:
-        assert await db.scalar(select(func.count(Post.id))) == 1
+    async with ReadSessionFactory() as reader:
+        assert await reader.scalar(select(func.count(Post.id))) == 1
 
 
 async def test_request_that_raises_stores_nothing(alice: User) -> None:
-    requests = get_db()
-    db = await anext(requests)
-    db.add(Post(title="x", content="x", author_id=alice.id))
-    await db.flush()
+    async def fail() -> None:
+        async with request() as db:
+            db.add(Post(title="x", content="x", author_id=alice.id))
+            await db.flush()
+            raise KeyError
 
     with pytest.raises(KeyError):
-        await requests.athrow(KeyError())
+        await fail()
 
     async with ReadSessionFactory() as reader:
         assert await reader.scalar(select(func.count(Post.id))) == 0
