@@ -13,7 +13,7 @@ help:  ## Show this list
 setup: $(VENV)/.installed  ## Bring the dependencies, exactly as locked, into .venv
 
 run: setup  ## Run PostgreSQL and the service, with reload, on http://127.0.0.1:8000
-	@$(BIN)/app dev
+	@$(BIN)/app dev || [ $$? -eq 130 ]  # Ctrl-C is the way to stop it
 
 test: setup  ## Run all tests against a PostgreSQL of their own
 	@$(BIN)/pytest

@@ -99,14 +99,18 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
     leaves before the commit.
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        config = uvicorn.Config(application, log_config=None, lifespan="on")
+        config = uvicorn.Config(
+            application, log_config=None, lifespan="on", timeout_graceful_shutdown=5
+        )
         server = _Server(config)
         started = asyncio.create_task(server.serve(sockets=[listening]))
         while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await started
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await started
 
 
 @pytest.fixture(scope="session")
