@@ -19,12 +19,13 @@ from app.api.users import PasswordUpdate, UserCreate
 from app.core.config import settings
 from app.core.errors import AppError, OperatorError, Unavailable
 from app.core.logging import configure_logging
+from app.core.production import find_risks, find_warnings
 from app.db import drift, migrate
 from app.db.embedded import GUARD, run_postgres
 from app.db.failures import DATABASE_ERRORS, classify, explain
 from app.db.models import User
-from app.db.session import AsyncSessionFactory, engine
-from app.services import users
+from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
+from app.services import audit, users
 
 cli = typer.Typer(
     help="Run and look after the service. Settings come from the environment and from .env.",
@@ -112,6 +113,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # TRUSTED_PROXIES decides whom to believe
     )
 
 
@@ -123,6 +125,7 @@ def _develop(url: str, host: str, port: int, *, reload: bool) -> None:
     _say(f"API        http://{host}:{port}/api/v1/posts")
     _say(f"try it     http://{host}:{port}/docs")
     command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
+    command += ["--no-proxy-headers"]
     command += ["--reload", "--reload-dir=app"] if reload else []
     guarded = ["/bin/sh", "-c", GUARD, "server", *command]
     environment = os.environ | {"DATABASE_URL": url}
@@ -133,11 +136,27 @@ def _develop(url: str, host: str, port: int, *, reload: bool) -> None:
             raise OperatorError(f"the server stopped with code {code}")
 
 
+@cli.command("check")
+def check_settings(
+    *, production: Annotated[bool, typer.Option(help="As if ENVIRONMENT were production.")] = False
+) -> None:
+    """Say which settings production would refuse."""
+    production = production or settings.ENVIRONMENT == "production"
+    risks = find_risks(settings) if production else []
+    for line in [*risks, *find_warnings(settings)]:
+        print(line)
+    if risks:
+        raise OperatorError("production does not start with these settings")
+    print("The settings are fine.")
+
+
 @db_cli.command()
 def upgrade(revision: Revision = "head") -> None:
     """Migrate up; safe to run on several machines at once."""
     configure_logging()
     migrate.upgrade(revision=revision)
+    if settings.DB_APPLICATION_ROLE:
+        migrate.grant(settings.DB_APPLICATION_ROLE)
 
 
 @db_cli.command()
@@ -186,24 +205,48 @@ def create_user(
     async def create() -> None:
         async with AsyncSessionFactory.begin() as db:
             user = await users.create_user(db, **body.model_dump(), role=role)
+            audit.record(db, "sign-up", actor_id=None, subject_id=user.id, detail=role)
         print(f"created {user.role} {user.username} with id {user.id}")
 
     _run(create())
 
 
+Login = Annotated[str, typer.Argument(help="User name or e-mail.")]
+
+
 @user_cli.command("set-password")
-def set_password(login: Annotated[str, typer.Argument(help="User name or e-mail.")]) -> None:
+def set_password(login: Login) -> None:
     """Set a password and end all log-ins; asked for, or read from standard input."""
-    password = PasswordUpdate(current_password="", new_password=_ask_password()).new_password
+    body = PasswordUpdate(current_password="", new_password=_ask_password())
 
     async def change() -> None:
+        user = await _find(login)
         async with AsyncSessionFactory.begin() as db:
-            user = await users.find_user_by_login(db, login)
-            if user is None:
-                raise OperatorError("there is no such user: `app user list` shows all")
-            await users.set_password(db, user.id, password)
+            await users.set_password(db, user, body.new_password, actor_id=None)
+        print(f"{user.username} has a new password")
 
     _run(change())
+
+
+@user_cli.command()
+def deactivate(login: Login) -> None:
+    """Refuse the user from the next request on; `PATCH /users/{id}` undoes it."""
+
+    async def change() -> None:
+        user = await _find(login)
+        async with AsyncSessionFactory.begin() as db:
+            await users.update_user(db, user.id, actor_id=None, is_active=False)
+        print(f"{user.username} is deactivated")
+
+    _run(change())
+
+
+async def _find(login: str) -> User:
+    async with ReadSessionFactory() as db:
+        user, _ = await users.find_user_by_login(db, login)
+    if user is None:
+        raise OperatorError("there is no such user: `app user list` shows all")
+    return user
 
 
 @user_cli.command("list")

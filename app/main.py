@@ -7,15 +7,16 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import auth, health, posts, users
+from app.api import audit, auth, health, posts, users
 from app.core.config import settings
 from app.core.errors import Invalid, Unavailable
 from app.core.logging import configure_logging
+from app.core.production import find_risks, find_warnings
 from app.db.readiness import find_obstacle
 from app.db.session import engine
 from app.http.errors import install_error_handlers, problems
 from app.http.middleware import Envelope
-from app.http.openapi import describe_problems
+from app.http.openapi import describe
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -31,6 +32,8 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     configure_logging()
+    if settings.ENVIRONMENT == "production":
+        _refuse_risks()
     app = FastAPIOffline(
         title="Plumbline",
         version="1",
@@ -38,13 +41,21 @@ def create_app() -> FastAPI:
         lifespan=lifespan,
         redoc_url=None,
     )
-    for module in (users, auth, posts):
+    for module in (users, auth, posts, audit):
         app.include_router(module.router, responses=problems(Invalid, Unavailable))
     app.include_router(health.router)
     install_error_handlers(app)
     app.add_middleware(Envelope, max_body_bytes=settings.MAX_BODY_BYTES)
-    describe_problems(app)
+    describe(app)
     return app
+
+
+def _refuse_risks() -> None:
+    """End the process when a setting is unsafe where others can reach the service."""
+    if risks := find_risks(settings):
+        raise SystemExit("\n".join(risks))
+    for line in find_warnings(settings):
+        log.warning(line)
 
 
 app = create_app()

@@ -15,15 +15,16 @@ import psycopg
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from prometheus_client import generate_latest
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import migrate
-from app.db.base import Base
 from app.db.embedded import Server
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
-from tests.people import make_post, make_user
+from tests.people import all_rows, make_post, make_user, refuse_secrets
 from tests.postgres import SERVER
 
 TEMPLATE = "app"
@@ -70,14 +71,22 @@ async def _main_database(postgres: Server) -> AsyncIterator[None]:
     clone_database(postgres, "main")
     yield
     await engine.dispose()
+    refuse_secrets(generate_latest().decode())  # the metrics of the whole run
 
 
 @pytest.fixture(autouse=True)
-async def _empty_tables(_main_database: None) -> AsyncIterator[None]:
+async def _leave_no_trace(
+    _main_database: None, caplog: pytest.LogCaptureFixture
+) -> AsyncIterator[None]:
+    """Empty the tables; what was in them, and what was logged, must hold no password or token."""
     yield
-    async with engine.begin() as connection:
-        for table in reversed(Base.metadata.sorted_tables):
-            await connection.execute(table.delete())
+    traces = [f"{record.msg} {record.args} {record.exc_text}" for record in caplog.records]
+    async with AsyncSessionFactory() as db:
+        rows = await all_rows(db)
+        for table in dict(rows):
+            await db.execute(text(f"DELETE FROM {table}"))
+        await db.commit()
+    refuse_secrets("\n".join([*traces, *(row for _, row in rows)]))
 
 
 @pytest.fixture
@@ -100,7 +109,11 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
     """
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
-            application, log_config=None, lifespan="on", timeout_graceful_shutdown=5
+            application,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=5,
+            proxy_headers=False,
         )
         server = _Server(config)
         started = asyncio.create_task(server.serve(sockets=[listening]))
@@ -121,7 +134,10 @@ async def server(_main_database: None) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 async def client(server: str) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=server) as client:
+    async def check(response: httpx2.Response) -> None:
+        refuse_secrets((await response.aread()).decode())
+
+    async with httpx2.AsyncClient(base_url=server, event_hooks={"response": [check]}) as client:
         yield client
 
 

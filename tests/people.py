@@ -2,12 +2,24 @@
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from app.core import security
+from app.db.base import Base
 from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory
 
 PASSWORD = "correct horse battery staple"
+PASSWORDS = (PASSWORD, "a different long password", "several other words")
+TOKEN_PREFIX = "plumb_token-of-"
 _HASHED = security._hasher.hash(PASSWORD)
+
+
+def refuse_secrets(traces: str) -> None:
+    """Fail when a password or a token of these tests is in it."""
+    for secret in (*PASSWORDS, TOKEN_PREFIX):
+        assert secret not in traces, f"a secret leaked: {secret}"
 
 
 async def make_user(username: str, *, role: str = "user", is_active: bool = True) -> User:
@@ -34,7 +46,7 @@ async def make_user(username: str, *, role: str = "user", is_active: bool = True
 
 
 def token_of(user: User) -> str:
-    return f"plumb_token-of-{user.username}"
+    return f"{TOKEN_PREFIX}{user.username}"
 
 
 def signed_in(user: User) -> dict[str, str]:
@@ -47,3 +59,18 @@ async def make_post(author: User, title: str = "Hello", content: str = "World") 
         post = Post(title=title, content=content, author_id=author.id)
         db.add(post)
     return post
+
+
+_ALL_ROWS = text(
+    " UNION ALL ".join(
+        f"SELECT '{table.name}' AS name, t::text FROM {table.name} t"
+        for table in Base.metadata.sorted_tables
+    )
+    + " ORDER BY 1, 2"
+)
+
+
+async def all_rows(db: AsyncSession) -> list[tuple[str, str]]:
+    """All that is stored, as (table, row)."""
+    async with db.begin():
+        return [(name, row) for name, row in await db.execute(_ALL_ROWS)]

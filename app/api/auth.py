@@ -1,15 +1,19 @@
 """Logging in and out: `/auth`."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Header, status
+from fastapi import APIRouter, Form, Header, Path, status
 from pydantic import ConfigDict, Field
 
-from app.core.errors import Unauthenticated
+from app.core.config import settings
+from app.core.errors import NotFound, TooManyRequests, Unauthenticated
 from app.core.text import OneLine, PlainText
-from app.http.deps import CurrentToken, Db
+from app.db.models import AccessToken
+from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
+from app.http.deps import CurrentToken, CurrentUser, Db, ReadDb
 from app.http.errors import problems
-from app.http.schemas import Payload, View
+from app.http.schemas import MAX_ID, Payload, View
 from app.services import tokens
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
@@ -22,16 +26,31 @@ class LoginForm(Payload):
 
     grant_type: Literal["password"] = "password"
     username: Annotated[str, Field(max_length=255, description="User name or e-mail."), OneLine]
-    password: Annotated[str, Field(max_length=1024), PlainText]
+    password: Annotated[str, Field(max_length=settings.PASSWORD_MAX_BYTES), PlainText]
 
 
-class TokenRead(View):
+class NewTokenRead(View):
     access_token: str
     token_type: str
     expires_in: Annotated[int, Field(description="Seconds.")]
 
 
-@router.post("/token", response_model=TokenRead, responses=problems(Unauthenticated))
+class TokenRead(View):
+    """A log-in that has not ended; `label` is the program that logged in."""
+
+    id: int
+    label: str
+    created_at: datetime
+    last_used_at: Annotated[datetime, Field(description="A minute behind at the most.")]
+    expires_at: datetime
+
+
+@router.post(
+    "/token",
+    response_model=NewTokenRead,
+    responses=problems(Unauthenticated, TooManyRequests),
+    dependencies=[ANONYMOUS],
+)
 async def create_token(
     db: Db,
     form: Annotated[LoginForm, Form()],
@@ -44,8 +63,35 @@ async def create_token(
 
 
 @router.delete(
-    "/token", status_code=status.HTTP_204_NO_CONTENT, responses=problems(Unauthenticated)
+    "/token",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(Unauthenticated),
+    dependencies=[SIGNED_IN],
 )
-async def delete_token(db: Db, token: CurrentToken) -> None:
+async def delete_current_token(db: Db, token: CurrentToken) -> None:
     """Log out: end the token that this request carries."""
-    await tokens.log_out(db, token.id)
+    await tokens.delete_token(db, token.id, token.user_id)
+
+
+@router.get(
+    "/tokens",
+    response_model=list[TokenRead],
+    responses=problems(Unauthenticated),
+    dependencies=[SIGNED_IN],
+)
+async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
+    """Your log-ins, newest first."""
+    return await tokens.list_tokens(db, user.id)
+
+
+@router.delete(
+    "/tokens/{token_id}",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(Unauthenticated, NotFound),
+    dependencies=[OWNER],
+)
+async def delete_token(
+    db: Db, user: CurrentUser, token_id: Annotated[int, Path(ge=1, le=MAX_ID)]
+) -> None:
+    """End one of your log-ins."""
+    await tokens.delete_token(db, token_id, user.id)

@@ -5,18 +5,19 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.core.errors import Unavailable
 from app.db.readiness import find_obstacle
+from app.http.access import ANONYMOUS
 from app.http.errors import problems
 
 router = APIRouter(tags=["health"])
 
 
-@router.get("/livez")
+@router.get("/livez", dependencies=[ANONYMOUS])
 async def livez() -> dict[str, str]:
     """The process answers. Never asks the database: its outage is no reason to restart us."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=problems(Unavailable))
+@router.get("/readyz", responses=problems(Unavailable), dependencies=[ANONYMOUS])
 async def readyz() -> dict[str, str]:
     """The database can be reached and has the schema that this version needs."""
     if (obstacle := await find_obstacle()) is not None:
@@ -24,7 +25,7 @@ async def readyz() -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response)
+@router.get("/metrics", response_class=Response, dependencies=[ANONYMOUS])
 async def metrics() -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

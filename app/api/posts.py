@@ -16,6 +16,7 @@ from app.core.errors import (
 from app.core.text import OneLine, PlainText
 from app.db.models import Post
 from app.db.models.post import CONTENT_MAX_LENGTH
+from app.http.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
 from app.http.conditions import IfMatch, IfNoneMatch, OptionalIfMatch, etag, not_modified
 from app.http.deps import CurrentUser, Db, ReadDb
 from app.http.errors import problems
@@ -63,7 +64,7 @@ class PostPage(View):
     next_cursor: str | None
 
 
-@router.get("", response_model=PostPage)
+@router.get("", response_model=PostPage, dependencies=[ANONYMOUS])
 async def list_posts(
     db: ReadDb,
     before_id: BeforeId,
@@ -82,6 +83,7 @@ async def list_posts(
     status_code=status.HTTP_201_CREATED,
     response_model=PostRead,
     responses=problems(Unauthenticated),
+    dependencies=[SIGNED_IN],
 )
 async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> Post:
     """Write a post."""
@@ -91,7 +93,12 @@ async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Res
     return post
 
 
-@router.get("/{post_id}", response_model=PostRead, responses=problems(NotFound))
+@router.get(
+    "/{post_id}",
+    response_model=PostRead,
+    responses=problems(NotFound),
+    dependencies=[ANONYMOUS],
+)
 async def get_post(
     db: ReadDb, post_id: PostId, known: IfNoneMatch, response: Response
 ) -> Post | Response:
@@ -107,6 +114,7 @@ async def get_post(
     "/{post_id}",
     response_model=PostRead,
     responses=problems(Unauthenticated, Forbidden, NotFound, Stale, PreconditionRequired),
+    dependencies=[OWNER],
 )
 async def update_post(
     db: Db,
@@ -127,6 +135,7 @@ async def update_post(
     "/{post_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, Forbidden, NotFound, Stale),
+    dependencies=[OWNER_OR_ADMIN],
 )
 async def delete_post(
     db: Db, user: CurrentUser, post_id: PostId, versions: OptionalIfMatch

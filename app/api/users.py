@@ -1,16 +1,17 @@
 """Accounts: `/users`."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response, status
 from pydantic import Field
 
 from app.api.posts import PostPage
 from app.core.config import settings
-from app.core.errors import Conflict, NotFound, Unauthenticated
+from app.core.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
 from app.core.text import Email, PlainText, Username
 from app.db.models import Post, User
+from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.http.deps import CurrentToken, CurrentUser, Db, ReadDb
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
@@ -19,30 +20,51 @@ from app.services import posts, users
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
 
+_MASKED = {"format": "password"}  # Swagger UI shows dots
 Password = Annotated[
-    str, Field(min_length=settings.PASSWORD_MIN_LENGTH, max_length=1024), PlainText
+    str, Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED), PlainText
+]
+NewPassword = Annotated[
+    str,
+    Field(
+        min_length=settings.PASSWORD_MIN_LENGTH,
+        max_length=settings.PASSWORD_MAX_BYTES,
+        json_schema_extra=_MASKED,
+    ),
+    PlainText,
 ]
 
 
 class UserCreate(Payload):
     username: Username
     email: Email
-    password: Password
+    password: NewPassword
 
 
-class UserUpdate(Payload):
+class MeUpdate(Payload):
     """The user name stays: it is the name on the posts, and part of what their ETag vouches for."""
 
     email: Email = Field(default_factory=str)
 
 
+class UserUpdate(Payload):
+    """Fields that are absent stay as they are."""
+
+    role: Literal["user", "admin"] = Field(default_factory=lambda: "user")
+    is_active: bool = Field(default_factory=bool)
+
+
+class UserDelete(Payload):
+    password: Password
+
+
 class PasswordUpdate(Payload):
-    current_password: Annotated[str, Field(max_length=1024), PlainText]
-    new_password: Password
+    current_password: Password
+    new_password: NewPassword
 
 
 class UserRead(View):
-    """The own account."""
+    """The own account, or for an admin any."""
 
     id: int
     username: str
@@ -53,6 +75,13 @@ class UserRead(View):
     updated_at: datetime | None
 
 
+class UserPage(View):
+    """`next_cursor` asks for the next page; null on the last."""
+
+    items: list[UserRead]
+    next_cursor: str | None
+
+
 class ProfileRead(View):
     """What everybody may know of a user."""
 
@@ -61,49 +90,110 @@ class ProfileRead(View):
     created_at: datetime
 
 
+class Deleted(View):
+    deleted_posts: int
+
+
 @router.post(
-    "", status_code=status.HTTP_201_CREATED, response_model=UserRead, responses=problems(Conflict)
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=UserRead,
+    responses=problems(Conflict, TooManyRequests),
+    dependencies=[ANONYMOUS],
 )
 async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     """Sign up."""
-    user = await users.create_user(db, **body.model_dump())
+    user = await users.sign_up(db, **body.model_dump())
     response.headers["Location"] = f"{router.prefix}/{user.id}"
     return user
 
 
-@router.get("/me", response_model=UserRead, responses=problems(Unauthenticated))
+@router.get(
+    "",
+    response_model=UserPage,
+    responses=problems(Unauthenticated, Forbidden),
+    dependencies=[ADMIN],
+)
+async def list_users(
+    db: ReadDb, before_id: BeforeId, request: Request, response: Response, limit: Limit = 20
+) -> Page[User]:
+    """All accounts, newest first."""
+    rows = await users.list_users(db, before_id=before_id, limit=limit + 1)
+    return page(rows, limit, lambda user: user.id, request, response)
+
+
+@router.get(
+    "/me",
+    response_model=UserRead,
+    responses=problems(Unauthenticated),
+    dependencies=[SIGNED_IN],
+)
 async def get_me(user: CurrentUser) -> User:
     """Your own account."""
     return user
 
 
-@router.patch("/me", response_model=UserRead, responses=problems(Unauthenticated, Conflict))
-async def update_me(db: Db, user: CurrentUser, body: UserUpdate) -> User:
+@router.patch(
+    "/me",
+    response_model=UserRead,
+    responses=problems(Unauthenticated, Conflict),
+    dependencies=[SIGNED_IN],
+)
+async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:
     """Change your own account."""
-    return await users.update_user(db, user.id, **body.model_dump(exclude_unset=True))
+    return await users.update_me(db, user.id, **body.model_dump(exclude_unset=True))
 
 
-@router.delete("/me", status_code=status.HTTP_204_NO_CONTENT, responses=problems(Unauthenticated))
-async def delete_me(db: Db, user: CurrentUser) -> None:
-    """Delete your own account, and your posts with it."""
-    await users.delete_user(db, user.id)
+@router.delete(
+    "/me",
+    responses=problems(Unauthenticated, Forbidden, Conflict, TooManyRequests),
+    dependencies=[SIGNED_IN],
+)
+async def delete_me(db: Db, user: CurrentUser, body: UserDelete) -> Deleted:
+    """Delete your own account, and your posts with it; needs your password."""
+    return Deleted(deleted_posts=await users.delete_user(db, user, body.password))
 
 
 @router.put(
-    "/me/password", status_code=status.HTTP_204_NO_CONTENT, responses=problems(Unauthenticated)
+    "/me/password",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=problems(Unauthenticated, Forbidden, TooManyRequests),
+    dependencies=[SIGNED_IN],
 )
 async def change_password(db: Db, token: CurrentToken, body: PasswordUpdate) -> None:
     """Change your password; every other log-in of yours ends."""
     await users.change_password(db, token, **body.model_dump())
 
 
-@router.get("/{user_id}", response_model=ProfileRead, responses=problems(NotFound))
+@router.get(
+    "/{user_id}",
+    response_model=ProfileRead,
+    responses=problems(NotFound),
+    dependencies=[ANONYMOUS],
+)
 async def get_user(db: ReadDb, user_id: UserId) -> User:
     """A user's public profile."""
     return await users.get_user(db, user_id)
 
 
-@router.get("/{user_id}/posts", response_model=PostPage, responses=problems(NotFound))
+@router.patch(
+    "/{user_id}",
+    response_model=UserRead,
+    responses=problems(Unauthenticated, Forbidden, NotFound, Conflict),
+    dependencies=[ADMIN],
+)
+async def update_user(db: Db, user: CurrentUser, user_id: UserId, body: UserUpdate) -> User:
+    """Make somebody an admin or a user, deactivate or activate; the last admin stays."""
+    changes = body.model_dump(exclude_unset=True)
+    return await users.update_user(db, user_id, actor_id=user.id, **changes)
+
+
+@router.get(
+    "/{user_id}/posts",
+    response_model=PostPage,
+    responses=problems(NotFound),
+    dependencies=[ANONYMOUS],
+)
 async def list_user_posts(
     db: ReadDb,
     user_id: UserId,

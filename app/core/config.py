@@ -1,6 +1,7 @@
 """Settings: the environment first, then the file `.env`; `.env.example` lists them all."""
 
 import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -24,6 +25,19 @@ def _normalise_url(value: str) -> str:
     if port == 0 or not database:
         raise ValueError("must name a port and a database: postgresql+asyncpg://user:pass@host/db")
     return url
+
+
+def _checked_networks(value: str) -> str:
+    try:
+        parse_networks(value)
+    except ValueError:
+        raise ValueError("must be networks with commas between them: 10.0.0.0/8,::1") from None
+    return value
+
+
+def parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
+    """TRUSTED_PROXIES as networks; ValueError for what is none."""
+    return [ip_network(part.strip()) for part in value.split(",") if part.strip()]
 
 
 class Settings(BaseSettings):
@@ -74,6 +88,12 @@ class Settings(BaseSettings):
         10, ge=0, le=3600, description="After this PostgreSQL ends an idle transaction; 0: never."
     )
 
+    DB_APPLICATION_ROLE: str = Field(
+        "",
+        pattern=r"^[a-z_][a-z0-9_]*$|^$",
+        description="`app db upgrade` lets this role use the tables, and only append to the audit.",
+    )
+
     MIGRATION_LOCK_TIMEOUT_SECONDS: float = Field(
         0.3, gt=0, le=60, description="How long a migration may make others queue behind its lock."
     )
@@ -85,13 +105,50 @@ class Settings(BaseSettings):
         1_048_576, ge=1024, le=1_073_741_824, description="A larger request body is refused (413)."
     )
     TOKEN_LIFETIME_SECONDS: int = Field(
-        2_592_000, ge=60, le=31_536_000, description="How long an access token is good for."
+        2_592_000, ge=60, le=31_536_000, description="How long an access token is good for at most."
     )
+    TOKEN_IDLE_SECONDS: int = Field(
+        604_800, ge=120, le=31_536_000, description="How long an unused access token is good for."
+    )
+    LOGIN_LIMIT_PER_ACCOUNT: int = Field(
+        10, ge=0, le=100_000, description="Wrong log-ins to one account; 0: no limit."
+    )
+    LOGIN_LIMIT_PER_NETWORK: int = Field(
+        100, ge=0, le=100_000, description="Wrong log-ins from one network; 0: no limit."
+    )
+    SIGNUP_LIMIT_PER_NETWORK: int = Field(
+        30, ge=0, le=100_000, description="Sign-ups tried from one network; 0: no limit."
+    )
+    LIMIT_WINDOW_SECONDS: int = Field(
+        900, ge=1, le=86_400, description="The time for which these three count."
+    )
+    TRUSTED_PROXIES: Annotated[str, AfterValidator(_checked_networks)] = Field(
+        "",
+        description="Networks whose X-Forwarded-For is believed: 10.0.0.0/8,::1; empty: none.",
+    )
+    ALLOWED_HOSTS: str = Field(
+        "*", description="Host names that are answered, as in api.example.com,*.example.com."
+    )
+    BASE_URL: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^/?#]+$",
+        description="Where callers find this service; https:// adds Strict-Transport-Security.",
+    )
+    ALLOW_HTTP: bool = Field(
+        default=False, description="Accept a BASE_URL without https in production."
+    )
+
     PASSWORD_MIN_LENGTH: int = Field(
         15, ge=8, le=64, description="Characters a password has at least (NIST SP 800-63B-4: 15)."
     )
+    PASSWORD_MAX_BYTES: int = Field(
+        1024, ge=64, le=4096, description="A longer password (in UTF-8) is refused before hashing."
+    )
     PASSWORD_HASH_THREADS: int = Field(
         1, ge=1, le=64, description="Passwords hashed at once, each on a thread of its own."
+    )
+    PASSWORD_HASH_QUEUE: int = Field(
+        16, ge=0, le=1000, description="Passwords that may wait for a thread; more get a 503."
     )
     ARGON2_MEMORY_KIB: int = Field(
         19_456, ge=19_456, le=4_194_304, description="Memory one password hash takes."

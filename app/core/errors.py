@@ -8,6 +8,7 @@ AppError               becomes a problem document (RFC 9457) or one line on a te
 ├── Conflict       409 the database already holds something that contradicts it
 ├── Stale          412 If-Match names a version that is no longer the current one
 ├── PreconditionRequired 428 If-Match is missing
+├── TooManyRequests 429 guessing is limited
 └── Unavailable    503 nothing is wrong with the request: try again
 OperatorError          the person who runs the service must act; one line says how
 """
@@ -88,6 +89,23 @@ class PreconditionRequired(AppError):
     status = 428
     code = "precondition-required"
     title = "Say which version you change"
+
+
+class TooManyRequests(AppError):
+    """`policy` allows `allowed` attempts in a window of `window_seconds`."""
+
+    status = 429
+    code = "too-many-requests"
+    title = "Too many attempts"
+
+    def __init__(
+        self, policy: str, allowed: int, window_seconds: int, retry_after_seconds: int
+    ) -> None:
+        detail = f"Wait {retry_after_seconds} seconds before you try again."
+        super().__init__(detail, retry_after_seconds=retry_after_seconds)
+        self.policy = policy
+        self.allowed = allowed
+        self.window_seconds = window_seconds
 
 
 class Unavailable(AppError):

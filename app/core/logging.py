@@ -2,15 +2,12 @@
 
 import logging
 import sys
-from contextvars import ContextVar
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core.config import settings
-
-# The id of the request that this task works for; None outside of requests.
-request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+from app.core.context import request_id
 
 
 def configure_logging() -> None:

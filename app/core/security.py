@@ -3,12 +3,19 @@
 import asyncio
 import hashlib
 import secrets
+import unicodedata
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from zxcvbn import zxcvbn
 
 from app.core.config import settings
+from app.core.errors import FieldError, Invalid, Unavailable
+
+T = TypeVar("T")
 
 _hasher = PasswordHasher(
     time_cost=settings.ARGON2_TIME_COST,
@@ -17,20 +24,65 @@ _hasher = PasswordHasher(
 )
 # A hash takes some 25 ms of one core: on the event loop it would stop every other request.
 _executor = ThreadPoolExecutor(settings.PASSWORD_HASH_THREADS, thread_name_prefix="argon2")
+_waiting = 0  # hashes asked for and not done; only the event loop's thread touches it
 
 # Verified when there is no such user, so that the answer takes as long as for a wrong password.
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
 
+# zxcvbn's scale from 0 to 4: below this a password falls to some 10^8 guesses.
+_MIN_STRENGTH = 3
+_STRENGTH_CHARACTERS = 40  # its time grows with the square of the length
+
 
 async def hash_password(password: str) -> str:
-    """The Argon2id hash, with its parameters and salt in it."""
-    return await asyncio.get_running_loop().run_in_executor(_executor, _hasher.hash, password)
+    """The Argon2id hash, with its parameters and salt in it; Unavailable when too many wait."""
+    return await _off_the_loop(lambda: _hasher.hash(_canonical(password)))
 
 
 async def verify_password(password: str, hashed_password: str | None) -> bool:
     """Whether the password fits; with None (nobody to compare with) False after the same work."""
-    loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_executor, _verify, password, hashed_password)
+    return await _off_the_loop(lambda: _verify(_canonical(password), hashed_password))
+
+
+def needs_rehash(hashed_password: str) -> bool:
+    """Whether the hash was made with other parameters than today's."""
+    return _hasher.check_needs_rehash(hashed_password)
+
+
+async def check_new_password(password: str, *known: str) -> None:
+    """Refuse what is too long to hash or easy to guess, also from `known` words: name, e-mail.
+
+    A list of common passwords instead of rules of composition: NIST SP 800-63B-4, 3.1.1.2.
+    """
+    if len(_canonical(password).encode()) > settings.PASSWORD_MAX_BYTES:
+        raise _refused("too_long", f"must have at most {settings.PASSWORD_MAX_BYTES} bytes")
+    words = [part for word in known for part in (word, *word.replace("@", ".").split("."))]
+    start = _canonical(password)[:_STRENGTH_CHARACTERS]
+    estimate = await _off_the_loop(lambda: zxcvbn(start, user_inputs=words))
+    if estimate["score"] < _MIN_STRENGTH:
+        raise _refused(
+            "easy_to_guess", "is easy to guess: use several words that do not belong together"
+        )
+
+
+def _refused(code: str, message: str) -> Invalid:
+    return Invalid("Not acceptable: password.", errors=(FieldError("password", code, message),))
+
+
+async def _off_the_loop(work: Callable[[], T]) -> T:
+    global _waiting  # noqa: PLW0603 - one queue for the process
+    if _waiting >= settings.PASSWORD_HASH_THREADS + settings.PASSWORD_HASH_QUEUE:
+        raise Unavailable("Too many passwords are being checked.", retry_after_seconds=1)
+    _waiting += 1
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_executor, work)
+    finally:
+        _waiting -= 1
+
+
+def _canonical(password: str) -> str:
+    """The same characters however the keyboard composed them (NFC); otherwise as received."""
+    return unicodedata.normalize("NFC", password)
 
 
 def _verify(password: str, hashed_password: str | None) -> bool:

@@ -102,6 +102,8 @@ def explain(error: BaseException) -> str:
     """One line for whoever runs the service: what is wrong with the database, and what to do."""
     if advice := _ADVICE.get(sqlstate(error) or ""):
         return advice
+    if isinstance(error, PoolTimeoutError):
+        return "all connections are in use: raise DB_POOL_SIZE, or find out what holds them"
     if isinstance(error, DBAPIError):
         text = str(error.orig)
         for sign, advice in _ADVICE_BY_TEXT.items():

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from sqlalchemy import URL, event
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.exc import DisconnectionError, PendingRollbackError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -106,6 +106,8 @@ async def get_db() -> AsyncIterator[AsyncSession]:
     """One request, one transaction: committed if the handler returned, rolled back if it raised."""
     async with AsyncSessionFactory.begin() as session:
         yield session
+        if not session.is_active:  # begin() would roll back without a word, and the answer be a 2xx
+            raise PendingRollbackError("the handler swallowed an error of its session")
 
 
 async def get_read_db() -> AsyncIterator[AsyncSession]:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import BackgroundTasks, Depends
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,12 +18,17 @@ ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
 _bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
 
 
-async def _current_token(token: Annotated[str | None, Depends(_bearer)]) -> AccessToken:
+async def _current_token(
+    token: Annotated[str | None, Depends(_bearer)], background: BackgroundTasks
+) -> AccessToken:
     """In a session of its own that ends here: a request never holds two connections at once."""
     if token is None:
         raise Unauthenticated("Send an access token: Authorization: Bearer <token>.")
     async with ReadSessionFactory() as db:
-        return await tokens.authenticate(db, token)
+        found, is_to_be_noted = await tokens.authenticate(db, token)
+    if is_to_be_noted:
+        background.add_task(tokens.note_use, found.id)
+    return found
 
 
 CurrentToken = Annotated[AccessToken, Depends(_current_token)]

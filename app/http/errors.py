@@ -11,8 +11,15 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from app.core.errors import AppError, FieldError, Invalid, Unauthenticated, Unavailable
-from app.core.logging import request_id
+from app.core.context import request_id
+from app.core.errors import (
+    AppError,
+    FieldError,
+    Invalid,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
 from app.db import failures
 
 MEDIA_TYPE = "application/problem+json"
@@ -88,6 +95,9 @@ async def _on_app_error(_request: Request, error: Exception) -> Response:
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, TooManyRequests):
+        headers["RateLimit-Policy"] = f'"{error.policy}";q={error.allowed};w={error.window_seconds}'
+        headers["RateLimit"] = f'"{error.policy}";r=0;t={error.retry_after_seconds}'
     if isinstance(error, Unauthenticated):
         headers["WWW-Authenticate"] = "Bearer"
     return problem(
@@ -123,6 +133,7 @@ _DETAILS = {
     HTTPStatus.NOT_FOUND: "There is no such route.",
     HTTPStatus.METHOD_NOT_ALLOWED: "The header Allow lists the methods of this route.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service accepts.",
+    HTTPStatus.MISDIRECTED_REQUEST: "This service does not answer for the host that was asked.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send the body as application/json, with this Content-Type.",
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "This is a defect of the service; nothing was stored. Report it with the request_id."

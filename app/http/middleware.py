@@ -6,12 +6,14 @@ from time import perf_counter
 
 import structlog
 from prometheus_client import Histogram
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.logging import request_id
+from app.core import context
 from app.http.errors import status_problem
+from app.http.headers import complete
+from app.http.network import is_allowed_host, network_of
 
 log = structlog.stdlib.get_logger("app.request")
 
@@ -39,7 +41,8 @@ class Envelope:
             return
         headers = Headers(scope=scope)
         current = _given_id(headers.get("x-request-id")) or str(uuid.uuid4())
-        token = request_id.set(current)
+        context.request_id.set(current)  # each request has a task, and so a context, of its own
+        context.network.set(network_of(scope, headers))
         started = perf_counter()
         status = 0
 
@@ -47,12 +50,14 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                MutableHeaders(scope=message)["X-Request-ID"] = current
+                complete(message, scope["path"], current)
             await send(message)
 
         try:
             if _announced(headers) > self.max_body_bytes:
                 await status_problem(TOO_LARGE)(scope, receive, send_with_id)
+            elif not is_allowed_host(scope, headers):
+                await status_problem(HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send_with_id)
             else:
                 await self.app(scope, _limited(receive, self.max_body_bytes), send_with_id)
         except Exception:
@@ -62,7 +67,6 @@ class Envelope:
             await status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send_with_id)
         finally:
             _record(scope, status, perf_counter() - started)
-            request_id.reset(token)
 
 
 def _announced(headers: Headers) -> int:

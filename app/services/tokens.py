@@ -3,16 +3,21 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import contains_eager
 
-from app.core import security
+from app.core import context, security
 from app.core.config import settings
-from app.core.errors import Unauthenticated
-from app.db.models import AccessToken, User
-from app.db.session import ReadSessionFactory
-from app.services import users
+from app.core.errors import NotFound, Unauthenticated
+from app.core.text import fold
+from app.db.models import AccessToken, KnownNetwork, User
+from app.db.session import AsyncSessionFactory, ReadSessionFactory
+from app.services import audit, users
+from app.services.limits import Limit, refund, reserve
+
+USE_PRECISION = timedelta(minutes=1)  # `last_used_at` is at most this much behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,39 +30,124 @@ class NewToken:
 
 
 async def log_in(db: AsyncSession, *, login: str, password: str, label: str) -> NewToken:
-    """Exchange user name or e-mail and password for a token."""
+    """Exchange user name or e-mail and password for a token.
+
+    Unknown, wrong and deactivated are the same work and the same answer: one query, one count of
+    the attempt, one hash, one audit row.
+    """
     async with ReadSessionFactory() as reader:  # its connection is free again while we hash
-        user = await users.find_user_by_login(reader, login)
+        user, known_here = await users.find_user_by_login(reader, login)
+    guesses = _limits(user, login, known_here=known_here)
+    await reserve(*guesses)
     fits = await security.verify_password(password, user.hashed_password if user else None)
     if user is None or not fits or not user.is_active:
+        await _record_failure(user)
         raise Unauthenticated("The user name or the password is wrong.")
+    rehashed = await _rehash(user, password)
+    await _lock_as_verified(db, user, rehashed)
+    await refund(db, *guesses)
+    return await _create_token(db, user, label)
+
+
+def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[Limit, Limit]:
+    """Strangers share one count for an account, whichever networks they come from.
+
+    Each network from which the owner logged in before has its own, so strangers cannot use it up.
+    """
+    network = context.network.get() or ""
+    account = str(user.id) if user else fold(login)
+    from_where = network if known_here else "elsewhere"
+    return (
+        Limit("login-account", f"{account}\0{from_where}", settings.LOGIN_LIMIT_PER_ACCOUNT),
+        Limit("login-network", network, settings.LOGIN_LIMIT_PER_NETWORK),
+    )
+
+
+async def _record_failure(user: User | None) -> None:
+    """In a transaction of its own: the request's is rolled back."""
+    async with AsyncSessionFactory.begin() as db:
+        subject_id = user.id if user else None
+        audit.record(db, "failed log-in", actor_id=None, subject_id=subject_id)
+
+
+async def _rehash(user: User, password: str) -> str:
+    """The hash to store from now on: a new one when the parameters have changed."""
+    if security.needs_rehash(user.hashed_password):
+        return await security.hash_password(password)
+    return user.hashed_password
+
+
+async def _lock_as_verified(db: AsyncSession, user: User, rehashed: str) -> None:
+    """Nobody changes the password or the state between our verification and the new token."""
+    stored = await db.get(User, user.id, with_for_update=True)
+    if stored is None or not stored.is_active or stored.hashed_password != user.hashed_password:
+        raise Unauthenticated("The user name or the password is wrong.")
+    stored.hashed_password = rehashed
+
+
+async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:
     token = security.new_token()
     lifetime = timedelta(seconds=settings.TOKEN_LIFETIME_SECONDS)
-    digest = security.token_digest(token)
-    db.add(
-        AccessToken(digest=digest, user_id=user.id, label=label, expires_at=func.now() + lifetime)
-    )
+    digest, expires_at = security.token_digest(token), func.now() + lifetime
+    db.add(AccessToken(digest=digest, user_id=user.id, label=label, expires_at=expires_at))
+    audit.record(db, "log-in", actor_id=user.id, subject_id=user.id)
+    if (network := context.network.get()) is not None:
+        here = insert(KnownNetwork).values(user_id=user.id, network=network)
+        await db.execute(
+            here.on_conflict_do_update(
+                index_elements=["user_id", "network"], set_={"last_login_at": func.now()}
+            )
+        )
     await db.flush()
     return NewToken(token, settings.TOKEN_LIFETIME_SECONDS)
 
 
-async def authenticate(db: AsyncSession, token: str) -> AccessToken:
-    """The token with its user, in one round trip; expired, ended and deactivated look alike."""
-    found = await db.scalar(
-        select(AccessToken)
-        .join(AccessToken.user)
-        .options(contains_eager(AccessToken.user))
-        .where(
-            AccessToken.digest == security.token_digest(token),
-            AccessToken.expires_at > func.now(),
-            User.is_active,
+def _is_valid() -> ColumnElement[bool]:
+    """By the database's clock: not too old, and used lately."""
+    idle = timedelta(seconds=settings.TOKEN_IDLE_SECONDS) + USE_PRECISION
+    return (AccessToken.expires_at > func.now()) & (AccessToken.last_used_at > func.now() - idle)
+
+
+async def authenticate(db: AsyncSession, token: str) -> tuple[AccessToken, bool]:
+    """The token with its user, and whether its use is to be noted (`note_use`); one round trip.
+
+    Expired, ended and deactivated look alike.
+    """
+    digest = AccessToken.digest == security.token_digest(token)
+    row = (
+        await db.execute(
+            select(AccessToken, AccessToken.last_used_at < func.now() - USE_PRECISION)
+            .join(AccessToken.user)
+            .options(contains_eager(AccessToken.user))
+            .where(digest, _is_valid(), User.is_active)
         )
-    )
-    if found is None:
+    ).one_or_none()
+    if row is None:
         raise Unauthenticated("The access token is not valid, or no longer: log in again.")
-    return found
+    return row[0], row[1]
 
 
-async def log_out(db: AsyncSession, token_id: int) -> None:
-    """End one log-in; ending it twice is no error."""
-    await db.execute(delete(AccessToken).where(AccessToken.id == token_id))
+async def note_use(token_id: int) -> None:
+    """Write `last_used_at`, after the answer and in a transaction of its own."""
+    long_ago = AccessToken.last_used_at < func.now() - USE_PRECISION
+    async with AsyncSessionFactory.begin() as db:
+        await db.execute(
+            update(AccessToken)
+            .where(AccessToken.id == token_id, long_ago)
+            .values(last_used_at=func.now())
+        )
+
+
+async def list_tokens(db: AsyncSession, user_id: int) -> list[AccessToken]:
+    """The user's valid tokens, newest first."""
+    rows = select(AccessToken).where(AccessToken.user_id == user_id, _is_valid())
+    return list(await db.scalars(rows.order_by(AccessToken.id.desc())))
+
+
+async def delete_token(db: AsyncSession, token_id: int, user_id: int) -> None:
+    """End one of the user's log-ins; those of others are not found."""
+    mine = (AccessToken.id == token_id) & (AccessToken.user_id == user_id)
+    ended = await db.scalar(delete(AccessToken).where(mine).returning(AccessToken.id))
+    if ended is None:
+        raise NotFound("You have no log-in with this id.")
+    audit.record(db, "log-out", actor_id=user_id, subject_id=user_id)

@@ -1,18 +1,31 @@
 """Accounts."""
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import security
-from app.core.errors import Forbidden, NotFound
+from app.core import context, security
+from app.core.config import settings
+from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.text import fold
-from app.db.models import AccessToken, User
+from app.db.models import AccessToken, KnownNetwork, Post, User
+from app.services import audit, limits
+
+
+async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
+    """Create an own account. The answer tells which names exist, so a network has few tries."""
+    await limits.reserve(
+        limits.Limit("signup", context.network.get() or "", settings.SIGNUP_LIMIT_PER_NETWORK)
+    )
+    user = await create_user(db, username=username, email=email, password=password)
+    audit.record(db, "sign-up", actor_id=user.id, subject_id=user.id)
+    return user
 
 
 async def create_user(
     db: AsyncSession, *, username: str, email: str, password: str, role: str = "user"
 ) -> User:
-    """Sign up. A name or an e-mail that is taken is found by the database's unique constraint."""
+    """A name or an e-mail that is taken is found by the database's unique constraint."""
+    await security.check_new_password(password, username, email)
     hashed_password = await security.hash_password(password)  # before db takes a connection
     user = User(username=username, email=email, hashed_password=hashed_password, role=role)
     db.add(user)
@@ -20,54 +33,127 @@ async def create_user(
     return user
 
 
-async def get_user(db: AsyncSession, user_id: int) -> User:
-    user = await db.get(User, user_id)
+async def get_user(db: AsyncSession, user_id: int, *, lock: bool = False) -> User:
+    """With `lock` nobody else changes the user before our commit."""
+    user = await db.get(User, user_id, with_for_update=lock)
     if user is None:
         raise NotFound("There is no user with this id.")
     return user
 
 
-async def find_user_by_login(db: AsyncSession, login: str) -> User | None:
-    """By user name or e-mail, however spelled; the two cannot collide, since only one has an @."""
+async def find_user_by_login(db: AsyncSession, login: str) -> tuple[User | None, bool]:
+    """By user name or e-mail, however spelled; and whether the user logged in from here before.
+
+    The two cannot collide: only an e-mail has an @.
+    """
     name = fold(login)
-    return await db.scalar(select(User).where(or_(User.username == name, User.email == name)))
-
-
-async def update_user(db: AsyncSession, user_id: int, **changes: object) -> User:
-    user = await get_user(db, user_id)
-    for name, value in changes.items():
-        setattr(user, name, value)
-    await db.flush()
-    return user
-
-
-async def change_password(
-    db: AsyncSession, token: AccessToken, *, current_password: str, new_password: str
-) -> None:
-    """Set a new password and end every log-in but the one that asks."""
-    if not await security.verify_password(current_password, token.user.hashed_password):
-        raise Forbidden("The current password is wrong.")
-    await set_password(db, token.user_id, new_password, keep_token_id=token.id)
-
-
-async def set_password(
-    db: AsyncSession, user_id: int, password: str, *, keep_token_id: int | None = None
-) -> None:
-    """Set a password and end every log-in, but `keep_token_id`."""
-    hashed_password = await security.hash_password(password)
-    await update_user(db, user_id, hashed_password=hashed_password)
-    ended = delete(AccessToken).where(AccessToken.user_id == user_id)
-    await db.execute(
-        ended if keep_token_id is None else ended.where(AccessToken.id != keep_token_id)
-    )
-
-
-async def delete_user(db: AsyncSession, user_id: int) -> None:
-    """Delete an account; posts and tokens go with it (ON DELETE CASCADE)."""
-    await db.delete(await get_user(db, user_id))
+    here = and_(KnownNetwork.user_id == User.id, KnownNetwork.network == context.network.get())
+    row = (
+        await db.execute(
+            select(User, KnownNetwork.user_id.is_not(None))
+            .outerjoin(KnownNetwork, here)
+            .where(or_(User.username == name, User.email == name))
+        )
+    ).one_or_none()
+    return (row[0], row[1]) if row else (None, False)
 
 
 async def list_users(db: AsyncSession, *, before_id: int, limit: int) -> list[User]:
     """Newest first, `limit` at the most, of those with an id below `before_id`."""
     rows = select(User).where(User.id < before_id).order_by(User.id.desc()).limit(limit)
     return list(await db.scalars(rows))
+
+
+async def update_me(db: AsyncSession, user_id: int, *, email: str | None = None) -> User:
+    """Change the own account; None stays as it is."""
+    user = await get_user(db, user_id)
+    if email is not None and fold(email) != user.email:
+        user.email = email
+        audit.record(db, "email change", actor_id=user_id, subject_id=user_id)
+    await db.flush()
+    return user
+
+
+async def update_user(
+    db: AsyncSession,
+    user_id: int,
+    *,
+    actor_id: int | None,
+    role: str | None = None,
+    is_active: bool | None = None,
+) -> User:
+    """Change role or state (None: as it is); Conflict when no active admin would be left.
+
+    Both take effect on the very next request: it reads them anew.
+    """
+    admin_ids = await _lock_admins(db)
+    user = await get_user(db, user_id, lock=True)
+    if role is not None and role != user.role:
+        audit.record(
+            db, "role change", actor_id=actor_id, subject_id=user_id, detail=f"{user.role} > {role}"
+        )
+        user.role = role
+    if is_active is not None and is_active != user.is_active:
+        action = "activation" if is_active else "deactivation"
+        audit.record(db, action, actor_id=actor_id, subject_id=user_id)
+        user.is_active = is_active
+    if admin_ids == [user_id] and not (user.role == "admin" and user.is_active):
+        raise Conflict("This is the last admin: make somebody else an admin first.")
+    await db.flush()
+    return user
+
+
+async def _lock_admins(db: AsyncSession) -> list[int]:
+    """The active admins, whom nobody else changes before our commit: of two the last one stays."""
+    admins = select(User.id).where(User.role == "admin", User.is_active).order_by(User.id)
+    return list(await db.scalars(admins.with_for_update()))
+
+
+async def change_password(
+    db: AsyncSession, token: AccessToken, *, current_password: str, new_password: str
+) -> None:
+    """Set a new password and end every log-in but the one that asks."""
+    limit = await check_password(token.user, current_password)
+    await set_password(db, token.user, new_password, actor_id=token.user_id, keep_id=token.id)
+    await limits.refund(db, limit)
+
+
+async def check_password(user: User, password: str) -> limits.Limit:
+    """For acts that a stolen token must not suffice for. Gives the attempt, to be refunded."""
+    limit = limits.Limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
+    await limits.reserve(limit)
+    if not await security.verify_password(password, user.hashed_password):
+        raise Forbidden("The password is wrong.")
+    return limit
+
+
+async def set_password(
+    db: AsyncSession,
+    user: User,
+    password: str,
+    *,
+    actor_id: int | None,
+    keep_id: int | None = None,
+) -> None:
+    """Set a password and end every log-in, but the token `keep_id`."""
+    await security.check_new_password(password, user.username, user.email)
+    hashed_password = await security.hash_password(password)
+    stored = await get_user(db, user.id, lock=True)
+    stored.hashed_password = hashed_password
+    tokens = AccessToken.user_id == user.id
+    await db.execute(delete(AccessToken).where(tokens, AccessToken.id.is_distinct_from(keep_id)))
+    audit.record(db, "password change", actor_id=actor_id, subject_id=user.id)
+
+
+async def delete_user(db: AsyncSession, user: User, password: str) -> int:
+    """Delete the own account; posts and tokens go with it. Gives the number of posts."""
+    limit = await check_password(user, password)
+    await limits.refund(db, limit)
+    admin_ids = await _lock_admins(db)
+    if admin_ids == [user.id]:
+        raise Conflict("You are the last admin: make somebody else an admin first.")
+    stored = await get_user(db, user.id, lock=True)  # from here on nobody adds a post of theirs
+    posts = await db.scalar(select(func.count(Post.id)).where(Post.author_id == user.id))
+    audit.record(db, "deletion", actor_id=user.id, subject_id=user.id)
+    await db.delete(stored)
+    return posts or 0

@@ -2,12 +2,14 @@
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core.config import settings
 from app.main import app
+from tests.people import PASSWORD
 
 DOCUMENT = app.openapi()
 CANARY = "canary"  # in every wrong value; no answer may contain it
@@ -97,8 +99,8 @@ def wrong_requests() -> Iterator[Request]:
             yield from _wrong_form(request, _body(operation)[1])
         yield replace(request, label="body over the limit", content=TOO_LONG, content_type=JSON)
     for path, methods in DOCUMENT["paths"].items():
-        ids = dict.fromkeys(["post_id", "user_id"], 1)
-        for method in {*METHODS} - methods.keys():
+        ids = dict.fromkeys(re.findall(r"{(\w+)}", path), 1)
+        for method in sorted({*METHODS} - methods.keys()):
             yield Request(method, path, label="wrong method", path_params=ids)
         yield Request("get", f"{path}/{CANARY}/{CANARY}", label="unknown route", path_params=ids)
 
@@ -173,13 +175,10 @@ def _simple(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _right(schema: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever JSON has
     schema = _simple(schema)
-    if "examples" in schema:
-        return schema["examples"][0]
-    if "const" in schema:
-        return schema["const"]
-    if schema["type"] == "integer":
-        return 1
-    assert schema["type"] == "string", "teach this generator the new type"
-    if schema.get("format") == "email":
-        return "right@example.com"
-    return "x" * max(schema.get("minLength", 1), 1)
+    for key in ("examples", "enum"):
+        if key in schema:
+            return schema[key][0]
+    by_type = {"integer": 1, "boolean": True, "string": "x" * max(schema.get("minLength", 1), 1)}
+    by_format = {"password": PASSWORD, "email": "right@example.com"}
+    assert schema["type"] in by_type, "teach this generator the new type"
+    return schema.get("const", by_format.get(schema.get("format", ""), by_type[schema["type"]]))

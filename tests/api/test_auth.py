@@ -2,7 +2,7 @@ import threading
 
 import httpx2
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
@@ -29,17 +29,32 @@ async def test_log_in_by_user_name_or_email(
 
 
 @pytest.mark.usefixtures("alice")
-async def test_unknown_wrong_and_deactivated_look_alike(client: httpx2.AsyncClient) -> None:
+async def test_unknown_wrong_and_deactivated_are_the_same_work_and_the_same_answer(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await make_user("dave", is_active=False)
+    verify, work = security._verify, list[str]()
 
-    answers = [
-        await _log_in(client, username="nobody"),
-        await _log_in(client, username="alice", password="wrong"),
-        await _log_in(client, username="dave"),
-    ]
+    def spy(password: str, hashed: str | None) -> bool:
+        work.append("verify")
+        return verify(password, hashed)
 
-    assert {answer.status_code for answer in answers} == {401}
-    assert len({answer.json()["detail"] for answer in answers}) == 1
+    monkeypatch.setattr(security, "_verify", spy)
+    listen = ("before_cursor_execute", lambda *call: work.append(call[2]))
+    event.listen(engine.sync_engine, *listen)
+    observed = []
+    for login, password in (("nobody", PASSWORD), ("alice", "wrong"), ("dave", PASSWORD)):
+        answer = await _log_in(client, username=login, password=password)
+        same = {"request_id", "instance"}
+        body = {name: value for name, value in answer.json().items() if name not in same}
+        headers = {n: v for n, v in answer.headers.items() if n not in {"x-request-id", "date"}}
+        observed.append((answer.status_code, body, headers, list(work)))
+        work.clear()
+    event.remove(engine.sync_engine, *listen)
+
+    assert observed[0][0] == 401
+    assert observed[0][3].count("verify") == 1
+    assert observed[0] == observed[1] == observed[2]
 
 
 async def test_logging_out_ends_the_token_used(client: httpx2.AsyncClient, alice: User) -> None:

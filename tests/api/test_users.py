@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AccessToken, Post, User
-from tests.people import PASSWORD, signed_in
+from tests.people import PASSWORD, make_post, signed_in
 
 SIGN_UP = {"username": "carol", "email": "carol@example.com", "password": PASSWORD}
 
@@ -121,12 +121,30 @@ async def test_wrong_current_password_changes_nothing(
 async def test_deleted_account_takes_posts_and_tokens_with_it(
     client: httpx2.AsyncClient, db: AsyncSession, alice: User, post: Post
 ) -> None:
-    response = await client.delete("/api/v1/users/me", headers=signed_in(alice))
+    await make_post(alice)
 
-    assert response.status_code == 204
+    response = await client.request(
+        "DELETE", "/api/v1/users/me", json={"password": PASSWORD}, headers=signed_in(alice)
+    )
+
+    assert response.status_code == 200
+    assert response.json() == {"deleted_posts": 2}
     for model in (User, Post, AccessToken):
         assert await db.scalar(select(func.count(model.id))) == 0
     assert (await client.get(f"/api/v1/posts/{post.id}")).status_code == 404
+
+
+async def test_account_is_not_deleted_without_the_password(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    wrong = {"password": "not my password"}
+
+    response = await client.request(
+        "DELETE", "/api/v1/users/me", json=wrong, headers=signed_in(alice)
+    )
+
+    assert response.status_code == 403
+    assert (await client.get("/api/v1/users/me", headers=signed_in(alice))).status_code == 200
 
 
 async def test_unknown_user_is_404(client: httpx2.AsyncClient) -> None:

@@ -81,6 +81,7 @@ def test_every_constraint_has_a_name() -> None:
 def test_every_foreign_key_has_an_index_and_says_what_happens_on_delete() -> None:
     for table in TABLES:
         indexed = {next(iter(index.columns)).name for index in table.indexes}
+        indexed.add(next(iter(table.primary_key.columns)).name)
         for constraint in table.constraints:
             if isinstance(constraint, ForeignKeyConstraint):
                 assert constraint.column_keys[0] in indexed

@@ -1,0 +1,56 @@
+"""What happened to accounts: `/audit`."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+
+from app.core.errors import Forbidden, Unauthenticated
+from app.db.models import AuditEvent
+from app.http.access import ADMIN
+from app.http.deps import ReadDb
+from app.http.errors import problems
+from app.http.paging import BeforeId, Limit, Page, page
+from app.http.schemas import MAX_ID, View
+from app.services import audit
+
+router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
+
+
+class AuditEventRead(View):
+    """`actor_id` is null for a stranger and for a command on the server."""
+
+    id: int
+    at: datetime
+    action: str
+    actor_id: int | None
+    subject_id: int | None
+    network: str | None
+    request_id: str | None
+    detail: str | None
+
+
+class AuditPage(View):
+    """`next_cursor` asks for the next page; null on the last."""
+
+    items: list[AuditEventRead]
+    next_cursor: str | None
+
+
+@router.get(
+    "",
+    response_model=AuditPage,
+    responses=problems(Unauthenticated, Forbidden),
+    dependencies=[ADMIN],
+)
+async def list_events(
+    db: ReadDb,
+    before_id: BeforeId,
+    request: Request,
+    response: Response,
+    limit: Limit = 20,
+    subject_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+) -> Page[AuditEvent]:
+    """Sign-ups, log-ins, failed log-ins, changes and deletions, newest first."""
+    rows = await audit.list_events(db, before_id=before_id, limit=limit + 1, subject_id=subject_id)
+    return page(rows, limit, lambda event: event.id, request, response)

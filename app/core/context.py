@@ -1,0 +1,9 @@
+"""Who caused what is happening now; set for each request, None in commands."""
+
+from contextvars import ContextVar
+
+# A UUID, in every answer, log line and audit row.
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+# Where the request came from: an IPv4 address, or an IPv6 /64, which is one customer's.
+network: ContextVar[str | None] = ContextVar("network", default=None)

@@ -1,0 +1,137 @@
+"""Every route with everybody, as the rule says that the route declares (`x-access`)."""
+
+from dataclasses import dataclass, replace
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.models import AccessToken, Post, User
+from app.db.session import AsyncSessionFactory
+from app.http.access import require_rules
+from app.main import create_app
+from tests.api.bad_input import DOCUMENT, FORM, Request, operations
+from tests.api.requests import send
+from tests.people import all_rows, make_post, make_user, signed_in
+
+RULES = {"anonymous", "signed-in", "owner", "owner-or-admin", "admin"}
+NOBODY = {"anonymous", "deactivated", "expired", "revoked"}
+ACTORS = ["anonymous", "other", "owner", "admin", "deactivated", "expired", "revoked"]
+ALLOWED = {
+    "anonymous": set(ACTORS),
+    "signed-in": {"other", "owner", "admin"},
+    "owner": {"owner"},
+    "owner-or-admin": {"owner", "admin"},
+    "admin": {"admin"},
+}
+CASES = [
+    pytest.param(request, operation["x-access"], actor, id=f"{request} by {actor}")
+    for request, operation in operations()
+    for actor in ACTORS
+]
+
+
+@dataclass
+class World:
+    """Everybody who may ask, and what belongs to `owner`."""
+
+    people: dict[str, User]
+    ids: dict[str, int]
+
+
+@pytest.fixture
+async def world() -> World:
+    people = {name: await make_user(name) for name in ACTORS if name not in {"admin", "anonymous"}}
+    people["admin"] = await make_user("admin", role="admin")
+    await make_user("second-admin", role="admin")  # so that nobody is the last one
+    post = await make_post(people["owner"])
+    async with AsyncSessionFactory.begin() as db:
+        await _end(db, people)
+        token_id = await db.scalar(
+            select(AccessToken.id).where(AccessToken.user_id == people["owner"].id)
+        )
+    ids = {"user_id": people["owner"].id, "post_id": post.id, "token_id": token_id or 0}
+    return World(people, ids)
+
+
+async def _end(db: AsyncSession, people: dict[str, User]) -> None:
+    tokens = update(AccessToken)
+    expired, revoked = people["expired"].id, people["revoked"].id
+    await db.execute(tokens.where(AccessToken.user_id == expired).values(expires_at=func.now()))
+    await db.execute(tokens.where(AccessToken.user_id == revoked).values(digest=b"none"))
+    deactivated = User.id == people["deactivated"].id
+    await db.execute(update(User).where(deactivated).values(is_active=False))
+
+
+@pytest.mark.parametrize(("request_", "rule", "actor"), CASES)
+async def test_rule_of_the_route_holds(
+    client: httpx2.AsyncClient,
+    db: AsyncSession,
+    world: World,
+    request_: Request,
+    rule: str,
+    actor: str,
+) -> None:
+    headers = {} if actor == "anonymous" else signed_in(world.people[actor])
+    ids = {name: world.ids[name] for name in request_.path_params}
+    before = await all_rows(db)
+
+    response = await send(client, replace(request_, path_params=ids), headers)
+
+    if actor in ALLOWED[rule]:
+        refused = {401, 403} if request_.content_type != FORM else {403}
+        assert response.status_code not in refused | {404, 500}, response.text
+        return
+    expected = {401} if actor in NOBODY else {403, 404}
+    assert response.status_code in expected
+    assert "owner@example.com" not in response.text
+    assert await all_rows(db) == before
+
+
+def test_every_operation_declares_a_known_rule() -> None:
+    rules = {operation["x-access"] for _, operation in operations()}
+
+    assert rules == RULES
+
+
+def test_route_without_a_rule_stops_the_start() -> None:
+    app = create_app()
+
+    @app.get("/forgotten")
+    async def forgotten() -> None: ...
+
+    with pytest.raises(RuntimeError, match=r"\['GET'\] /forgotten declares 0 access rules"):
+        require_rules(app)
+
+
+def test_hidden_route_without_a_rule_stops_the_start_too() -> None:
+    app: FastAPI = create_app()
+
+    @app.get("/hidden", include_in_schema=False)
+    async def hidden() -> None: ...
+
+    with pytest.raises(RuntimeError, match="/hidden declares 0 access rules"):
+        require_rules(app)
+
+
+def test_no_response_shows_what_is_private() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    shown = {name for schema in schemas.values() for name in schema.get("properties", {})}
+    with_email = {name for name, s in schemas.items() if "email" in s.get("properties", {})}
+
+    assert not {"hashed_password", "digest", "bucket"} & shown
+    assert with_email == {"UserCreate", "MeUpdate", "UserRead"}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/posts", "/api/v1/users/{id}", "/api/v1/posts/{post}"])
+async def test_email_of_others_appears_nowhere(
+    client: httpx2.AsyncClient, alice: User, bob: User, post: Post, path: str
+) -> None:
+    address = path.format(id=alice.id, post=post.id)
+
+    response = await client.get(address, headers=signed_in(bob))
+
+    assert "alice" in response.text
+    assert alice.email not in response.text

@@ -1,0 +1,194 @@
+"""What admins do, and what is on record of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.db import migrate
+from app.db.embedded import Server
+from app.db.models import AuditEvent, User
+from app.db.session import engine, make_engine
+from app.db.url import asyncpg_url
+from tests.conftest import administrator
+from tests.people import PASSWORD, make_user, signed_in
+
+
+async def _change(
+    client: httpx2.AsyncClient, admin: User, user: User, **change: object
+) -> httpx2.Response:
+    return await client.patch(f"/api/v1/users/{user.id}", json=change, headers=signed_in(admin))
+
+
+async def _audit(client: httpx2.AsyncClient, admin: User, **query: int) -> list[dict[str, object]]:
+    response = await client.get("/api/v1/audit", params=query, headers=signed_in(admin))
+    items: list[dict[str, object]] = response.json()["items"]
+    return items
+
+
+async def test_admin_lists_accounts_by_key(
+    client: httpx2.AsyncClient, admin: User, alice: User
+) -> None:
+    page = (await client.get("/api/v1/users?limit=1", headers=signed_in(admin))).json()
+    next_page = (
+        await client.get(
+            "/api/v1/users", params={"cursor": page["next_cursor"]}, headers=signed_in(admin)
+        )
+    ).json()
+
+    assert [user["id"] for user in page["items"] + next_page["items"]] == [alice.id, admin.id]
+
+
+async def test_new_role_counts_from_the_next_request_on(
+    client: httpx2.AsyncClient, admin: User, alice: User
+) -> None:
+    before = await client.get("/api/v1/users", headers=signed_in(alice))
+    await _change(client, admin, alice, role="admin")
+    as_admin = await client.get("/api/v1/users", headers=signed_in(alice))
+    await _change(client, admin, alice, role="user")
+    after = await client.get("/api/v1/users", headers=signed_in(alice))
+
+    assert [r.status_code for r in (before, as_admin, after)] == [403, 200, 403]
+
+
+async def test_deactivation_counts_from_the_next_request_on(
+    client: httpx2.AsyncClient, admin: User, alice: User
+) -> None:
+    await _change(client, admin, alice, is_active=False)
+    away = await client.get("/api/v1/users/me", headers=signed_in(alice))
+    await _change(client, admin, alice, is_active=True)
+    back = await client.get("/api/v1/users/me", headers=signed_in(alice))
+
+    assert (away.status_code, back.status_code) == (401, 200)
+
+
+@pytest.mark.parametrize("change", [{"role": "user"}, {"is_active": False}], ids=str)
+async def test_last_admin_stays(
+    client: httpx2.AsyncClient, admin: User, change: dict[str, object]
+) -> None:
+    await make_user("inactive-admin", role="admin", is_active=False)
+
+    response = await _change(client, admin, admin, **change)
+
+    assert response.status_code == 409
+    assert (await client.get("/api/v1/users", headers=signed_in(admin))).status_code == 200
+
+
+async def test_last_admin_cannot_delete_the_own_account(
+    client: httpx2.AsyncClient, admin: User
+) -> None:
+    response = await client.request(
+        "DELETE", "/api/v1/users/me", json={"password": PASSWORD}, headers=signed_in(admin)
+    )
+
+    assert response.status_code == 409
+
+
+async def test_of_admins_who_all_leave_at_once_one_stays(client: httpx2.AsyncClient) -> None:
+    for number in range(5):
+        admins = [await make_user(f"admin{number}-{n}", role="admin") for n in range(3)]
+        leave = [_change(client, admin, admin, role="user") for admin in admins[:2]]
+        delete = client.request(
+            "DELETE", "/api/v1/users/me", json={"password": PASSWORD}, headers=signed_in(admins[2])
+        )
+
+        answers = await asyncio.gather(*leave, delete)
+
+        assert sorted(answer.status_code for answer in answers) == [200, 200, 409]
+        async with engine.begin() as connection:
+            await connection.execute(text("DELETE FROM users"))
+
+
+async def test_every_act_is_on_record_with_its_request(
+    client: httpx2.AsyncClient, admin: User
+) -> None:
+    account = {"username": "iris", "email": "iris@example.com", "password": PASSWORD}
+    iris = (await client.post("/api/v1/users", json=account)).json()["id"]
+    form = {"username": "iris", "password": "wrong"}
+    await client.post("/api/v1/auth/token", data=form)
+    logged_in = await client.post("/api/v1/auth/token", data=form | {"password": PASSWORD})
+    me = {"Authorization": f"Bearer {logged_in.json()['access_token']}"}
+    passwords = {"current_password": PASSWORD, "new_password": "several other words"}
+    await client.put("/api/v1/users/me/password", json=passwords, headers=me)
+    await client.patch("/api/v1/users/me", json={"email": "i@example.com"}, headers=me)
+    for change in ({"role": "admin"}, {"is_active": False}, {"is_active": True}):
+        await client.patch(f"/api/v1/users/{iris}", json=change, headers=signed_in(admin))
+    deletion = {"password": "several other words"}
+    response = await client.request("DELETE", "/api/v1/users/me", json=deletion, headers=me)
+
+    events = await _audit(client, admin, subject_id=iris)
+    assert [(event["action"], event["actor_id"]) for event in events] == [
+        ("deletion", iris),
+        ("activation", admin.id),
+        ("deactivation", admin.id),
+        ("role change", admin.id),
+        ("email change", iris),
+        ("password change", iris),
+        ("log-in", iris),
+        ("failed log-in", None),
+        ("sign-up", iris),
+    ]
+    assert events[0]["request_id"] == response.headers["X-Request-ID"]
+    assert {event["network"] for event in events} == {"127.0.0.1"}
+    assert events[3]["detail"] == "user > admin"
+
+
+async def test_log_out_is_on_record(client: httpx2.AsyncClient, admin: User, alice: User) -> None:
+    await client.delete("/api/v1/auth/token", headers=signed_in(alice))
+
+    assert [event["action"] for event in await _audit(client, admin)] == ["log-out"]
+
+
+async def test_act_that_fails_leaves_no_record(
+    client: httpx2.AsyncClient, db: AsyncSession, alice: User
+) -> None:
+    account = {"username": alice.username, "email": "new@example.com", "password": PASSWORD}
+
+    response = await client.post("/api/v1/users", json=account)
+
+    assert response.status_code == 409
+    assert list(await db.scalars(select(AuditEvent))) == []
+
+
+async def test_audit_is_paged_by_key(client: httpx2.AsyncClient, admin: User, alice: User) -> None:
+    for role in ("admin", "user", "admin"):
+        await _change(client, admin, alice, role=role)
+
+    first = await client.get("/api/v1/audit?limit=2", headers=signed_in(admin))
+    second = await client.get(first.links["next"]["url"], headers=signed_in(admin))
+
+    assert (len(first.json()["items"]), len(second.json()["items"])) == (2, 1)
+
+
+@pytest.fixture
+async def application(postgres: Server) -> AsyncIterator[AsyncEngine]:
+    """As DB_APPLICATION_ROLE connects."""
+    with administrator(postgres) as owner:
+        owner.execute("CREATE ROLE plumbline_app LOGIN PASSWORD 'app'")
+    migrate.grant("plumbline_app", postgres.url("main"))
+    made = make_engine(asyncpg_url().set(username="plumbline_app", password="app"))
+    yield made
+    await made.dispose()
+    async with engine.begin() as connection:
+        await connection.execute(text("DROP OWNED BY plumbline_app"))
+        await connection.execute(text("DROP ROLE plumbline_app"))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_events SET action = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events"],
+)
+async def test_application_role_can_only_append_to_the_audit(
+    application: AsyncEngine, statement: str
+) -> None:
+    async with application.begin() as connection:
+        await connection.execute(text("INSERT INTO audit_events (action) VALUES ('x')"))
+        await connection.execute(text("SELECT * FROM audit_events, users, posts"))
+
+    async with application.connect() as connection:
+        with pytest.raises(DBAPIError, match="permission denied"):
+            await connection.execute(text(statement))

@@ -1,0 +1,162 @@
+"""Passwords: what is accepted, and what hashing may cost."""
+
+import asyncio
+import threading
+import time
+import unicodedata
+
+import httpx2
+import pytest
+from argon2 import PasswordHasher
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import security
+from app.core.config import settings
+from app.db.models import User
+from app.db.session import AsyncSessionFactory
+from tests.people import PASSWORD
+
+E_ACUTE = "\u00e9"
+
+
+async def _sign_up(client: httpx2.AsyncClient, password: str) -> httpx2.Response:
+    account = {"username": "margaret", "email": "hamilton@apollo.example", "password": password}
+    return await client.post("/api/v1/users", json=account)
+
+
+@pytest.mark.parametrize(
+    ("password", "code"),
+    [
+        ("x" * 14, "string_too_short"),
+        ("ab c" * 257, "string_too_long"),
+        (f"words of {E_ACUTE * 600}", "too_long"),
+        ("passwordpassword", "easy_to_guess"),
+        ("123456789012345", "easy_to_guess"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaa", "easy_to_guess"),
+        ("qwertyuiopasdfghjkl", "easy_to_guess"),
+        ("margaretmargaret", "easy_to_guess"),
+        ("hamilton@apollo.example", "easy_to_guess"),
+    ],
+)
+async def test_password_that_is_short_long_or_common_is_refused(
+    client: httpx2.AsyncClient, password: str, code: str
+) -> None:
+    response = await _sign_up(client, password)
+
+    assert response.status_code == 422
+    assert [(e["field"], e["code"]) for e in response.json()["errors"]] == [("password", code)]
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "correct horse battery staple",
+        "  leading and trailing blanks  ",
+        "only lower case words here",
+        "Пароль из нескольких слов",
+        "🐎🔋📎 and some words",
+        "plain words " * 80,
+    ],
+)
+async def test_any_other_password_is_accepted_and_verified_whole(
+    client: httpx2.AsyncClient, password: str
+) -> None:
+    assert (await _sign_up(client, password)).status_code == 201
+
+    right = await client.post(
+        "/api/v1/auth/token", data={"username": "margaret", "password": password}
+    )
+    cut_off = await client.post(
+        "/api/v1/auth/token", data={"username": "margaret", "password": password[:-1]}
+    )
+
+    assert (right.status_code, cut_off.status_code) == (200, 401)
+
+
+async def test_password_is_the_same_however_the_keyboard_composes_it(
+    client: httpx2.AsyncClient,
+) -> None:
+    password = f"caf{E_ACUTE} au lait and words"
+    await _sign_up(client, unicodedata.normalize("NFD", password))
+
+    form = {"username": "margaret", "password": unicodedata.normalize("NFC", password)}
+    response = await client.post("/api/v1/auth/token", data=form)
+
+    assert response.status_code == 200
+
+
+async def test_hash_of_old_parameters_is_renewed_at_log_in(
+    client: httpx2.AsyncClient, db: AsyncSession, alice: User
+) -> None:
+    old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(PASSWORD)
+    async with AsyncSessionFactory.begin() as writer:
+        await writer.execute(update(User).values(hashed_password=old))
+
+    response = await client.post(
+        "/api/v1/auth/token", data={"username": "alice", "password": PASSWORD}
+    )
+
+    renewed = await db.scalar(select(User.hashed_password).where(User.id == alice.id))
+    assert response.status_code == 200
+    assert renewed is not None
+    assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+
+
+@pytest.fixture
+def held_up(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Verifications wait until the event is set."""
+    gate = threading.Event()
+
+    def verify(_password: str, _hashed: str | None) -> bool:
+        return gate.wait(10) and False
+
+    monkeypatch.setattr(security, "_verify", verify)
+    monkeypatch.setattr(settings, "LOGIN_LIMIT_PER_NETWORK", 0)
+    return gate
+
+
+async def test_full_queue_is_a_503_at_once(
+    client: httpx2.AsyncClient, held_up: threading.Event
+) -> None:
+    places = settings.PASSWORD_HASH_THREADS + settings.PASSWORD_HASH_QUEUE
+
+    async def log_in(number: int) -> httpx2.Response:
+        form = {"username": f"user{number}", "password": "wrong"}
+        return await client.post("/api/v1/auth/token", data=form)
+
+    waiting = [asyncio.create_task(log_in(number)) for number in range(places)]
+    while security._waiting < places:  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0.01)
+    started = time.perf_counter()
+    refused = await log_in(places)
+    took = time.perf_counter() - started
+    alive = await client.get("/livez")
+    held_up.set()
+
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"] == "1"
+    assert took < 1
+    assert alive.status_code == 200
+    assert {(await answer).status_code for answer in waiting} == {401}
+
+
+async def test_hashing_never_takes_more_threads_than_the_setting(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So memory is bounded too: one hash takes ARGON2_MEMORY_KIB."""
+    running = most = 0
+
+    def verify(_password: str, _hashed: str | None) -> bool:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        running -= 1
+        return False
+
+    monkeypatch.setattr(security, "_verify", verify)
+    forms = [{"username": f"user{number}", "password": "wrong"} for number in range(12)]
+    await asyncio.gather(*(client.post("/api/v1/auth/token", data=form) for form in forms))
+
+    assert most == settings.PASSWORD_HASH_THREADS
+    assert security._executor._max_workers == settings.PASSWORD_HASH_THREADS

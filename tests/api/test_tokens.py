@@ -1,0 +1,129 @@
+"""Log-ins: shown, ended one by one, expired by the database's clock."""
+
+from datetime import timedelta
+
+import httpx2
+import pytest
+from sqlalchemy import event, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import settings
+from app.db.models import AccessToken, Post, User
+from app.db.session import AsyncSessionFactory, engine
+from tests.people import PASSWORD, signed_in
+
+
+async def _log_in(client: httpx2.AsyncClient, program: str) -> dict[str, str]:
+    form = {"username": "alice", "password": PASSWORD}
+    response = await client.post("/api/v1/auth/token", data=form, headers={"User-Agent": program})
+    return {"Authorization": f"Bearer {response.json()['access_token']}"}
+
+
+async def _set(**values: object) -> None:
+    async with AsyncSessionFactory.begin() as db:
+        await db.execute(update(AccessToken).values(**values))
+
+
+async def test_own_log_ins_are_listed_with_their_program(
+    client: httpx2.AsyncClient, alice: User, bob: User
+) -> None:
+    await _log_in(client, "Lynx/2.9")
+
+    tokens = (await client.get("/api/v1/auth/tokens", headers=signed_in(alice))).json()
+    others = (await client.get("/api/v1/auth/tokens", headers=signed_in(bob))).json()
+
+    assert [token["label"] for token in tokens] == ["Lynx/2.9", "tests"]
+    assert tokens[0].keys() == {"id", "label", "created_at", "last_used_at", "expires_at"}
+    assert len(others) == 1
+
+
+async def test_one_log_in_can_be_ended(client: httpx2.AsyncClient, alice: User) -> None:
+    lost = await _log_in(client, "lost phone")
+    tokens = (await client.get("/api/v1/auth/tokens", headers=signed_in(alice))).json()
+
+    response = await client.delete(
+        f"/api/v1/auth/tokens/{tokens[0]['id']}", headers=signed_in(alice)
+    )
+
+    assert response.status_code == 204
+    assert (await client.get("/api/v1/users/me", headers=lost)).status_code == 401
+    assert (await client.get("/api/v1/users/me", headers=signed_in(alice))).status_code == 200
+
+
+async def test_log_in_of_another_is_not_found(
+    client: httpx2.AsyncClient, alice: User, bob: User
+) -> None:
+    theirs = (await client.get("/api/v1/auth/tokens", headers=signed_in(alice))).json()[0]["id"]
+
+    response = await client.delete(f"/api/v1/auth/tokens/{theirs}", headers=signed_in(bob))
+
+    assert response.status_code == 404
+    assert (await client.get("/api/v1/users/me", headers=signed_in(alice))).status_code == 200
+
+
+async def test_token_unused_for_too_long_is_refused(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    idle = timedelta(seconds=settings.TOKEN_IDLE_SECONDS)
+    await _set(last_used_at=func.now() - idle)
+    just_in_time = await client.get("/api/v1/users/me", headers=signed_in(alice))
+    await _set(last_used_at=func.now() - idle - timedelta(minutes=2))
+    too_late = await client.get("/api/v1/users/me", headers=signed_in(alice))
+
+    assert (just_in_time.status_code, too_late.status_code) == (200, 401)
+
+
+async def test_use_is_noted_once_a_minute_and_never_on_the_way_of_a_read(
+    client: httpx2.AsyncClient, db: AsyncSession, alice: User
+) -> None:
+    await _set(last_used_at=func.now() - timedelta(minutes=5))
+    written: list[str] = []
+
+    def note(*call: object) -> None:
+        if "UPDATE" in str(call[2]):
+            written.append(str(call[2]))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    for _ in range(5):
+        await client.get("/api/v1/users/me", headers=signed_in(alice))
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+    ago = select(func.now() - AccessToken.last_used_at)
+    assert len(written) == 1
+    assert (await db.scalar(ago)) < timedelta(minutes=1)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("program", ["x" * 5000, "", "prog\x80ram"])
+async def test_any_user_agent_can_log_in(
+    client: httpx2.AsyncClient, alice: User, program: str
+) -> None:
+    form = {"username": alice.username, "password": PASSWORD}
+    headers = {b"User-Agent": program.encode("latin-1")}
+
+    response = await client.post("/api/v1/auth/token", data=form, headers=headers)
+
+    assert response.status_code == 200
+
+
+async def test_one_round_trip_authenticates(
+    client: httpx2.AsyncClient, alice: User, post: Post
+) -> None:
+    statements: list[str] = []
+
+    def note(*call: object) -> None:
+        statements.append(str(call[2]))
+
+    event.listen(engine.sync_engine, "before_cursor_execute", note)
+    await client.get("/api/v1/users/me", headers=signed_in(alice))
+    event.remove(engine.sync_engine, "before_cursor_execute", note)
+
+    assert post.author_id == alice.id
+    assert len(statements) == 1
+
+
+async def test_token_answers_are_not_to_be_kept(client: httpx2.AsyncClient, alice: User) -> None:
+    form = {"username": alice.username, "password": PASSWORD}
+
+    response = await client.post("/api/v1/auth/token", data=form)
+
+    assert response.headers["Cache-Control"] == "no-store"

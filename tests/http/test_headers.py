@@ -1,0 +1,60 @@
+import httpx2
+import pytest
+
+from app.db.models import Post
+from app.http import headers, network
+
+
+@pytest.mark.parametrize(
+    ("path", "status"), [("/livez", 200), ("/nothing", 404), ("/api/v1/users/me", 401)]
+)
+async def test_every_answer_has_the_security_headers(
+    client: httpx2.AsyncClient, path: str, status: int
+) -> None:
+    response = await client.get(path)
+
+    assert response.status_code == status
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert response.headers["X-Frame-Options"] == "DENY"
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_what_has_an_etag_may_be_asked_about_again(
+    client: httpx2.AsyncClient, post: Post
+) -> None:
+    response = await client.get(f"/api/v1/posts/{post.id}")
+
+    assert response.headers["Cache-Control"] == "no-cache"
+
+
+async def test_api_page_loads_everything_from_this_host(client: httpx2.AsyncClient) -> None:
+    page = await client.get("/docs")
+
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    for asset in ("swagger-ui-bundle.js", "swagger-ui.css"):
+        response = await client.get(f"/static-offline-docs/{asset}")
+        assert response.status_code == 200
+
+
+async def test_https_is_remembered_where_the_base_url_has_it() -> None:
+    assert headers._HTTPS[0][0] == b"strict-transport-security"
+    assert headers._HTTPS[0] not in headers._ALWAYS  # BASE_URL of the tests is http
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("api.example.com", 200), ("a.example.org:8000", 200), ("evil.example", 421), ("", 421)],
+)
+async def test_only_allowed_hosts_are_answered(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, host: str, status: int
+) -> None:
+    monkeypatch.setattr(network, "_hosts", {"api.example.com", "*.example.org"})
+
+    response = await client.get("/api/v1/posts", headers={"Host": host})
+
+    assert response.status_code == status
+    assert (await client.get("/livez", headers={"Host": host})).status_code == 200
