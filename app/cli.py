@@ -25,6 +25,7 @@ from app.db.embedded import GUARD, run_postgres
 from app.db.failures import DATABASE_ERRORS, classify, explain
 from app.db.models import User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
+from app.db.url import asyncpg_url
 from app.services import audit, users
 
 cli = typer.Typer(
@@ -83,10 +84,11 @@ def dev(
     """Develop: PostgreSQL (or DATABASE_URL where it is set), migrations, the server with reload."""
     configure_logging()
     if "DATABASE_URL" in settings.model_fields_set:
-        _develop(settings.DATABASE_URL, host, port, reload=reload)
+        shown = asyncpg_url().render_as_string()  # without the password
+        _develop(settings.DATABASE_URL, host, port, reload=reload, shown=shown)
         return
     with run_postgres(data_dir, say=_say) as server:
-        _develop(server.url(), host, port, reload=reload)
+        _develop(server.url(), host, port, reload=reload, shown=server.url())
 
 
 @cli.command()
@@ -117,11 +119,11 @@ def serve(
     )
 
 
-def _develop(url: str, host: str, port: int, *, reload: bool) -> None:
+def _develop(url: str, host: str, port: int, *, reload: bool, shown: str) -> None:
     """Migrate, then serve in a process of its own, which reads the settings anew."""
     _say("migrating the database")
     migrate.upgrade(url)
-    _say(f"database   {url}")
+    _say(f"database   {shown}")
     _say(f"API        http://{host}:{port}/api/v1/posts")
     _say(f"try it     http://{host}:{port}/docs")
     command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
@@ -222,7 +224,7 @@ def set_password(login: Login) -> None:
     async def change() -> None:
         user = await _find(login)
         async with AsyncSessionFactory.begin() as db:
-            await users.set_password(db, user, body.new_password, actor_id=None)
+            await users.set_password(db, user, body.new_password)
         print(f"{user.username} has a new password")
 
     _run(change())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+import httpx2
 import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -16,7 +17,7 @@ from app import cli
 from app.core import security
 from app.db import migrate
 from app.db.models import AccessToken, User
-from tests.people import PASSWORD
+from tests.people import PASSWORD, signed_in
 from tests.postgres import ROOT
 
 
@@ -37,7 +38,7 @@ def _app(*arguments: str, typed: str = "", **environment: str) -> subprocess.Com
     [
         ([], ["dev", "postgres", "serve", "db", "user"]),
         (["db"], ["upgrade", "downgrade", "revision", "check", "current"]),
-        (["user"], ["create", "set-password", "list"]),
+        (["user"], ["create", "set-password", "deactivate", "list"]),
     ],
 )
 def test_help_lists_every_command_with_its_purpose(
@@ -110,6 +111,26 @@ async def test_set_password_ends_all_log_ins(alice: User, db: AsyncSession) -> N
     assert process.returncode == 0
     assert await security.verify_password("another long password", user.hashed_password)
     assert list(await db.scalars(select(AccessToken))) == []
+
+
+async def test_deactivated_user_is_refused(
+    client: httpx2.AsyncClient, alice: User, admin: User
+) -> None:
+    process = _app("user", "deactivate", "alice")
+    last_admin = _app("user", "deactivate", "root")
+
+    assert process.stdout == "alice is deactivated\n"
+    assert (await client.get("/api/v1/users/me", headers=signed_in(alice))).status_code == 401
+    assert last_admin.returncode == 1
+    assert (await client.get("/api/v1/users/me", headers=signed_in(admin))).status_code == 200
+
+
+@pytest.mark.parametrize("command", ["create", "set-password"])
+def test_no_command_takes_a_password_as_an_argument(command: str) -> None:
+    process = _app("user", command, "--help")
+
+    assert "--password" not in process.stdout
+    assert not re.search(r"Usage:.*PASSWORD", process.stdout)
 
 
 def test_set_password_of_nobody_says_where_to_look() -> None:

@@ -1,6 +1,7 @@
 """Rules of the project that no tool checks."""
 
 import ast
+import base64
 import inspect
 import re
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from pydantic_core import PydanticUndefined
 
+from app.core import security
 from app.core.config import Settings
 from app.main import app
+from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
 
 APP_FILES = sorted((ROOT / "app").rglob("*.py"))
@@ -88,3 +91,16 @@ def test_routes_are_not_run_in_threads() -> None:
         endpoint = getattr(context, "endpoint", None)
         if endpoint is not None and endpoint.__module__.startswith("app."):
             assert inspect.iscoroutinefunction(endpoint), endpoint
+
+
+@pytest.mark.parametrize("secret", [*PASSWORDS, "plumb_" + "x" * 43])
+def test_guard_that_every_test_passes_sees_a_secret(secret: str) -> None:
+    with pytest.raises(AssertionError, match="a secret leaked"):
+        refuse_secrets(f"before {secret} after")
+
+
+def test_token_has_256_random_bits() -> None:
+    tokens = {security.new_token() for _ in range(1000)}
+
+    assert len(tokens) == 1000
+    assert {len(base64.urlsafe_b64decode(token[6:] + "=")) for token in tokens} == {32}

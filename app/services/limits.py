@@ -8,7 +8,7 @@ import hashlib
 import math
 import random
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import case, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -36,33 +36,39 @@ class Limit:
         return hashlib.sha256(f"{self.name}\0{self.key}".encode()).digest()
 
 
-async def reserve(*limits: Limit) -> None:
+# The end of the window in which each attempt was counted, by its bucket.
+Reservation = dict[bytes, datetime]
+
+
+async def reserve(*limits: Limit) -> Reservation:
     """Count one attempt for each limit; TooManyRequests, and no attempt made, when one is used up.
 
     Callers name limits in the same order, narrow before wide: so they never wait in a circle.
     """
     active = [limit for limit in limits if limit.allowed]
     if not active:
-        return
+        return {}
     async with AsyncSessionFactory.begin() as db:
-        counted = set(await db.scalars(_count(active)))
+        counted = {row.bucket: row.ends_at for row in await db.execute(_count(active))}
         if random.random() < SWEEP_PROBABILITY:  # noqa: S311 - no secret
             await db.execute(delete(AttemptCount).where(AttemptCount.ends_at <= func.now()))
     for limit in active:
         if limit.bucket not in counted:
             raise await _refusal(limit)
+    return counted
 
 
-async def refund(db: AsyncSession, *limits: Limit) -> None:
-    """Take an attempt back that was right: only wrong ones count."""
-    buckets = sorted(limit.bucket for limit in limits if limit.allowed)
-    rows = select(AttemptCount.bucket).where(AttemptCount.bucket.in_(buckets))
-    await db.execute(rows.order_by(AttemptCount.bucket).with_for_update())
-    used = func.greatest(AttemptCount.used - 1, 0)
-    await db.execute(update(AttemptCount).where(AttemptCount.bucket.in_(buckets)).values(used=used))
+async def refund(db: AsyncSession, reservation: Reservation) -> None:
+    """Take an attempt back that was right: only wrong ones count. Nothing, in a later window."""
+    for bucket, ends_at in sorted(reservation.items()):  # one order for all: no deadlock
+        await db.execute(
+            update(AttemptCount)
+            .where(AttemptCount.bucket == bucket, AttemptCount.ends_at == ends_at)
+            .values(used=AttemptCount.used - 1)
+        )
 
 
-def _count(limits: list[Limit]) -> ReturningInsert[bytes]:
+def _count(limits: list[Limit]) -> ReturningInsert[bytes, datetime]:
     fresh = insert(AttemptCount).values(
         [
             {
@@ -83,7 +89,7 @@ def _count(limits: list[Limit]) -> ReturningInsert[bytes]:
             "ends_at": case((over, fresh.excluded.ends_at), else_=AttemptCount.ends_at),
         },
         where=or_(over, AttemptCount.used < fresh.excluded.allowed),
-    ).returning(AttemptCount.bucket)
+    ).returning(AttemptCount.bucket, AttemptCount.ends_at)
 
 
 async def _refusal(limit: Limit) -> TooManyRequests:

@@ -37,15 +37,14 @@ async def log_in(db: AsyncSession, *, login: str, password: str, label: str) -> 
     """
     async with ReadSessionFactory() as reader:  # its connection is free again while we hash
         user, known_here = await users.find_user_by_login(reader, login)
-    guesses = _limits(user, login, known_here=known_here)
-    await reserve(*guesses)
+    guess = await reserve(*_limits(user, login, known_here=known_here))
     fits = await security.verify_password(password, user.hashed_password if user else None)
     if user is None or not fits or not user.is_active:
-        await _record_failure(user)
+        await audit.record_failure("failed log-in", subject_id=user.id if user else None)
         raise Unauthenticated("The user name or the password is wrong.")
     rehashed = await _rehash(user, password)
     await _lock_as_verified(db, user, rehashed)
-    await refund(db, *guesses)
+    await refund(db, guess)
     return await _create_token(db, user, label)
 
 
@@ -55,19 +54,12 @@ def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[Limit, 
     Each network from which the owner logged in before has its own, so strangers cannot use it up.
     """
     network = context.network.get() or ""
-    account = str(user.id) if user else fold(login)
+    account = f"id {user.id}" if user else f"name {fold(login)}"
     from_where = network if known_here else "elsewhere"
     return (
         Limit("login-account", f"{account}\0{from_where}", settings.LOGIN_LIMIT_PER_ACCOUNT),
         Limit("login-network", network, settings.LOGIN_LIMIT_PER_NETWORK),
     )
-
-
-async def _record_failure(user: User | None) -> None:
-    """In a transaction of its own: the request's is rolled back."""
-    async with AsyncSessionFactory.begin() as db:
-        subject_id = user.id if user else None
-        audit.record(db, "failed log-in", actor_id=None, subject_id=subject_id)
 
 
 async def _rehash(user: User, password: str) -> str:

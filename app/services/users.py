@@ -13,12 +13,15 @@ from app.services import audit, limits
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
     """Create an own account. The answer tells which names exist, so a network has few tries."""
-    await limits.reserve(
-        limits.Limit("signup", context.network.get() or "", settings.SIGNUP_LIMIT_PER_NETWORK)
-    )
+    await _limit_name_tries()
     user = await create_user(db, username=username, email=email, password=password)
     audit.record(db, "sign-up", actor_id=user.id, subject_id=user.id)
     return user
+
+
+async def _limit_name_tries() -> None:
+    network = context.network.get() or ""
+    await limits.reserve(limits.Limit("signup", network, settings.SIGNUP_LIMIT_PER_NETWORK))
 
 
 async def create_user(
@@ -66,6 +69,8 @@ async def list_users(db: AsyncSession, *, before_id: int, limit: int) -> list[Us
 
 async def update_me(db: AsyncSession, user_id: int, *, email: str | None = None) -> User:
     """Change the own account; None stays as it is."""
+    if email is not None:
+        await _limit_name_tries()  # the answer tells, as at sign-up, which e-mails exist
     user = await get_user(db, user_id)
     if email is not None and fold(email) != user.email:
         user.email = email
@@ -97,6 +102,7 @@ async def update_user(
         action = "activation" if is_active else "deactivation"
         audit.record(db, action, actor_id=actor_id, subject_id=user_id)
         user.is_active = is_active
+        await _end_tokens(db, user_id)  # a later activation must not bring them back
     if admin_ids == [user_id] and not (user.role == "admin" and user.is_active):
         raise Conflict("This is the last admin: make somebody else an admin first.")
     await db.flush()
@@ -113,42 +119,53 @@ async def change_password(
     db: AsyncSession, token: AccessToken, *, current_password: str, new_password: str
 ) -> None:
     """Set a new password and end every log-in but the one that asks."""
-    limit = await check_password(token.user, current_password)
-    await set_password(db, token.user, new_password, actor_id=token.user_id, keep_id=token.id)
-    await limits.refund(db, limit)
+    user = token.user
+    await security.check_new_password(new_password, user.username, user.email)
+    guess = await check_password(user, current_password)
+    hashed_password = await security.hash_password(new_password)
+    await limits.refund(db, guess)
+    await _store_password(db, user.id, hashed_password, actor_id=user.id, keep_id=token.id)
 
 
-async def check_password(user: User, password: str) -> limits.Limit:
+async def check_password(user: User, password: str) -> limits.Reservation:
     """For acts that a stolen token must not suffice for. Gives the attempt, to be refunded."""
     limit = limits.Limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
-    await limits.reserve(limit)
+    guess = await limits.reserve(limit)
     if not await security.verify_password(password, user.hashed_password):
+        await audit.record_failure("failed password check", subject_id=user.id)
         raise Forbidden("The password is wrong.")
-    return limit
+    return guess
 
 
-async def set_password(
+async def set_password(db: AsyncSession, user: User, password: str) -> None:
+    """Set a password without knowing the old one, and end every log-in; for the command line."""
+    await security.check_new_password(password, user.username, user.email)
+    hashed_password = await security.hash_password(password)
+    await _store_password(db, user.id, hashed_password, actor_id=None)
+
+
+async def _store_password(
     db: AsyncSession,
-    user: User,
-    password: str,
+    user_id: int,
+    hashed_password: str,
     *,
     actor_id: int | None,
     keep_id: int | None = None,
 ) -> None:
-    """Set a password and end every log-in, but the token `keep_id`."""
-    await security.check_new_password(password, user.username, user.email)
-    hashed_password = await security.hash_password(password)
-    stored = await get_user(db, user.id, lock=True)
+    stored = await get_user(db, user_id, lock=True)
     stored.hashed_password = hashed_password
-    tokens = AccessToken.user_id == user.id
-    await db.execute(delete(AccessToken).where(tokens, AccessToken.id.is_distinct_from(keep_id)))
-    audit.record(db, "password change", actor_id=actor_id, subject_id=user.id)
+    await _end_tokens(db, user_id, keep_id=keep_id)
+    audit.record(db, "password change", actor_id=actor_id, subject_id=user_id)
+
+
+async def _end_tokens(db: AsyncSession, user_id: int, *, keep_id: int | None = None) -> None:
+    mine = AccessToken.user_id == user_id
+    await db.execute(delete(AccessToken).where(mine, AccessToken.id.is_distinct_from(keep_id)))
 
 
 async def delete_user(db: AsyncSession, user: User, password: str) -> int:
     """Delete the own account; posts and tokens go with it. Gives the number of posts."""
-    limit = await check_password(user, password)
-    await limits.refund(db, limit)
+    await limits.refund(db, await check_password(user, password))
     admin_ids = await _lock_admins(db)
     if admin_ids == [user.id]:
         raise Conflict("You are the last admin: make somebody else an admin first.")

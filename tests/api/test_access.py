@@ -1,20 +1,23 @@
 """Every route with everybody, as the rule says that the route declares (`x-access`)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import httpx2
 import pytest
 from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AccessToken, Post, User
-from app.db.session import AsyncSessionFactory
+from app.db.session import AsyncSessionFactory, get_db
 from app.http.access import require_rules
-from app.main import create_app
+from app.main import app, create_app
 from tests.api.bad_input import DOCUMENT, FORM, Request, operations
 from tests.api.requests import send
-from tests.people import all_rows, make_post, make_user, signed_in
+from tests.people import all_rows, make_post, make_users, signed_in
 
 RULES = {"anonymous", "signed-in", "owner", "owner-or-admin", "admin"}
 NOBODY = {"anonymous", "deactivated", "expired", "revoked"}
@@ -43,9 +46,9 @@ class World:
 
 @pytest.fixture
 async def world() -> World:
-    people = {name: await make_user(name) for name in ACTORS if name not in {"admin", "anonymous"}}
-    people["admin"] = await make_user("admin", role="admin")
-    await make_user("second-admin", role="admin")  # so that nobody is the last one
+    users = await make_users("other", "owner", "deactivated", "expired", "revoked")
+    admins = await make_users("admin", "second-admin", role="admin")  # so that nobody is the last
+    people = {user.username: user for user in [*users, *admins]}
     post = await make_post(people["owner"])
     async with AsyncSessionFactory.begin() as db:
         await _end(db, people)
@@ -114,6 +117,31 @@ def test_hidden_route_without_a_rule_stops_the_start_too() -> None:
 
     with pytest.raises(RuntimeError, match="/hidden declares 0 access rules"):
         require_rules(app)
+
+
+def test_queries_hold_nothing_secret() -> None:
+    names = {
+        parameter["name"]
+        for _, operation in operations()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "query"
+    }
+
+    assert names == {"limit", "cursor", "author_id", "subject_id"}
+
+
+def test_reading_routes_have_no_session_that_writes() -> None:
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            assert get_db not in set(_calls(route.dependant)), route.path
+
+
+def _calls(dependant: Dependant) -> Iterator[object]:
+    """All functions that FastAPI runs for a route."""
+    yield dependant.call
+    for dependency in dependant.dependencies:
+        yield from _calls(dependency)
 
 
 def test_no_response_shows_what_is_private() -> None:

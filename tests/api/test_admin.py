@@ -61,9 +61,11 @@ async def test_deactivation_counts_from_the_next_request_on(
     await _change(client, admin, alice, is_active=False)
     away = await client.get("/api/v1/users/me", headers=signed_in(alice))
     await _change(client, admin, alice, is_active=True)
-    back = await client.get("/api/v1/users/me", headers=signed_in(alice))
+    with_old_token = await client.get("/api/v1/users/me", headers=signed_in(alice))
+    form = {"username": "alice", "password": PASSWORD}
+    back = await client.post("/api/v1/auth/token", data=form)
 
-    assert (away.status_code, back.status_code) == (401, 200)
+    assert (away.status_code, with_old_token.status_code, back.status_code) == (401, 401, 200)
 
 
 @pytest.mark.parametrize("change", [{"role": "user"}, {"is_active": False}], ids=str)
@@ -117,12 +119,19 @@ async def test_every_act_is_on_record_with_its_request(
     await client.patch("/api/v1/users/me", json={"email": "i@example.com"}, headers=me)
     for change in ({"role": "admin"}, {"is_active": False}, {"is_active": True}):
         await client.patch(f"/api/v1/users/{iris}", json=change, headers=signed_in(admin))
+    form["password"] = "several other words"
+    logged_in = await client.post("/api/v1/auth/token", data=form)
+    me = {"Authorization": f"Bearer {logged_in.json()['access_token']}"}
+    wrong = {"password": "wrong"}
+    await client.request("DELETE", "/api/v1/users/me", json=wrong, headers=me)
     deletion = {"password": "several other words"}
     response = await client.request("DELETE", "/api/v1/users/me", json=deletion, headers=me)
 
     events = await _audit(client, admin, subject_id=iris)
     assert [(event["action"], event["actor_id"]) for event in events] == [
         ("deletion", iris),
+        ("failed password check", None),
+        ("log-in", iris),
         ("activation", admin.id),
         ("deactivation", admin.id),
         ("role change", admin.id),
@@ -134,7 +143,7 @@ async def test_every_act_is_on_record_with_its_request(
     ]
     assert events[0]["request_id"] == response.headers["X-Request-ID"]
     assert {event["network"] for event in events} == {"127.0.0.1"}
-    assert events[3]["detail"] == "user > admin"
+    assert events[5]["detail"] == "user > admin"
 
 
 async def test_log_out_is_on_record(client: httpx2.AsyncClient, admin: User, alice: User) -> None:

@@ -13,7 +13,7 @@ from app.core.config import parse_networks, settings
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, engine
 from app.http import network
-from tests.people import PASSWORD, make_user
+from tests.people import PASSWORD, make_user, signed_in
 
 OFFICE, ELSEWHERE, FAR_AWAY = "198.51.100.1", "203.0.113.1", "203.0.113.2"
 
@@ -230,3 +230,26 @@ async def test_wrong_passwords_for_deleting_are_limited_too(
 
     assert [answer.status_code for answer in answers] == [403] * 10 + [429] * 2
     assert len(verified) == 10
+
+
+async def test_number_of_a_user_is_no_name_of_that_user(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    for _ in range(11):
+        await _log_in(client, login=str(alice.id))
+
+    assert (await _log_in(client, PASSWORD)).status_code == 200
+
+
+async def test_trying_e_mails_by_changing_the_own_one_is_limited(
+    client: httpx2.AsyncClient, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "SIGNUP_LIMIT_PER_NETWORK", 2)
+    change = {"email": bob.email}
+
+    answers = [
+        await client.patch("/api/v1/users/me", json=change, headers=signed_in(alice))
+        for _ in range(3)
+    ]
+
+    assert [answer.status_code for answer in answers] == [409, 409, 429]

@@ -60,6 +60,7 @@ def test_service_waits_for_its_database_and_heals_by_itself(
         alive = httpx2.get(f"{address}/livez")
         unready = httpx2.get(f"{address}/readyz")
         refused = httpx2.get(f"{address}/api/v1/posts")
+        guess = httpx2.post(f"{address}/api/v1/auth/token", data={"username": "a", "password": "b"})
         with run_postgres(tmp_path / "postgres", port=port, durable=False) as server:
             assert server.port == port
             unmigrated = httpx2.get(f"{address}/readyz")
@@ -72,6 +73,7 @@ def test_service_waits_for_its_database_and_heals_by_itself(
     assert "PostgreSQL cannot be reached" in unready.json()["detail"]
     assert "app db upgrade" in unmigrated.json()["detail"]
     assert refused.headers["Retry-After"] == "1"
+    assert guess.status_code == 503  # without a count no guess
     told = [line for line in log.read_text().splitlines() if "not ready" in line]
     assert len(told) == 1
     assert "Traceback" not in log.read_text()

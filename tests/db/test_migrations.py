@@ -42,6 +42,11 @@ def test_every_revision_goes_up_down_and_up_again(clone: Clone, revision: str) -
     assert down != up
 
 
+def test_migrated_database_has_no_accounts(clone: Clone) -> None:
+    with psycopg.connect(clone()) as connection:
+        assert connection.execute("SELECT count(*) FROM users").fetchone() == (0,)
+
+
 def test_models_and_migrations_agree(postgres: Server) -> None:
     assert _drift(postgres) == ""
 

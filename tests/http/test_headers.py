@@ -1,8 +1,13 @@
+import os
+import subprocess
+import sys
+
 import httpx2
 import pytest
 
 from app.db.models import Post
-from app.http import headers, network
+from app.http import network
+from tests.postgres import ROOT
 
 
 @pytest.mark.parametrize(
@@ -40,9 +45,22 @@ async def test_api_page_loads_everything_from_this_host(client: httpx2.AsyncClie
         assert response.status_code == 200
 
 
-async def test_https_is_remembered_where_the_base_url_has_it() -> None:
-    assert headers._HTTPS[0][0] == b"strict-transport-security"
-    assert headers._HTTPS[0] not in headers._ALWAYS  # BASE_URL of the tests is http
+def test_https_is_remembered_where_the_base_url_has_it() -> None:
+    program = """
+import asyncio, httpx2
+from app.main import app
+async def main():
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app)) as client:
+        print((await client.get("http://test/livez")).headers["Strict-Transport-Security"])
+asyncio.run(main())
+"""
+    environment = os.environ | {"BASE_URL": "https://api.example.com"}
+
+    told = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, check=True
+    ).stdout
+
+    assert told == b"max-age=63072000; includeSubDomains\n"
 
 
 @pytest.mark.parametrize(
