@@ -4,9 +4,9 @@ import io
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 import httpx2
 import pytest
@@ -18,19 +18,9 @@ from app.core import security
 from app.db import migrate
 from app.db.models import AccessToken, User
 from tests.people import PASSWORD, signed_in
-from tests.postgres import ROOT
+from tests.processes import python
 
-
-def _app(*arguments: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "app.cli", *arguments],
-        input=typed,
-        env=os.environ | {"COLUMNS": "100"} | environment,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+_app = partial(python, "-m", "app.cli")
 
 
 @pytest.mark.parametrize(

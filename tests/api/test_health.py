@@ -2,7 +2,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import httpx2
 from app.db import migrate
 from app.db.embedded import run_postgres
 from tests.postgres import ROOT
+from tests.processes import until
 
 READY = {"status": "ready"}
 
@@ -27,22 +27,10 @@ def _serving(database_url: str, port: int, log: Path) -> Iterator[str]:
     ):
         address = f"http://127.0.0.1:{port}"
         try:
-            _until(lambda: httpx2.get(f"{address}/livez").status_code == 200)
+            assert until(lambda: httpx2.get(f"{address}/livez").status_code == 200)
             yield address
         finally:
             process.send_signal(signal.SIGTERM)
-
-
-def _until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            if condition():
-                return
-        except httpx2.TransportError:
-            pass
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 async def test_service_is_alive_and_ready(client: httpx2.AsyncClient) -> None:

@@ -1,19 +1,12 @@
-import os
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 
 from app.core.config import Settings
 from tests.postgres import ROOT
+from tests.processes import python
 
-
-def _start(**environment: str) -> subprocess.CompletedProcess[str]:
-    """Import the settings in a fresh process."""
-    command = [sys.executable, "-c", "from app.core.config import settings"]
-    return subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, cwd=ROOT, check=False
-    )
+_start = partial(python, "-c", "from app.core.config import settings")
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])

@@ -1,12 +1,9 @@
 """What production refuses to start with."""
 
-import os
-import subprocess
-import sys
 
 import pytest
 
-from tests.postgres import ROOT
+from tests.processes import python
 
 SAFE = {
     "ENVIRONMENT": "production",
@@ -14,17 +11,6 @@ SAFE = {
     "ALLOWED_HOSTS": "api.example.com",
     "BASE_URL": "https://api.example.com",
 }
-
-
-def _run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *command],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
 
 
 @pytest.mark.parametrize(
@@ -38,7 +24,7 @@ def _run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
     ],
 )
 def test_unsafe_setting_is_refused_with_one_line(name: str, value: str) -> None:
-    process = _run("-c", "import app.main", **SAFE | {name: value})
+    process = python("-c", "import app.main", **SAFE | {name: value})
 
     assert process.returncode == 1
     assert process.stderr.startswith(f"{name}: ")
@@ -46,14 +32,14 @@ def test_unsafe_setting_is_refused_with_one_line(name: str, value: str) -> None:
 
 
 def test_safe_settings_start_and_a_missing_limit_is_a_warning() -> None:
-    process = _run("-c", "import app.main", **SAFE, LOGIN_LIMIT_PER_ACCOUNT="0")
+    process = python("-c", "import app.main", **SAFE, LOGIN_LIMIT_PER_ACCOUNT="0")
 
     assert process.returncode == 0
     assert "LOGIN_LIMIT_PER_ACCOUNT: is 0" in process.stderr
 
 
 def test_check_lists_everything_that_production_would_refuse() -> None:
-    process = _run("-m", "app.cli", "check", "--production")
+    process = python("-m", "app.cli", "check", "--production")
 
     names = [line.split(":")[0] for line in process.stdout.splitlines()]
     assert names == ["DATABASE_URL", "ALLOWED_HOSTS", "BASE_URL"]
@@ -62,6 +48,6 @@ def test_check_lists_everything_that_production_would_refuse() -> None:
 
 
 def test_check_of_safe_settings_says_so() -> None:
-    process = _run("-m", "app.cli", "check", "--production", **SAFE)
+    process = python("-m", "app.cli", "check", "--production", **SAFE)
 
     assert (process.returncode, process.stdout) == (0, "The settings are fine.\n")

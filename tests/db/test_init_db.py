@@ -1,8 +1,5 @@
 """`python -m app.db.init_db` and `python verify_connection.py`."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import psycopg
@@ -11,7 +8,7 @@ import pytest
 from app.db import drift, migrate
 from app.db.embedded import Server
 from tests.conftest import administrator
-from tests.postgres import ROOT
+from tests.processes import python
 
 
 @pytest.fixture
@@ -22,19 +19,8 @@ def empty_database(postgres: Server) -> Iterator[str]:
         admin.execute("DROP DATABASE empty WITH (FORCE)")
 
 
-def _python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
-
-
 def test_init_db_makes_what_the_migrations_make(empty_database: str, postgres: Server) -> None:
-    process = _python("-m", "app.db.init_db", DATABASE_URL=empty_database)
+    process = python("-m", "app.db.init_db", DATABASE_URL=empty_database)
 
     assert (process.returncode, process.stdout) == (0, "The tables exist.\n")
     assert drift.dump(empty_database) == drift.dump(postgres.url("app"))
@@ -42,7 +28,7 @@ def test_init_db_makes_what_the_migrations_make(empty_database: str, postgres: S
 
 
 def test_init_db_refuses_in_production(empty_database: str) -> None:
-    process = _python("-m", "app.db.init_db", DATABASE_URL=empty_database, ENVIRONMENT="production")
+    process = python("-m", "app.db.init_db", DATABASE_URL=empty_database, ENVIRONMENT="production")
 
     assert process.returncode == 1
     assert process.stderr == "ENVIRONMENT is production: run `app db upgrade` instead\n"
@@ -53,7 +39,7 @@ def test_init_db_refuses_in_production(empty_database: str) -> None:
 
 
 def test_verify_connection_prints_the_version() -> None:
-    process = _python("verify_connection.py")
+    process = python("verify_connection.py")
 
     assert process.returncode == 0
     assert process.stdout.startswith("PostgreSQL 18")
@@ -61,7 +47,7 @@ def test_verify_connection_prints_the_version() -> None:
 
 @pytest.mark.parametrize("program", [["verify_connection.py"], ["-m", "app.db.init_db"]])
 def test_unreachable_database_is_one_line(program: list[str]) -> None:
-    process = _python(*program, DATABASE_URL="postgresql://me@127.0.0.1:1/app")
+    process = python(*program, DATABASE_URL="postgresql://me@127.0.0.1:1/app")
 
     assert process.returncode == 1
     assert process.stderr == (
