@@ -33,8 +33,9 @@ fix: setup  ## Format, and mend what the linter can
 migration: setup  ## Write the migration for changed models: make migration m="add tags"
 	@$(BIN)/app db revision "$(m)"
 
-bench: setup  ## Measure what the pool's settings cost
+bench: setup  ## Measure the pool's settings, and log-ins under load
 	@$(BIN)/python benchmarks/pool.py
+	@$(BIN)/python benchmarks/logins.py
 
 lock: $(UV)  ## Lock the newest versions that pyproject.toml allows
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \

@@ -21,6 +21,7 @@ from app.core.errors import AppError, OperatorError, Unavailable
 from app.core.logging import configure_logging
 from app.core.production import find_risks, find_warnings
 from app.db import drift, migrate
+from app.db.diagram import draw_tables
 from app.db.embedded import GUARD, run_postgres
 from app.db.failures import DATABASE_ERRORS, classify, explain
 from app.db.models import User
@@ -186,6 +187,12 @@ def check() -> None:
         print(differences)
         raise OperatorError("models and migrations differ: run `app db revision` and correct it")
     print("Models and migrations agree.")
+
+
+@db_cli.command()
+def draw() -> None:
+    """Print the tables as a Mermaid diagram."""
+    print(draw_tables())
 
 
 @db_cli.command()

@@ -27,7 +27,7 @@ _app = partial(python, "-m", "app.cli")
     ("arguments", "commands"),
     [
         ([], ["dev", "postgres", "serve", "db", "user"]),
-        (["db"], ["upgrade", "downgrade", "revision", "check", "current"]),
+        (["db"], ["upgrade", "downgrade", "revision", "check", "draw", "current"]),
         (["user"], ["create", "set-password", "deactivate", "list"]),
     ],
 )

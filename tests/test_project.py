@@ -12,6 +12,7 @@ from pydantic_core import PydanticUndefined
 
 from app.core import security
 from app.core.config import Settings
+from app.db.diagram import draw_tables
 from app.main import app
 from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
@@ -75,6 +76,11 @@ def test_decisions_are_short_and_name_tests_that_exist(decision: Path) -> None:
         assert heading in text
     for named in re.findall(r"tests/[\w/]+\.py", text):
         assert (ROOT / named).exists()
+
+
+def test_page_of_the_tables_is_up_to_date() -> None:
+    """If not: put what `app db draw` prints into docs/schema.md."""
+    assert f"```mermaid\n{draw_tables()}\n```" in (ROOT / "docs/schema.md").read_text()
 
 
 def test_no_test_is_skipped() -> None:

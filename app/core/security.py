@@ -4,8 +4,10 @@ import asyncio
 import hashlib
 import secrets
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -24,7 +26,8 @@ _hasher = PasswordHasher(
 )
 # A hash takes some 25 ms of one core: on the event loop it would stop every other request.
 _executor = ThreadPoolExecutor(settings.PASSWORD_HASH_THREADS, thread_name_prefix="argon2")
-_waiting = 0  # hashes asked for and not done; only the event loop's thread touches it
+_waiting = 0  # places taken in the queue; only the event loop's thread touches it
+_has_place: ContextVar[bool] = ContextVar("has_place", default=False)
 
 # Verified when there is no such user, so that the answer takes as long as for a wrong password.
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
@@ -69,15 +72,30 @@ def _refused(code: str, message: str) -> Invalid:
     return Invalid("Not acceptable: password.", errors=(FieldError("password", code, message),))
 
 
-async def _off_the_loop(work: Callable[[], T]) -> T:
+@contextmanager
+def place_in_queue() -> Iterator[None]:
+    """A place for this task's hashes; Unavailable when all are taken.
+
+    Hashing takes one by itself; taken around the work that comes before, a refusal costs nothing.
+    """
     global _waiting  # noqa: PLW0603 - one queue for the process
+    if _has_place.get():
+        yield
+        return
     if _waiting >= settings.PASSWORD_HASH_THREADS + settings.PASSWORD_HASH_QUEUE:
         raise Unavailable("Too many passwords are being checked.", retry_after_seconds=1)
     _waiting += 1
+    mine = _has_place.set(True)
     try:
-        return await asyncio.get_running_loop().run_in_executor(_executor, work)
+        yield
     finally:
         _waiting -= 1
+        _has_place.reset(mine)
+
+
+async def _off_the_loop(work: Callable[[], T]) -> T:
+    with place_in_queue():
+        return await asyncio.get_running_loop().run_in_executor(_executor, work)
 
 
 def _canonical(password: str) -> str:

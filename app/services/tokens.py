@@ -15,7 +15,7 @@ from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory
 from app.services import audit, users
-from app.services.limits import Limit, refund, reserve
+from app.services.limits import Limit, Reservation, refund, reserve
 
 USE_PRECISION = timedelta(minutes=1)  # `last_used_at` is at most this much behind
 
@@ -35,6 +35,16 @@ async def log_in(db: AsyncSession, *, login: str, password: str, label: str) -> 
     Unknown, wrong and deactivated are the same work and the same answer: one query, one count of
     the attempt, one hash, one audit row.
     """
+    with security.place_in_queue():
+        user, guess = await _verify(login, password)
+        rehashed = await _rehash(user, password)
+    await _lock_as_verified(db, user, rehashed)
+    await refund(db, guess)
+    return await _create_token(db, user, label)
+
+
+async def _verify(login: str, password: str) -> tuple[User, Reservation]:
+    """The user whose password it is, and the attempt to be refunded."""
     async with ReadSessionFactory() as reader:  # its connection is free again while we hash
         user, known_here = await users.find_user_by_login(reader, login)
     guess = await reserve(*_limits(user, login, known_here=known_here))
@@ -42,10 +52,7 @@ async def log_in(db: AsyncSession, *, login: str, password: str, label: str) -> 
     if user is None or not fits or not user.is_active:
         await audit.record_failure("failed log-in", subject_id=user.id if user else None)
         raise Unauthenticated("The user name or the password is wrong.")
-    rehashed = await _rehash(user, password)
-    await _lock_as_verified(db, user, rehashed)
-    await refund(db, guess)
-    return await _create_token(db, user, label)
+    return user, guess
 
 
 def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[Limit, Limit]:

@@ -13,8 +13,9 @@ from app.services import audit, limits
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
     """Create an own account. The answer tells which names exist, so a network has few tries."""
-    await _limit_name_tries()
-    user = await create_user(db, username=username, email=email, password=password)
+    with security.place_in_queue():
+        await _limit_name_tries()
+        user = await create_user(db, username=username, email=email, password=password)
     audit.record(db, "sign-up", actor_id=user.id, subject_id=user.id)
     return user
 

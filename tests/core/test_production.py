@@ -1,6 +1,5 @@
 """What production refuses to start with."""
 
-
 import pytest
 
 from tests.processes import python
