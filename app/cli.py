@@ -56,8 +56,8 @@ def main() -> NoReturn:
     except ValidationError as error:  # pydantic's own text would repeat the password
         message, code = " ".join(f"{e['loc'][0]}: {e['msg']}." for e in error.errors()), 2
     except AppError as error:
-        message = " ".join([error.detail, *(f"{e.field} {e.message}." for e in error.errors)])
-        code = 1
+        fields = [f"{e.field} {e.message}." for e in error.errors]
+        message, code = " ".join([error.detail, *fields]), 1
     except OperatorError as error:
         message, code = str(error), 1
     except (Abort, KeyboardInterrupt):
@@ -175,6 +175,7 @@ def revision(
 ) -> None:
     """Write the migration from what the migrations so far make to what the models say."""
     configure_logging()
+    _say("migrating a throw-away PostgreSQL to compare with the models")
     with drift.throw_away_postgres() as server:
         migrate.upgrade(server.url())
         migrate.revision(message, server.url())
@@ -183,6 +184,7 @@ def revision(
 @db_cli.command()
 def check() -> None:
     """Prove, on a throw-away PostgreSQL, that the migrations make exactly what the models say."""
+    _say("comparing them on a throw-away PostgreSQL")
     if differences := drift.find_drift():
         print(differences)
         raise OperatorError("models and migrations differ: run `app db revision` and correct it")
@@ -198,8 +200,7 @@ def draw() -> None:
 @db_cli.command()
 def current() -> None:
     """Show the revision that the database is at, and the one that this program needs."""
-    at = migrate.current_revision() or "(none)"
-    print(f"database {at}, program {migrate.head_revision()}")
+    print(f"database {migrate.current_revision()}, program {migrate.head_revision()}")
 
 
 @user_cli.command("create")

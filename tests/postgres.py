@@ -23,7 +23,10 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.add_cleanup(stack.close)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plumbline-")))
     port = random.randrange(20_000, 30_000)
-    server = stack.enter_context(run_postgres(folder / "postgres", port=port, durable=False))
+    said: list[str] = []
+    server = stack.enter_context(
+        run_postgres(folder / "postgres", port=port, durable=False, say=said.append)
+    )
     early_config.stash[SERVER] = server
     _hide_own_settings()
     os.environ["DATABASE_URL"] = server.url("main")

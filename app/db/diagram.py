@@ -27,7 +27,8 @@ def _box(table: Table) -> list[str]:
 
 
 def _type(column: Column[object]) -> str:
-    compiled = column.type.compile(dialect=postgresql.dialect()).lower()
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    compiled = column.type.compile(dialect=dialect).lower()
     return compiled.replace("timestamp with time zone", "timestamptz").replace("(", "_").rstrip(")")
 
 

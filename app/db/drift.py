@@ -21,15 +21,21 @@ from app.db.base import Base
 from app.db.embedded import Server, binary, run_postgres
 from app.db.url import psycopg_url
 
+PORT = 15_432  # apart from the seed's, which a developer may want meanwhile
+
 
 @contextmanager
 def throw_away_postgres() -> Iterator[Server]:
     """A PostgreSQL that is gone afterwards."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        run_postgres(Path(folder) / "postgres", durable=False) as server,
+        run_postgres(Path(folder) / "postgres", port=PORT, durable=False, say=_quietly) as server,
     ):
         yield server
+
+
+def _quietly(_message: str) -> None:
+    pass
 
 
 def find_drift() -> str:
