@@ -129,7 +129,7 @@ def _develop(url: str, host: str, port: int, *, reload: bool, shown: str) -> Non
     _say(f"try it     http://{host}:{port}/docs")
     command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
     command += ["--no-proxy-headers"]
-    command += ["--reload", "--reload-dir=app"] if reload else []
+    command += ["--reload", f"--reload-dir={Path(__file__).parent}"] if reload else []
     guarded = ["/bin/sh", "-c", GUARD, "server", *command]
     environment = os.environ | {"DATABASE_URL": url}
     with subprocess.Popen(  # noqa: S603 - our own words
@@ -275,7 +275,7 @@ def list_users() -> None:
 def _ask_password() -> str:
     if sys.stdin.isatty():
         return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
-    return sys.stdin.readline().rstrip("\n")
+    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _run(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -40,6 +40,7 @@ def create_app() -> FastAPI:
         description="Users and their posts. Every error is a problem document (RFC 9457).",
         lifespan=lifespan,
         redoc_url=None,
+        redirect_slashes=False,  # a redirect would name the host and scheme that the caller claims
     )
     for module in (users, auth, posts, audit):
         app.include_router(module.router, responses=problems(Invalid, Unavailable))

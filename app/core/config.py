@@ -3,12 +3,14 @@
 import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
+# What both drivers understand, of the many parameters that libpq has.
+_PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}
 
 
 def _normalise_url(value: str) -> str:
@@ -19,11 +21,17 @@ def _normalise_url(value: str) -> str:
         raise ValueError(f"must begin with one of {expected}")
     url = f"postgresql+asyncpg://{rest}"
     try:
-        port, database = urlsplit(url).port, urlsplit(url).path.strip("/")
+        parts = urlsplit(url)
+        unusable = parts.port == 0 or not parts.path.strip("/")
     except ValueError:
-        raise ValueError("has a port that is not a number from 0 to 65535") from None
-    if port == 0 or not database:
-        raise ValueError("must name a port and a database: postgresql+asyncpg://user:pass@host/db")
+        raise ValueError(
+            "has a host or port that cannot be read; write / in a password as %2F, @ as %40"
+        ) from None
+    if unusable:
+        raise ValueError("must name a database: postgresql+asyncpg://user:pass@host/db")
+    if unknown := parse_qs(parts.query, keep_blank_values=True).keys() - _PARAMETERS:
+        known = ", ".join(sorted(_PARAMETERS))
+        raise ValueError(f"has the parameter {min(unknown)!r}; only these are known: {known}")
     return url
 
 
@@ -38,6 +46,11 @@ def _checked_networks(value: str) -> str:
 def parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
     """TRUSTED_PROXIES as networks; ValueError for what is none."""
     return [ip_network(part.strip()) for part in value.split(",") if part.strip()]
+
+
+def parse_hosts(value: str) -> set[str]:
+    """ALLOWED_HOSTS as names in lower case; `*` and `*.example.com` stand for many."""
+    return {host.strip().lower() for host in value.split(",") if host.strip()}
 
 
 class Settings(BaseSettings):
@@ -161,6 +174,8 @@ def load_settings() -> Settings:
     """The settings; a wrong one ends the process with a line that names it, without its value."""
     try:
         return Settings()
+    except UnicodeDecodeError:
+        raise SystemExit(".env: is not UTF-8 text") from None
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, item['loc']))}: {_reason(item['type'], item['msg'])}"

@@ -1,6 +1,6 @@
 """What may be convenient on a developer's machine, and is dangerous where others can reach it."""
 
-from app.core.config import Settings, parse_networks
+from app.core.config import Settings, parse_hosts, parse_networks
 
 
 def find_risks(settings: Settings) -> list[str]:
@@ -11,7 +11,7 @@ def find_risks(settings: Settings) -> list[str]:
             "://postgres:postgres@" in settings.DATABASE_URL
         ),
         "ALLOWED_HOSTS: is *; name the hosts that this service answers for": (
-            "*" in settings.ALLOWED_HOSTS.split(",")
+            "*" in parse_hosts(settings.ALLOWED_HOSTS)
         ),
         "TRUSTED_PROXIES: trusts everybody to say where they come from; name your proxies": any(
             network.prefixlen == 0 for network in parse_networks(settings.TRUSTED_PROXIES)

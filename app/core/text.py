@@ -44,7 +44,8 @@ def _username(text: str) -> str:
 def _email(text: str) -> str:
     """Own words instead of the library's: those quote what was sent."""
     try:
-        return fold(validate_email(text, check_deliverability=False).normalized)
+        # Folding can make an @ or a blank out of another character: what is stored is validated.
+        return fold(validate_email(fold(text), check_deliverability=False).normalized)
     except EmailNotValidError:
         raise ValueError("must be an e-mail address, as in name@example.com") from None
 

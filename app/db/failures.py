@@ -85,6 +85,8 @@ _ADVICE = {
     "3D000": "the database in DATABASE_URL does not exist: create it (`createdb`)",
     "42P01": "the database has not been migrated: run `app db upgrade`",
     "42703": "the database has not been migrated: run `app db upgrade`",
+    "42501": "the user in DATABASE_URL lacks a right: see DB_APPLICATION_ROLE in .env.example",
+    "42704": "something named in the settings does not exist: create the role DB_APPLICATION_ROLE",
     "53300": "PostgreSQL has no connection left: raise max_connections or lower DB_POOL_SIZE",
     "57P03": "PostgreSQL is starting up: try again in a moment",
 }
@@ -100,13 +102,16 @@ _ADVICE_BY_TEXT = {
 
 def explain(error: BaseException) -> str:
     """One line for whoever runs the service: what is wrong with the database, and what to do."""
-    if advice := _ADVICE.get(sqlstate(error) or ""):
+    state = sqlstate(error)
+    if advice := _ADVICE.get(state or ""):
         return advice
     if isinstance(error, PoolTimeoutError):
         return "all connections are in use: raise DB_POOL_SIZE, or find out what holds them"
     if isinstance(error, DBAPIError):
-        text = str(error.orig)
+        text = str(error.orig).partition("\n")[0]
+        if state:
+            return f"PostgreSQL refuses: {text} ({state})"
         for sign, advice in _ADVICE_BY_TEXT.items():
-            if sign in text:
+            if sign in str(error.orig):
                 return advice
     return "PostgreSQL cannot be reached: start it (`app postgres`) or correct DATABASE_URL"

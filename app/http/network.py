@@ -6,11 +6,11 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from app.core.config import parse_networks, settings
+from app.core.config import parse_hosts, parse_networks, settings
 
 Address = IPv4Address | IPv6Address
 
-_hosts = {host.strip().lower() for host in settings.ALLOWED_HOSTS.split(",")}
+_hosts = parse_hosts(settings.ALLOWED_HOSTS)
 _trusted = parse_networks(settings.TRUSTED_PROXIES)
 _CUSTOMER_PREFIX = 64  # providers give a customer a whole /64 of IPv6: one address is no limit
 
@@ -37,7 +37,10 @@ def is_allowed_host(scope: Scope, headers: Headers) -> bool:
     """Whether Host is one of ALLOWED_HOSTS; a probe of `/livez` may know only an address."""
     if "*" in _hosts or not scope["path"].startswith("/api/"):
         return True
-    host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    try:
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+    except ValueError:  # "[": half an IPv6 address
+        return False
     return host in _hosts or f"*.{host.partition('.')[2]}" in _hosts
 
 

@@ -1,6 +1,5 @@
 """What every request and response body shares."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path
@@ -22,12 +21,3 @@ class View(BaseModel):
     """A response body, read from a model's attributes: what is not declared is not sent."""
 
     model_config = ConfigDict(from_attributes=True)
-
-
-class AuthorView(View):
-    id: int
-    username: str
-
-
-class ProfileRead(AuthorView):
-    created_at: datetime

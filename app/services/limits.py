@@ -41,17 +41,15 @@ Reservation = dict[bytes, datetime]
 
 
 async def reserve(*limits: Limit) -> Reservation:
-    """Count one attempt for each limit; TooManyRequests, and no attempt made, when one is used up.
-
-    Callers name limits in the same order, narrow before wide: so they never wait in a circle.
-    """
-    active = [limit for limit in limits if limit.allowed]
+    """Count one attempt for each limit; TooManyRequests when one of them is used up."""
+    # Rows are locked in the order of their buckets, here and in refund: nobody waits in a circle.
+    active = sorted((limit for limit in limits if limit.allowed), key=lambda limit: limit.bucket)
     if not active:
         return {}
     async with AsyncSessionFactory.begin() as db:
         counted = {row.bucket: row.ends_at for row in await db.execute(_count(active))}
-        if random.random() < SWEEP_PROBABILITY:  # noqa: S311 - no secret
-            await db.execute(delete(AttemptCount).where(AttemptCount.ends_at <= func.now()))
+    if random.random() < SWEEP_PROBABILITY:  # noqa: S311 - no secret
+        await _sweep()
     for limit in active:
         if limit.bucket not in counted:
             raise await _refusal(limit)
@@ -60,12 +58,20 @@ async def reserve(*limits: Limit) -> Reservation:
 
 async def refund(db: AsyncSession, reservation: Reservation) -> None:
     """Take an attempt back that was right: only wrong ones count. Nothing, in a later window."""
-    for bucket, ends_at in sorted(reservation.items()):  # one order for all: no deadlock
+    for bucket, ends_at in sorted(reservation.items()):
         await db.execute(
             update(AttemptCount)
             .where(AttemptCount.bucket == bucket, AttemptCount.ends_at == ends_at)
             .values(used=AttemptCount.used - 1)
         )
+
+
+async def _sweep() -> None:
+    """Remove the windows that are over, but not those that somebody counts in right now."""
+    over = select(AttemptCount.bucket).where(AttemptCount.ends_at <= func.now())
+    idle = over.with_for_update(skip_locked=True)
+    async with AsyncSessionFactory.begin() as db:
+        await db.execute(delete(AttemptCount).where(AttemptCount.bucket.in_(idle)))
 
 
 def _count(limits: list[Limit]) -> ReturningInsert[bytes, datetime]:

@@ -125,6 +125,7 @@ async def change_password(
     guess = await check_password(user, current_password)
     hashed_password = await security.hash_password(new_password)
     await limits.refund(db, guess)
+    await _lock_as_verified(db, user)
     await _store_password(db, user.id, hashed_password, actor_id=user.id, keep_id=token.id)
 
 
@@ -136,6 +137,14 @@ async def check_password(user: User, password: str) -> limits.Reservation:
         await audit.record_failure("failed password check", subject_id=user.id)
         raise Forbidden("The password is wrong.")
     return guess
+
+
+async def _lock_as_verified(db: AsyncSession, user: User) -> User:
+    """Nobody changed the password between our verification and now, nor does before our commit."""
+    stored = await get_user(db, user.id, lock=True)
+    if stored.hashed_password != user.hashed_password:
+        raise Forbidden("The password was changed at the same moment.")
+    return stored
 
 
 async def set_password(db: AsyncSession, user: User, password: str) -> None:
@@ -170,7 +179,7 @@ async def delete_user(db: AsyncSession, user: User, password: str) -> int:
     admin_ids = await _lock_admins(db)
     if admin_ids == [user.id]:
         raise Conflict("You are the last admin: make somebody else an admin first.")
-    stored = await get_user(db, user.id, lock=True)  # from here on nobody adds a post of theirs
+    stored = await _lock_as_verified(db, user)  # from here on nobody adds a post of theirs
     posts = await db.scalar(select(func.count(Post.id)).where(Post.author_id == user.id))
     audit.record(db, "deletion", actor_id=user.id, subject_id=user.id)
     await db.delete(stored)

@@ -103,6 +103,7 @@ def wrong_requests() -> Iterator[Request]:
         for method in sorted({*METHODS} - methods.keys()):
             yield Request(method, path, label="wrong method", path_params=ids)
         yield Request("get", f"{path}/{CANARY}/{CANARY}", label="unknown route", path_params=ids)
+        yield Request("get", f"{path}/", label="slash at the end", path_params=ids)
 
 
 def _wrong_parameters(request: Request, operation: dict[str, Any]) -> Iterator[Request]:

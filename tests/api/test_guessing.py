@@ -13,7 +13,7 @@ from app.core.config import parse_networks, settings
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, engine
 from app.http import network
-from tests.people import PASSWORD, make_user, signed_in
+from tests.people import PASSWORD, make_user, make_users, signed_in
 
 OFFICE, ELSEWHERE, FAR_AWAY = "198.51.100.1", "203.0.113.1", "203.0.113.2"
 
@@ -253,3 +253,16 @@ async def test_trying_e_mails_by_changing_the_own_one_is_limited(
     ]
 
     assert [answer.status_code for answer in answers] == [409, 409, 429]
+
+
+@pytest.mark.usefixtures("verified")
+async def test_many_right_log_ins_at_once_never_wait_in_a_circle(
+    client: httpx2.AsyncClient,
+) -> None:
+    """Of several accounts, so that some have their count before and some behind the network's."""
+    users = await make_users(*(f"user{number}" for number in range(6)))
+    log_ins = [_log_in(client, PASSWORD, login=user.username) for user in users * 8]
+
+    answers = await asyncio.gather(*log_ins)
+
+    assert {answer.status_code for answer in answers} == {200}

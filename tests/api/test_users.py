@@ -1,3 +1,5 @@
+import asyncio
+
 import httpx2
 import pytest
 from sqlalchemy import func, select
@@ -104,6 +106,30 @@ async def test_new_password_ends_all_other_log_ins(client: httpx2.AsyncClient, a
     assert (await client.get("/api/v1/users/me", headers=theirs)).status_code == 401
     assert (await client.get("/api/v1/users/me", headers=signed_in(alice))).status_code == 200
     assert (await client.post("/api/v1/auth/token", data=form)).status_code == 401
+
+
+async def test_of_two_password_changes_at_once_one_wins_and_keeps_its_log_in(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    form = {"username": "alice", "password": PASSWORD}
+    token = (await client.post("/api/v1/auth/token", data=form)).json()["access_token"]
+    log_ins = [signed_in(alice), {"Authorization": f"Bearer {token}"}]
+    changes = [
+        {"current_password": PASSWORD, "new_password": password}
+        for password in ("a different long password", "several other words")
+    ]
+
+    answers = await asyncio.gather(
+        *(
+            client.put("/api/v1/users/me/password", json=change, headers=me)
+            for change, me in zip(changes, log_ins, strict=True)
+        )
+    )
+
+    still = [(await client.get("/api/v1/users/me", headers=me)).status_code for me in log_ins]
+    winner = [answer.status_code for answer in answers].index(204)
+    assert sorted(answer.status_code for answer in answers) in ([204, 401], [204, 403])
+    assert still == [200 if number == winner else 401 for number in range(2)]
 
 
 async def test_wrong_current_password_changes_nothing(

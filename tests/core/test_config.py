@@ -29,6 +29,9 @@ def test_default_url_is_the_seed_s() -> None:
         ("DATABASE_URL", "hunter2"),
         ("DATABASE_URL", "postgresql://me:hunter2@db:port/blog"),
         ("DATABASE_URL", "postgresql://me:hunter2@db"),
+        ("DATABASE_URL", "postgresql://me:hunter2/2@db/blog"),
+        ("DATABASE_URL", "postgresql://me:hunter2@[db/blog"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db/blog?channel_binding=require"),
         ("DEBUG", "hunter2"),
         ("ENVIRONMENT", "hunter2"),
         ("DB_POOL_SIZE", "0"),
@@ -53,6 +56,15 @@ def test_unknown_setting_in_the_env_file_is_named(tmp_path: pytest.TempPathFacto
 
     assert process.returncode == 1
     assert process.stderr.lower() == "databse_url: no such setting; .env.example lists them all\n"
+
+
+def test_env_file_that_is_no_text_is_one_line(tmp_path: pytest.TempPathFactory) -> None:
+    file = ROOT.joinpath(str(tmp_path), "env")
+    file.write_bytes(b"DEBUG=\xff\n")
+
+    process = _start(ENV_FILE=str(file))
+
+    assert (process.returncode, process.stderr) == (1, ".env: is not UTF-8 text\n")
 
 
 def test_settings_do_not_show_the_password() -> None:

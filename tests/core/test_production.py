@@ -18,6 +18,7 @@ SAFE = {
         ("DEBUG", "true"),
         ("DATABASE_URL", "postgresql://postgres:postgres@db/app"),
         ("ALLOWED_HOSTS", "*"),
+        ("ALLOWED_HOSTS", "api.example.com, *"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0"),
         ("BASE_URL", "http://api.example.com"),
     ],

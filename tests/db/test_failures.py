@@ -129,6 +129,20 @@ async def test_operator_is_told_what_to_do(change: dict[str, object], advice: st
     assert isinstance(classify(caught.value), Unavailable)
 
 
+@pytest.mark.parametrize(
+    ("kind", "advice"),
+    [
+        (pg.InsufficientPrivilegeError, "lacks a right"),
+        (pg.UndefinedObjectError, "create the role"),
+        (pg.PostgresSyntaxError, "PostgreSQL refuses: driver (42601)"),
+    ],
+)
+def test_what_postgresql_itself_refuses_is_not_called_unreachable(
+    kind: type[pg.PostgresError], advice: str
+) -> None:
+    assert advice in explain(_error(kind))
+
+
 async def test_statement_that_takes_too_long_is_unavailable(db: AsyncSession) -> None:
     await db.execute(text("SET LOCAL statement_timeout = 20"))
 

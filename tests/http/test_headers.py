@@ -65,7 +65,14 @@ asyncio.run(main())
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("api.example.com", 200), ("a.example.org:8000", 200), ("evil.example", 421), ("", 421)],
+    [
+        ("api.example.com", 200),
+        ("a.example.org:8000", 200),
+        ("evil.example", 421),
+        ("", 421),
+        ("[", 421),
+        ("a]b", 421),
+    ],
 )
 async def test_only_allowed_hosts_are_answered(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, host: str, status: int
