@@ -12,10 +12,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.db import migrate
 from app.db.embedded import Server
 from app.db.models import AuditEvent, User
-from app.db.session import engine, make_engine
+from app.db.session import AsyncSessionFactory, engine, make_engine
 from app.db.url import asyncpg_url
+from app.services import users
 from tests.conftest import administrator
-from tests.people import PASSWORD, make_user, signed_in
+from tests.people import PASSWORD, make_user, make_users, signed_in
+from tests.pitfalls.sandbox import until_backends
 
 
 async def _change(
@@ -103,6 +105,31 @@ async def test_of_admins_who_all_leave_at_once_one_stays(client: httpx2.AsyncCli
         assert sorted(answer.status_code for answer in answers) == [200, 200, 409]
         async with engine.begin() as connection:
             await connection.execute(text("DELETE FROM users"))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/api/v1/users/{id}", {"role": "user"}),
+        ("PATCH", "/api/v1/users/{id}", {"is_active": False}),
+        ("DELETE", "/api/v1/users/me", {"password": PASSWORD}),
+    ],
+    ids=["demoted", "deactivated", "deleted"],
+)
+async def test_admin_who_leaves_waits_for_another_who_leaves(
+    client: httpx2.AsyncClient, method: str, path: str, body: dict[str, object]
+) -> None:
+    first, second = await make_users("first", "second", role="admin")
+
+    async with AsyncSessionFactory.begin() as db:
+        await users.update_user(db, first.id, actor_id=None, role="user")
+        address = path.format(id=second.id)
+        leaving = asyncio.create_task(
+            client.request(method, address, json=body, headers=signed_in(second))
+        )
+        await until_backends(engine, "wait_event_type = 'Lock'", are=1)
+
+    assert (await leaving).status_code == 409
 
 
 async def test_every_act_is_on_record_with_its_request(
