@@ -2,18 +2,15 @@
 
 import ast
 import base64
-import inspect
 import re
 from pathlib import Path
 
 import pytest
-from fastapi.routing import iter_route_contexts
 from pydantic_core import PydanticUndefined
 
 from app.core import security
 from app.core.config import Settings
 from app.db.diagram import draw_tables
-from app.main import app
 from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
 
@@ -89,14 +86,6 @@ def test_no_test_is_skipped() -> None:
     assert [
         f.name for f in PYTHON_FILES if skipping.search(f.read_text()) and f != Path(__file__)
     ] == []
-
-
-def test_routes_are_not_run_in_threads() -> None:
-    """A plain `def` would occupy a thread and, with it, a connection."""
-    for context in iter_route_contexts(app.routes):
-        endpoint = getattr(context, "endpoint", None)
-        if endpoint is not None and endpoint.__module__.startswith("app."):
-            assert inspect.iscoroutinefunction(endpoint), endpoint
 
 
 @pytest.mark.parametrize("secret", [*PASSWORDS, "plumb_" + "x" * 43])

@@ -12,23 +12,23 @@ from app.core.errors import Forbidden
 from app.http.deps import CurrentUser
 
 
-def _anonymous() -> None:
+async def _anonymous() -> None:
     pass
 
 
-def _signed_in(user: CurrentUser) -> None:
+async def _signed_in(user: CurrentUser) -> None:
     pass
 
 
-def _owner(user: CurrentUser) -> None:
+async def _owner(user: CurrentUser) -> None:
     """The service compares, where it has the row: `Forbidden`, or `NotFound` for private ids."""
 
 
-def _owner_or_admin(user: CurrentUser) -> None:
+async def _owner_or_admin(user: CurrentUser) -> None:
     """As `_owner`."""
 
 
-def _admin(user: CurrentUser) -> None:
+async def _admin(user: CurrentUser) -> None:
     if user.role != "admin":
         raise Forbidden("Only an admin may do this.")
 

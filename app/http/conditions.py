@@ -32,7 +32,7 @@ def _versions(name: str, header: str, *, weak: bool) -> Container[int]:
     return {int(version) for mark, version in _VERSION.findall(header) if weak or not mark}
 
 
-def _if_match(
+async def _if_match(
     if_match: Annotated[
         str | None, Header(alias="If-Match", max_length=1000, examples=['"1"'])
     ] = None,
@@ -43,7 +43,7 @@ def _if_match(
 OptionalIfMatch = Annotated[Container[int] | None, Depends(_if_match)]
 
 
-def _required_if_match(versions: OptionalIfMatch) -> Container[int]:
+async def _required_if_match(versions: OptionalIfMatch) -> Container[int]:
     if versions is None:
         raise PreconditionRequired("Send the ETag that you read as If-Match.")
     return versions
@@ -53,7 +53,7 @@ def _required_if_match(versions: OptionalIfMatch) -> Container[int]:
 IfMatch = Annotated[Container[int], Depends(_required_if_match)]
 
 
-def _if_none_match(
+async def _if_none_match(
     if_none_match: Annotated[
         str | None, Header(alias="If-None-Match", max_length=1000, examples=['"1"'])
     ] = None,

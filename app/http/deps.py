@@ -34,7 +34,7 @@ async def _current_token(
 CurrentToken = Annotated[AccessToken, Depends(_current_token)]
 
 
-def _current_user(token: CurrentToken) -> User:
+async def _current_user(token: CurrentToken) -> User:
     return token.user
 
 

@@ -23,7 +23,7 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
-def _read_cursor(
+async def _read_cursor(
     cursor: Annotated[
         str | None, Query(max_length=64, description="`next_cursor` of the page before.")
     ] = None,

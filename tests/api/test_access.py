@@ -1,5 +1,6 @@
 """Every route with everybody, as the rule says that the route declares (`x-access`)."""
 
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -135,6 +136,19 @@ def test_reading_routes_have_no_session_that_writes() -> None:
         route = context.original_route
         if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
             assert get_db not in set(_calls(route.dependant)), route.path
+
+
+def test_nothing_of_a_request_runs_in_a_thread() -> None:
+    """FastAPI gives a plain `def` to a pool of 40 threads, where it waits for its turn."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute):
+            for call in _calls(route.dependant):
+                assert _is_async(call) or _is_async(type(call).__call__), call
+
+
+def _is_async(call: object) -> bool:
+    return inspect.iscoroutinefunction(call) or inspect.isasyncgenfunction(call)
 
 
 def _calls(dependant: Dependant) -> Iterator[object]:
