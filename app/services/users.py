@@ -125,8 +125,8 @@ async def change_password(
     guess = await check_password(user, current_password)
     hashed_password = await security.hash_password(new_password)
     await limits.refund(db, guess)
-    await _lock_as_verified(db, user)
-    await _store_password(db, user.id, hashed_password, actor_id=user.id, keep_id=token.id)
+    stored = await _lock_as_verified(db, user)
+    await _store_password(db, stored, hashed_password, actor_id=user.id, keep_id=token.id)
 
 
 async def check_password(user: User, password: str) -> limits.Reservation:
@@ -151,21 +151,22 @@ async def set_password(db: AsyncSession, user: User, password: str) -> None:
     """Set a password without knowing the old one, and end every log-in; for the command line."""
     await security.check_new_password(password, user.username, user.email)
     hashed_password = await security.hash_password(password)
-    await _store_password(db, user.id, hashed_password, actor_id=None)
+    stored = await get_user(db, user.id, lock=True)
+    await _store_password(db, stored, hashed_password, actor_id=None)
 
 
 async def _store_password(
     db: AsyncSession,
-    user_id: int,
+    stored: User,
     hashed_password: str,
     *,
     actor_id: int | None,
     keep_id: int | None = None,
 ) -> None:
-    stored = await get_user(db, user_id, lock=True)
+    """`stored` is locked by the caller."""
     stored.hashed_password = hashed_password
-    await _end_tokens(db, user_id, keep_id=keep_id)
-    audit.record(db, "password change", actor_id=actor_id, subject_id=user_id)
+    await _end_tokens(db, stored.id, keep_id=keep_id)
+    audit.record(db, "password change", actor_id=actor_id, subject_id=stored.id)
 
 
 async def _end_tokens(db: AsyncSession, user_id: int, *, keep_id: int | None = None) -> None:
