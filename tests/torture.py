@@ -1,0 +1,60 @@
+"""How hard the tests of tests/faults try: `make check` runs them small, `make torture` large.
+
+A pytest plugin: `--torture` for the large run, `--seed` for the same random choices again.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+
+import pytest
+
+Amount = Callable[[int, int], int]
+Figure = Callable[[str, object], None]
+
+_FIGURES = pytest.StashKey[list[tuple[str, str, str]]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="Try ten times as hard, or more.")
+    parser.addoption("--seed", type=int, help="Repeat the random choices of a run.")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_FIGURES] = []
+    if config.option.seed is None:
+        config.option.seed = random.randrange(2**32)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"seed: {config.option.seed}"
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """The table of docs/reliability.md."""
+    if figures := config.stash[_FIGURES]:
+        terminalreporter.section(f"figures (seed {config.option.seed})")
+        for name, value, test in figures:
+            terminalreporter.write_line(f"| {name} | {value} | `{test}` |")
+
+
+@pytest.fixture
+def amount(pytestconfig: pytest.Config) -> Amount:
+    """`amount(20, 200)`: 20 in `make check`, 200 in `make torture`."""
+    return lambda check, torture: torture if pytestconfig.option.torture else check
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> Iterator[random.Random]:
+    """Random choices that `--seed` repeats; a failure shows the seed."""
+    seed = request.config.option.seed
+    print(f"--seed={seed}")
+    yield random.Random(f"{seed} {request.node.nodeid}")
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Figure:
+    """`figure("acknowledged writes lost in 200 kills", 0)`: a line of the final table."""
+    figures = request.config.stash[_FIGURES]
+    return lambda name, value: figures.append((name, str(value), request.node.name))
