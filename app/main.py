@@ -13,8 +13,11 @@ from app.core.errors import Invalid, Unavailable
 from app.core.logging import configure_logging
 from app.core.production import find_risks, find_warnings
 from app.db.readiness import find_obstacle
-from app.db.session import engine
+from app.db.session import close_connections
+from app.http.admission import Admission
+from app.http.drain import begin_at_sigterm
 from app.http.errors import install_error_handlers, problems
+from app.http.idempotency import Replay, on_replay
 from app.http.middleware import Envelope
 from app.http.openapi import describe
 
@@ -26,8 +29,9 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
     if (obstacle := await find_obstacle()) is not None:
         log.error("not ready", reason=obstacle)
+    begin_at_sigterm()
     yield
-    await engine.dispose()
+    await close_connections()
 
 
 def create_app() -> FastAPI:
@@ -46,7 +50,9 @@ def create_app() -> FastAPI:
         app.include_router(module.router, responses=problems(Invalid, Unavailable))
     app.include_router(health.router)
     install_error_handlers(app)
-    app.add_middleware(Envelope, max_body_bytes=settings.MAX_BODY_BYTES)
+    app.add_exception_handler(Replay, on_replay)
+    app.add_middleware(Admission, settings.MAX_RUNNING_REQUESTS, settings.MAX_BODY_BYTES)
+    app.add_middleware(Envelope)
     describe(app)
     return app
 

@@ -4,7 +4,7 @@ A pytest plugin: `--torture` for the large run, `--seed` for the same random cho
 """
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -46,11 +46,10 @@ def amount(pytestconfig: pytest.Config) -> Amount:
 
 
 @pytest.fixture
-def rng(request: pytest.FixtureRequest) -> Iterator[random.Random]:
-    """Random choices that `--seed` repeats; a failure shows the seed."""
+def rng(request: pytest.FixtureRequest) -> random.Random:
+    """Random choices that `--seed` repeats; each test has its own."""
     seed = request.config.option.seed
-    print(f"--seed={seed}")
-    yield random.Random(f"{seed} {request.node.nodeid}")
+    return random.Random(f"{seed} {request.node.nodeid}")
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ from app.db.models import AuditEvent
 from app.http.access import ADMIN
 from app.http.deps import ReadDb
 from app.http.errors import problems
+from app.http.idempotency import Route
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.schemas import MAX_ID, View
 from app.services import audit
 
-router = APIRouter(prefix="/api/v1/audit", tags=["audit"])
+router = APIRouter(prefix="/api/v1/audit", route_class=Route, tags=["audit"])
 
 
 class AuditEventRead(View):

@@ -13,10 +13,11 @@ from app.db.models import AccessToken
 from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
 from app.http.deps import CurrentToken, CurrentUser, Db, ReadDb
 from app.http.errors import problems
+from app.http.idempotency import Route
 from app.http.schemas import MAX_ID, Payload, View
 from app.services import tokens
 
-router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+router = APIRouter(prefix="/api/v1/auth", route_class=Route, tags=["auth"])
 
 
 class LoginForm(Payload):

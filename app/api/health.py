@@ -6,9 +6,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from app.core.errors import Unavailable
 from app.db.readiness import find_obstacle
 from app.http.access import ANONYMOUS
+from app.http.drain import is_draining
 from app.http.errors import problems
+from app.http.idempotency import Route
 
-router = APIRouter(tags=["health"])
+router = APIRouter(route_class=Route, tags=["health"])
 
 
 @router.get("/livez", dependencies=[ANONYMOUS])
@@ -19,7 +21,9 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses=problems(Unavailable), dependencies=[ANONYMOUS])
 async def readyz() -> dict[str, str]:
-    """The database can be reached and has the schema that this version needs."""
+    """The database can be reached, is durable, and has the schema that this version needs."""
+    if is_draining():
+        raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
     if (obstacle := await find_obstacle()) is not None:
         raise Unavailable(f"Not ready: {obstacle}.", retry_after_seconds=1)
     return {"status": "ready"}

@@ -20,11 +20,12 @@ from app.http.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
 from app.http.conditions import IfMatch, IfNoneMatch, OptionalIfMatch, etag, not_modified
 from app.http.deps import CurrentUser, Db, ReadDb
 from app.http.errors import problems
+from app.http.idempotency import Route
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.schemas import MAX_ID, Payload, PostId, View
 from app.services import posts
 
-router = APIRouter(prefix="/api/v1/posts", tags=["posts"])
+router = APIRouter(prefix="/api/v1/posts", route_class=Route, tags=["posts"])
 
 Title = Annotated[str, Field(min_length=1, max_length=200), OneLine]
 Content = Annotated[str, Field(max_length=CONTENT_MAX_LENGTH), PlainText]

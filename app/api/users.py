@@ -14,11 +14,12 @@ from app.db.models import Post, User
 from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.http.deps import CurrentToken, CurrentUser, Db, ReadDb
 from app.http.errors import problems
+from app.http.idempotency import Route
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.schemas import Payload, UserId, View
 from app.services import posts, users
 
-router = APIRouter(prefix="/api/v1/users", tags=["users"])
+router = APIRouter(prefix="/api/v1/users", route_class=Route, tags=["users"])
 
 _MASKED = {"format": "password"}  # Swagger UI shows dots
 Password = Annotated[

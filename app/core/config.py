@@ -89,10 +89,10 @@ class Settings(BaseSettings):
         2, gt=0, le=60, description="How long opening a connection may take."
     )
     DB_COMMAND_TIMEOUT_SECONDS: float = Field(
-        5, gt=0, le=600, description="How long this side waits for the answer to a statement."
+        3.5, gt=0, le=600, description="How long this side waits for the answer to a statement."
     )
     DB_STATEMENT_TIMEOUT_SECONDS: float = Field(
-        4, ge=0, le=600, description="After this PostgreSQL cancels a statement; 0: never."
+        3, ge=0, le=600, description="After this PostgreSQL cancels a statement; 0: never."
     )
     DB_LOCK_TIMEOUT_SECONDS: float = Field(
         2, ge=0, le=600, description="After this PostgreSQL gives up waiting for a lock; 0: never."
@@ -101,6 +101,10 @@ class Settings(BaseSettings):
         10, ge=0, le=3600, description="After this PostgreSQL ends an idle transaction; 0: never."
     )
 
+    ALLOW_UNSAFE_DATABASE: bool = Field(
+        default=False,
+        description="Be ready in production on a PostgreSQL that can lose what it has stored.",
+    )
     DB_APPLICATION_ROLE: str = Field(
         "",
         pattern=r"^[a-z_][a-z0-9_]*$|^$",
@@ -112,6 +116,29 @@ class Settings(BaseSettings):
     )
     MIGRATION_TRIES: int = Field(
         20, ge=1, le=1000, description="How often a migration tries to get its lock."
+    )
+
+    MAX_RUNNING_REQUESTS: int = Field(
+        256, ge=1, le=100_000, description="Requests worked on at once; more get a 503 at once."
+    )
+    STOP_DELAY_SECONDS: float = Field(
+        0,
+        ge=0,
+        le=300,
+        description="How long after SIGTERM new connections are accepted, while /readyz says 503; "
+        "0 where a successor shares the socket, some 5 behind a load balancer.",
+    )
+    DRAIN_SECONDS: float = Field(
+        1, ge=0, le=300, description="Then: how long open connections may bring a last request."
+    )
+    STOP_TIMEOUT_SECONDS: int = Field(
+        20, ge=1, le=3600, description="Then: how long running requests have to finish."
+    )
+    IDEMPOTENCY_SECONDS: int = Field(
+        86_400,
+        ge=60,
+        le=2_592_000,
+        description="How long an Idempotency-Key is remembered.",
     )
 
     MAX_BODY_BYTES: int = Field(

@@ -9,7 +9,8 @@ AppError               becomes a problem document (RFC 9457) or one line on a te
 ├── Stale          412 If-Match names a version that is no longer the current one
 ├── PreconditionRequired 428 If-Match is missing
 ├── TooManyRequests 429 guessing is limited
-└── Unavailable    503 nothing is wrong with the request: try again
+├── Unavailable    503 nothing is wrong with the request, nothing was stored: try again
+└── OutcomeUnknown 503 it may have been stored or not: repeat it only with its Idempotency-Key
 OperatorError          the person who runs the service must act; one line says how
 """
 
@@ -112,6 +113,19 @@ class Unavailable(AppError):
     status = 503
     code = "unavailable"
     title = "The service cannot answer right now"
+
+
+class OutcomeUnknown(AppError):
+    status = 503
+    code = "outcome-unknown"
+    title = "It is not known whether this was stored"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database was lost while it stored this. Send the request again with the same "
+            "Idempotency-Key; if it had none, look first whether it was stored.",
+            retry_after_seconds=1,
+        )
 
 
 class OperatorError(Exception):

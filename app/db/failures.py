@@ -7,18 +7,22 @@ import socket
 from functools import cache
 
 from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.errors import AppError, Conflict, FieldError, Invalid, Stale, Unavailable
 from app.db.base import Base
+from app.db.connection import Transaction, Unanswered
 
 # What the exception handlers catch; `classify` says None for those that are defects.
 DATABASE_ERRORS = (SQLAlchemyError, OSError)
 
-_TRY_AT_ONCE = {"40001", "40P01", "55P03"}  # serialisation failure, deadlock, lock not available
-_UNAVAILABLE = {"57014", "25P03", "25006", "3D000", "28P01", "28000", "53100", "53300"}
+READ_ONLY = "25006"  # a primary that has been demoted, or a standby
+_LOST_A_RACE = {"40001", "40P01"}  # serialisation failure, deadlock
+_LOCKED = "55P03"  # the lock did not come within DB_LOCK_TIMEOUT_SECONDS
+_UNAVAILABLE = {"57014", "25P03", READ_ONLY, "3D000", "28P01", "28000"}
 _NOT_MIGRATED = {"42P01", "42703"}  # no such table, no such column
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
 
@@ -42,13 +46,41 @@ def _classify_sqlstate(error: DBAPIError) -> AppError | None:
         return _classify_constraint(state, error)
     if state.startswith("22"):
         return Invalid("A value cannot be stored.")
-    if state in _TRY_AT_ONCE:
+    if state in {_LOCKED, *_LOST_A_RACE}:
         return Unavailable("Others work on the same data.", retry_after_seconds=0)
     if state in _NOT_MIGRATED:
         return Unavailable("The database is being set up.", retry_after_seconds=5)
-    if state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES or error.connection_invalidated:
+    if (
+        state in _UNAVAILABLE
+        or state[:2] in _UNAVAILABLE_CLASSES
+        or error.connection_invalidated
+        or _is_stale_plan(error)
+    ):
         return Unavailable("The database cannot answer right now.", retry_after_seconds=1)
     return None
+
+
+def will_pass(error: BaseException) -> bool:
+    """Whether the same transaction, begun again at once, can succeed; nothing of it is stored.
+
+    Not what has waited for its timeout already, and not a server that refuses connections.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    state = sqlstate(error) or ""
+    if state in {READ_ONLY, *_LOST_A_RACE} or _is_stale_plan(error):
+        return True
+    return error.connection_invalidated and not state.startswith("53")
+
+
+def _is_stale_plan(error: DBAPIError) -> bool:
+    return isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
+
+
+def find_unanswered(error: DBAPIError) -> Transaction | None:
+    """The transaction whose COMMIT got no answer, when the error is about that."""
+    cause = getattr(error.orig, "__cause__", None)
+    return cause.transaction if isinstance(cause, Unanswered) else None
 
 
 def _classify_constraint(state: str, error: DBAPIError) -> AppError:

@@ -1,15 +1,18 @@
 """The engine, and the doors to it: `get_db` to write, `get_read_db` to read.
 
 A stream, a background task or a command opens a session of its own:
-`async with AsyncSessionFactory.begin() as db`.
+`async with transaction() as db`.
 """
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
+import structlog
+from prometheus_client import Counter
 from sqlalchemy import URL, event
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
-from sqlalchemy.exc import DisconnectionError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -19,9 +22,14 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session
 
 from app.core.config import settings
+from app.core.errors import OutcomeUnknown
+from app.db.connection import APPLICATION_NAME, connect, find_outcome
+from app.db.failures import READ_ONLY, find_unanswered
 from app.db.url import asyncpg_url
 
-READ_ONLY = "25006"  # SQLSTATE read_only_sql_transaction
+log = structlog.stdlib.get_logger(__name__)
+
+UNANSWERED = Counter("db_commits_unanswered_total", "COMMITs without an answer", ["outcome"])
 
 
 def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - create_engine's
@@ -35,10 +43,7 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
         "pool_pre_ping": settings.DB_PRE_PING,
         "pool_use_lifo": True,
     }
-    try:
-        made = create_async_engine(url, connect_args=_connect_args(), **(pool | options))
-    except ModuleNotFoundError as error:
-        raise SystemExit(f"{error.name} is not installed: pip install {error.name}") from None
+    made = create_async_engine(url, connect_args=_connect_args(), **(pool | options))
     event.listen(made.sync_engine, "checkout", _refuse_closed)
     event.listen(made.sync_engine, "handle_error", _leave_demoted_primary)
     return made
@@ -47,10 +52,11 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
 def _connect_args() -> dict[str, Any]:
     """Every wait has an end, here and on the server: a request must never hang."""
     return {
+        "async_creator_fn": connect,
         "timeout": settings.DB_CONNECT_TIMEOUT_SECONDS,
         "command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,
         "server_settings": {
-            "application_name": "plumbline",
+            "application_name": APPLICATION_NAME,
             "timezone": "UTC",
             "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
             "lock_timeout": _milliseconds(settings.DB_LOCK_TIMEOUT_SECONDS),
@@ -87,6 +93,8 @@ def _refuse_writes(*_: object) -> NoReturn:
 
 
 engine = make_engine(asyncpg_url())
+# For what must not wait behind requests: readiness, and the outcome of a lost COMMIT.
+side_engine = make_engine(asyncpg_url(), pool_size=1, isolation_level="AUTOCOMMIT")
 
 # close_resets_only=False: a session used after its request raises, instead of taking a connection
 # that nobody gives back.
@@ -102,15 +110,45 @@ ReadSessionFactory = async_sessionmaker(
 )
 
 
+@asynccontextmanager
+async def transaction() -> AsyncIterator[AsyncSession]:
+    """A session whose work is stored when the block ends, and undone when it raises.
+
+    OutcomeUnknown when the connection was lost at COMMIT and PostgreSQL cannot be asked; any other
+    error means that nothing was stored.
+    """
+    try:
+        async with AsyncSessionFactory.begin() as session:
+            yield session
+            if not session.is_active:  # begin() would roll back without a word, the answer be a 2xx
+                raise PendingRollbackError("an error of this session was swallowed")
+    except DBAPIError as error:
+        unanswered = find_unanswered(error)
+        if unanswered is None:
+            raise
+        is_committed = await find_outcome(side_engine, unanswered)
+        UNANSWERED.labels(
+            {True: "committed", False: "rolled back", None: "unknown"}[is_committed]
+        ).inc()
+        if is_committed is None:
+            raise OutcomeUnknown from error
+        if not is_committed:
+            raise
+
+
 async def get_db() -> AsyncIterator[AsyncSession]:
     """One request, one transaction: committed if the handler returned, rolled back if it raised."""
-    async with AsyncSessionFactory.begin() as session:
+    async with transaction() as session:
         yield session
-        if not session.is_active:  # begin() would roll back without a word, and the answer be a 2xx
-            raise PendingRollbackError("the handler swallowed an error of its session")
 
 
 async def get_read_db() -> AsyncIterator[AsyncSession]:
     """For requests that only read: no transaction, so each statement sees the newest rows."""
     async with ReadSessionFactory() as session:
         yield session
+
+
+async def close_connections() -> None:
+    """When the process ends."""
+    await engine.dispose()
+    await side_engine.dispose()

@@ -25,7 +25,13 @@ from app.db import failures
 MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED_FIELDS = 20
 
+ATTEMPTS_LEFT = "app.attempts_left"  # in the ASGI scope: how often the request may be run again
+
 log = structlog.stdlib.get_logger(__name__)
+
+
+class Again(Exception):
+    """Nothing of this request was stored, for a reason that passes: run it again."""
 
 
 class ProblemField(BaseModel):
@@ -92,6 +98,11 @@ def install_error_handlers(app: FastAPI) -> None:
 
 async def _on_app_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
+    return answer(error)
+
+
+def answer(error: AppError) -> Response:
+    """The problem document of an error, with the headers that belong to its kind."""
     headers = {}
     if error.retry_after_seconds is not None:
         headers["Retry-After"] = str(error.retry_after_seconds)
@@ -111,7 +122,9 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
         raise error
     if isinstance(meaning, Unavailable):
         log.warning("database failure", cause=failures.explain(error), error=repr(error)[:500])
-    return await _on_app_error(request, meaning)
+    if failures.will_pass(error) and request.scope.get(ATTEMPTS_LEFT):
+        raise Again from error
+    return answer(meaning)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

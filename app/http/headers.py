@@ -3,6 +3,7 @@
 from starlette.types import Message
 
 from app.core.config import settings
+from app.http.drain import is_draining
 
 _NOTHING_LOADS = b"default-src 'none'; frame-ancestors 'none'"
 # Swagger UI: its page has a script of its own, and everything else comes from this host.
@@ -34,5 +35,7 @@ def complete(start: Message, path: str, request_id: str) -> None:
     headers.append((b"x-request-id", request_id.encode()))
     policy = _API_PAGE if path in _API_PAGES else _NOTHING_LOADS
     headers.append((b"content-security-policy", policy))
+    if is_draining():
+        headers.append((b"connection", b"close"))
     if b"cache-control" not in names:
         headers.append((b"cache-control", b"no-cache" if b"etag" in names else b"no-store"))

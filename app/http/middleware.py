@@ -1,4 +1,4 @@
-"""Around every request: its id, the limit of its body, its log line, its metrics."""
+"""Around every request: its id, its headers, its log line, its metrics."""
 
 import uuid
 from http import HTTPStatus
@@ -7,7 +7,6 @@ from time import perf_counter
 import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import Headers
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import context
@@ -17,7 +16,6 @@ from app.http.network import is_allowed_host, network_of
 
 log = structlog.stdlib.get_logger("app.request")
 
-TOO_LARGE = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 # Callers may invent methods; metrics keep one time series for each.
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -31,9 +29,8 @@ DURATION = Histogram(
 class Envelope:
     """ASGI middleware; plain, because BaseHTTPMiddleware costs a task and two queues a request."""
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self.max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -54,12 +51,10 @@ class Envelope:
             await send(message)
 
         try:
-            if _announced(headers) > self.max_body_bytes:
-                await status_problem(TOO_LARGE)(scope, receive, send_with_id)
-            elif not is_allowed_host(scope, headers):
-                await status_problem(HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send_with_id)
+            if is_allowed_host(scope, headers):
+                await self.app(scope, receive, send_with_id)
             else:
-                await self.app(scope, _limited(receive, self.max_body_bytes), send_with_id)
+                await status_problem(HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send_with_id)
         except Exception:
             log.exception("unexpected error")
             if status:  # too late for another answer: the server cuts the connection
@@ -67,26 +62,6 @@ class Envelope:
             await status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send_with_id)
         finally:
             _record(scope, status, perf_counter() - started)
-
-
-def _announced(headers: Headers) -> int:
-    """The body's length by its header; the server has checked that it is a number."""
-    return int(headers.get("content-length", 0))
-
-
-def _limited(receive: Receive, max_body_bytes: int) -> Receive:
-    """`receive`, which refuses a body without announced length once it is over the limit."""
-    received = 0
-
-    async def limited() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > max_body_bytes:
-            raise HTTPException(TOO_LARGE)
-        return message
-
-    return limited
 
 
 def _given_id(value: str | None) -> str | None:

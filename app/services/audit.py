@@ -5,7 +5,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import context
 from app.db.models import AuditEvent
-from app.db.session import AsyncSessionFactory
+from app.db.session import transaction
 
 
 def record(
@@ -31,7 +31,7 @@ def record(
 
 async def record_failure(action: str, *, subject_id: int | None) -> None:
     """In a transaction of its own: that of the request is rolled back."""
-    async with AsyncSessionFactory.begin() as db:
+    async with transaction() as db:
         record(db, action, actor_id=None, subject_id=subject_id)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from app.core.config import settings
 from app.core.errors import TooManyRequests
 from app.db.models import AttemptCount
-from app.db.session import AsyncSessionFactory, ReadSessionFactory
+from app.db.session import ReadSessionFactory, transaction
 
 SWEEP_PROBABILITY = 0.01  # one attempt in a hundred removes the windows that are over
 
@@ -46,7 +46,7 @@ async def reserve(*limits: Limit) -> Reservation:
     active = sorted((limit for limit in limits if limit.allowed), key=lambda limit: limit.bucket)
     if not active:
         return {}
-    async with AsyncSessionFactory.begin() as db:
+    async with transaction() as db:
         counted = {row.bucket: row.ends_at for row in await db.execute(_count(active))}
     if random.random() < SWEEP_PROBABILITY:  # noqa: S311 - no secret
         await _sweep()
@@ -70,7 +70,7 @@ async def _sweep() -> None:
     """Remove the windows that are over, but not those that somebody counts in right now."""
     over = select(AttemptCount.bucket).where(AttemptCount.ends_at <= func.now())
     idle = over.with_for_update(skip_locked=True)
-    async with AsyncSessionFactory.begin() as db:
+    async with transaction() as db:
         await db.execute(delete(AttemptCount).where(AttemptCount.bucket.in_(idle)))
 
 

@@ -13,7 +13,7 @@ from app.core.config import settings
 from app.core.errors import NotFound, Unauthenticated
 from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, User
-from app.db.session import AsyncSessionFactory, ReadSessionFactory
+from app.db.session import ReadSessionFactory, transaction
 from app.services import audit, users
 from app.services.limits import Limit, Reservation, refund, reserve
 
@@ -129,7 +129,7 @@ async def authenticate(db: AsyncSession, token: str) -> tuple[AccessToken, bool]
 async def note_use(token_id: int) -> None:
     """Write `last_used_at`, after the answer and in a transaction of its own."""
     long_ago = AccessToken.last_used_at < func.now() - USE_PRECISION
-    async with AsyncSessionFactory.begin() as db:
+    async with transaction() as db:
         await db.execute(
             update(AccessToken)
             .where(AccessToken.id == token_id, long_ago)

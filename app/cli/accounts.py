@@ -1,0 +1,110 @@
+"""`app user`: accounts."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any, Literal
+
+import typer
+from sqlalchemy import select
+
+from app.api.users import PasswordUpdate, UserCreate
+from app.core.errors import OperatorError, Unavailable
+from app.db.failures import DATABASE_ERRORS, classify, explain
+from app.db.models import User
+from app.db.session import ReadSessionFactory, close_connections, transaction
+from app.services import audit, users
+
+cli = typer.Typer(help="Accounts.", no_args_is_help=True)
+
+
+@cli.command("create")
+def create_user(
+    username: Annotated[str, typer.Argument()],
+    email: Annotated[str, typer.Argument()],
+    role: Annotated[Literal["user", "admin"], typer.Option()] = "user",
+) -> None:
+    """Create an account; the password is asked for, or read from standard input."""
+    body = UserCreate(username=username, email=email, password=_ask_password())
+
+    async def create() -> None:
+        async with transaction() as db:
+            user = await users.create_user(db, **body.model_dump(), role=role)
+            audit.record(db, "sign-up", actor_id=None, subject_id=user.id, detail=role)
+        print(f"created {user.role} {user.username} with id {user.id}")
+
+    _run(create())
+
+
+Login = Annotated[str, typer.Argument(help="User name or e-mail.")]
+
+
+@cli.command("set-password")
+def set_password(login: Login) -> None:
+    """Set a password and end all log-ins; asked for, or read from standard input."""
+    body = PasswordUpdate(current_password="", new_password=_ask_password())
+
+    async def change() -> None:
+        user = await _find(login)
+        async with transaction() as db:
+            await users.set_password(db, user, body.new_password)
+        print(f"{user.username} has a new password")
+
+    _run(change())
+
+
+@cli.command()
+def deactivate(login: Login) -> None:
+    """Refuse the user from the next request on; `PATCH /users/{id}` undoes it."""
+
+    async def change() -> None:
+        user = await _find(login)
+        async with transaction() as db:
+            await users.update_user(db, user.id, actor_id=None, is_active=False)
+        print(f"{user.username} is deactivated")
+
+    _run(change())
+
+
+async def _find(login: str) -> User:
+    async with ReadSessionFactory() as db:
+        user, _ = await users.find_user_by_login(db, login)
+    if user is None:
+        raise OperatorError("there is no such user: `app user list` shows all")
+    return user
+
+
+@cli.command("list")
+def list_users() -> None:
+    """List all accounts, newest first."""
+
+    async def show() -> None:
+        async with transaction() as db:
+            async for user in await db.stream_scalars(select(User).order_by(User.id.desc())):
+                state = "" if user.is_active else " (deactivated)"
+                print(f"{user.id}\t{user.username}\t{user.email}\t{user.role}{state}")
+
+    _run(show())
+
+
+def _ask_password() -> str:
+    if sys.stdin.isatty():
+        return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run to the end and give the connections back; an error becomes its one line."""
+
+    async def run() -> None:
+        try:
+            await coroutine
+        except DATABASE_ERRORS as error:
+            meaning = classify(error)
+            if meaning is None or isinstance(meaning, Unavailable):
+                raise OperatorError(explain(error)) from error
+            raise meaning from error
+        finally:
+            await close_connections()
+
+    asyncio.run(run())

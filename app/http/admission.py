@@ -1,0 +1,120 @@
+"""Which requests run, and how often: the excess is refused at once, a lost race runs again."""
+
+import asyncio
+import random
+from http import HTTPStatus
+
+from prometheus_client import Counter, Gauge
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import Unavailable
+from app.http.errors import ATTEMPTS_LEFT, Again, answer, status_problem
+
+MAX_ATTEMPTS = 4
+LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
+BODY = "app.body"  # in the ASGI scope: the whole body
+UNLIMITED = {"/livez", "/readyz", "/metrics"}  # what watches us must see us under load
+
+RUNNING = Gauge("http_requests_running", "Requests that are being worked on")
+REFUSED = Counter("http_requests_refused_total", "Requests refused because too many were running")
+RETRIES = Counter("http_requests_retried_total", "Requests run again after a failed transaction")
+
+
+class Admission:
+    """ASGI middleware: reads the body, then lets at most `max_running` requests into the app.
+
+    A request counts from its last byte to the first of its answer, so slow clients take no place.
+    """
+
+    def __init__(self, app: ASGIApp, max_running: int, max_body_bytes: int) -> None:
+        self.app = app
+        self.max_running = max_running
+        self.max_body_bytes = max_body_bytes
+        self.running = 0
+        RUNNING.set_function(lambda: self.running)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+        elif self._is_full(scope):
+            await self._refuse(scope, receive, send)
+        elif int(Headers(scope=scope).get("content-length", 0)) > self.max_body_bytes:
+            await _refuse_body(scope, receive, send)
+        else:
+            await self._read(scope, receive, send)
+
+    def _is_full(self, scope: Scope) -> bool:
+        return self.running >= self.max_running and scope["path"] not in UNLIMITED
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        REFUSED.inc()
+        full = Unavailable("Too many requests are being worked on.", retry_after_seconds=1)
+        await answer(full)(scope, receive, send)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The whole body, because an attempt may have to read it again."""
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+            if len(body) > self.max_body_bytes:
+                await _refuse_body(scope, receive, send)
+                return
+        if self._is_full(scope):  # others were faster meanwhile
+            await self._refuse(scope, receive, send)
+            return
+        await self._run(scope, bytes(body), receive, send)
+
+    async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        is_running = True
+        self.running += 1
+
+        async def send_and_leave(message: Message) -> None:
+            nonlocal is_running
+            if is_running:
+                is_running = False
+                self.running -= 1
+            await send(message)
+
+        try:
+            await _attempt(self.app, scope, body, receive, send_and_leave)
+        finally:
+            if is_running:
+                self.running -= 1
+
+
+async def _attempt(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    """Run the request; again when its transaction failed before the answer, and may succeed now."""
+    scope[BODY] = body
+    for done in range(MAX_ATTEMPTS):
+        scope[ATTEMPTS_LEFT] = MAX_ATTEMPTS - done - 1
+        try:
+            await app(scope, _replay(body, receive), send)
+        except Again:
+            RETRIES.inc()
+            pause = random.random() * LONGEST_PAUSE_SECONDS * 2**done  # noqa: S311 - no secret
+            await asyncio.sleep(pause)
+        else:
+            return
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """`receive` as if the body came only now."""
+    is_read = False
+
+    async def replay() -> Message:
+        nonlocal is_read
+        if is_read:
+            return await receive()
+        is_read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay
+
+
+async def _refuse_body(scope: Scope, receive: Receive, send: Send) -> None:
+    await status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)(scope, receive, send)

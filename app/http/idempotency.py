@@ -1,0 +1,121 @@
+"""Idempotency-Key: a request that is sent again with the same key happens once.
+
+Every route that writes takes the header, by the door `Db` and by `Route`; no route does anything
+for it. The second answer is the first one, byte for byte. Only successes are kept: an error means
+that nothing was stored, so the same request may be tried again.
+
+What is stored tells nothing without the key, which is not stored: digest and fingerprint are HMACs
+with it, the answer is encrypted with it. A body may hold a password, an answer an access token.
+"""
+
+import hmac
+import json
+import os
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, NoReturn
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from fastapi import Depends, Header, Request, Response
+from fastapi.routing import APIRoute
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db.session import get_db
+from app.http.admission import BODY
+from app.services.idempotency import HEADER, Claim, claim_at_begin, keep_answer
+
+NONCE_BYTES = 12
+
+Key = Annotated[
+    str | None,
+    Header(
+        alias=HEADER,
+        min_length=16,
+        max_length=255,
+        pattern=r"^[\x21-\x7e]+$",
+        description="A random value, such as a UUID: the same request with the same key happens "
+        "once, and later ones get the first answer again.",
+        examples=["7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"],
+    ),
+]
+
+
+class Replay(Exception):
+    """The answer that the first request with this key got."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+async def on_replay(_request: Request, replay: Exception) -> Response:
+    assert isinstance(replay, Replay)
+    return replay.response
+
+
+async def get_db_once(
+    request: Request,
+    db: Annotated[AsyncSession, Depends(get_db, scope="function")],
+    key: Key = None,
+) -> AsyncSession:
+    """The session of `get_db`; with a key, one whose transaction happens once."""
+    if key is not None:
+        secret = key.encode()
+        claim = Claim(_digest(secret, request), _fingerprint(secret, request))
+        request.state.keep = lambda response: keep_answer(db, claim, _seal(secret, response))
+
+        def replay(answer: bytes) -> NoReturn:
+            raise Replay(_open(secret, answer))
+
+        claim_at_begin(db, claim, replay)
+    return db
+
+
+class Route(APIRoute):
+    """Keeps the answer in the transaction of its effect, when the request has a key."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_and_keep(request: Request) -> Response:
+            response = await handle(request)
+            if (keep := getattr(request.state, "keep", None)) is not None:
+                await keep(response)
+            return response
+
+        return handle_and_keep
+
+
+def _hmac(secret: bytes, purpose: str, *parts: bytes) -> bytes:
+    return hmac.digest(secret, b"\0".join([purpose.encode(), *parts]), "sha256")
+
+
+def _digest(secret: bytes, request: Request) -> bytes:
+    """The same key of somebody else is another key."""
+    caller = getattr(request.state, "user_id", "anonymous")
+    return _hmac(secret, "digest", str(caller).encode())
+
+
+def _fingerprint(secret: bytes, request: Request) -> bytes:
+    scope = request.scope
+    what = (scope["method"].encode(), scope["path"].encode(), scope["query_string"])
+    conditions = request.headers.get("if-match", "").encode()
+    return _hmac(secret, "fingerprint", *what, conditions, scope[BODY])
+
+
+def _seal(secret: bytes, response: Response) -> bytes:
+    headers = [
+        [name.decode("latin-1"), value.decode("latin-1")] for name, value in response.raw_headers
+    ]
+    answer = [response.status_code, headers, bytes(response.body).decode("latin-1")]
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, json.dumps(answer).encode(), None)
+
+
+def _open(secret: bytes, sealed: bytes) -> Response:
+    nonce, sealed = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    status, headers, body = json.loads(AESGCM(_hmac(secret, "answer")).decrypt(nonce, sealed, None))
+    response = Response(body.encode("latin-1"), status)
+    response.raw_headers = [
+        (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers
+    ]
+    return response
