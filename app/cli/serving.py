@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -82,7 +83,8 @@ def serve(
         Multiprocess(config, [listening]).run()
         return
     server = uvicorn.Server(config)
-    server.run([listening])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when all is done
+        server.run([listening])
     if not server.started:
         raise OperatorError("the server did not start")
 

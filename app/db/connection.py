@@ -1,18 +1,12 @@
 """asyncpg's connection, which knows of each transaction how it ended, or that nobody knows.
 
 A COMMIT without an answer has happened or has not: the error is the same. PostgreSQL can tell later
-(`find_outcome`), if we know the transaction's number. BEGIN brings it along, in the one message
+(outcome.py), if we know the transaction's number. BEGIN brings it along, in the one message
 that costs no round trip: PostgreSQL reports every change of application_name. So pg_stat_activity
 shows the number too: "plumbline 4711".
 """
 
-import asyncio
-import time
 from typing import Any, NamedTuple
-
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 try:
     import asyncpg
@@ -20,18 +14,16 @@ except ModuleNotFoundError:
     raise SystemExit("asyncpg is not installed: pip install asyncpg") from None
 
 APPLICATION_NAME = "plumbline"
-OUTCOME_SECONDS = 1.0  # the longest that we look for the outcome of a COMMIT
 _NUMBER = (
     f"SELECT set_config('application_name', '{APPLICATION_NAME} '||pg_current_xact_id(), true)"
 )
 
 # Numbers are given anew after a crash, so a number says nothing about the transaction that had it
 # before. PostgreSQL forgets its statistics in a crash, and so tells one life from the next.
-_LIFE = (
+LIFE = (
     "concat(pg_postmaster_start_time(), ' ', pg_stat_get_bgwriter_stat_reset_time(), ' ', "
     "pg_is_in_recovery())"
 )
-_STATUS = text(f"SELECT CASE WHEN {_LIFE} = :life THEN pg_xact_status(CAST(:number AS xid8)) END")
 
 
 class Transaction(NamedTuple):
@@ -67,7 +59,7 @@ class Connection(asyncpg.Connection):
 
     async def learn_life(self) -> None:
         """Once, when the connection is new."""
-        self._life = str(await self.fetchval(f"SELECT {_LIFE}"))
+        self._life = str(await self.fetchval(f"SELECT {LIFE}"))
 
     async def _begin(self, query: str) -> str:
         self._number = None
@@ -109,16 +101,3 @@ async def connect(*args: Any, **options: Any) -> Connection:  # noqa: ANN401 - a
         connection.terminate()
         raise
     return connection
-
-
-async def find_outcome(engine: AsyncEngine, transaction: Transaction) -> bool | None:
-    """Whether it was committed; None when that cannot be found out within OUTCOME_SECONDS."""
-    deadline = time.monotonic() + OUTCOME_SECONDS
-    status = "in progress" if transaction.number else None
-    while status == "in progress" and time.monotonic() < deadline:
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()), engine.connect() as db:
-                status = await db.scalar(_STATUS, transaction._asdict())
-        except (DBAPIError, OSError):
-            await asyncio.sleep(0.02)
-    return {"committed": True, "aborted": False}.get(status or "")

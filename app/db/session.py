@@ -23,8 +23,9 @@ from sqlalchemy.orm import Session
 
 from app.core.config import settings
 from app.core.errors import OutcomeUnknown
-from app.db.connection import APPLICATION_NAME, connect, find_outcome
+from app.db.connection import APPLICATION_NAME, connect
 from app.db.failures import READ_ONLY, find_unanswered
+from app.db.outcome import find_outcome
 from app.db.url import asyncpg_url
 
 log = structlog.stdlib.get_logger(__name__)

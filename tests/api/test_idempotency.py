@@ -1,0 +1,235 @@
+"""The same request with the same Idempotency-Key happens once."""
+
+import asyncio
+
+import httpx2
+import pytest
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core import security
+from app.db.models import AccessToken, IdempotencyKey, Post, User
+from app.db.session import engine, transaction
+from app.services import idempotency
+from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
+from tests.pitfalls.sandbox import until_backends
+
+KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
+POST = {"title": "Hello", "content": "World"}
+OF_THE_REQUEST = {"date", "x-request-id"}
+
+
+async def _create(
+    client: httpx2.AsyncClient, user: User, *, title: str = "Hello"
+) -> httpx2.Response:
+    return await client.post(
+        "/api/v1/posts", json=POST | {"title": title}, headers=signed_in(user) | KEY
+    )
+
+
+async def _count(model: type[Post | User | AccessToken | IdempotencyKey], db: AsyncSession) -> int:
+    return await db.scalar(select(func.count()).select_from(model)) or 0
+
+
+def _told(response: httpx2.Response) -> tuple[int, list[tuple[str, str]], bytes]:
+    headers = [(n, v) for n, v in response.headers.multi_items() if n not in OF_THE_REQUEST]
+    return response.status_code, headers, response.content
+
+
+async def test_second_request_gets_the_first_answer_byte_for_byte(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
+    first = await _create(client, alice)
+    second = await _create(client, alice)
+
+    assert first.status_code == 201
+    assert _told(second) == _told(first)
+    assert await _count(Post, db) == 1
+
+
+async def test_every_route_that_writes_takes_the_key(client: httpx2.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+
+    writes = {
+        f"{method} {path}": [each["name"] for each in operation.get("parameters", [])]
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+        if method != "get"
+    }
+
+    assert len(writes) > 8
+    assert [name for name, found in writes.items() if "Idempotency-Key" not in found] == []
+
+
+async def test_key_with_another_request_is_refused(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
+    await _create(client, alice)
+
+    other_body = await _create(client, alice, title="Something else")
+    other_route = await client.patch(
+        "/api/v1/users/me", json={"email": "new@example.com"}, headers=signed_in(alice) | KEY
+    )
+
+    assert (other_body.status_code, other_route.status_code) == (422, 422)
+    assert other_body.json()["errors"][0]["field"] == "Idempotency-Key"
+    assert await _count(Post, db) == 1
+
+
+async def test_key_of_somebody_else_is_another_key(
+    client: httpx2.AsyncClient, alice: User, bob: User, db: AsyncSession
+) -> None:
+    hers = await _create(client, alice)
+    his = await _create(client, bob)
+
+    assert (hers.status_code, his.status_code) == (201, 201)
+    assert his.json()["author"]["username"] == "bob"
+    assert await _count(Post, db) == 2
+
+
+async def test_key_still_counts_after_logging_in_again(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    first = await _create(client, alice)
+    form = {"username": "alice", "password": PASSWORD}
+    token = (await client.post("/api/v1/auth/token", data=form)).json()["access_token"]
+
+    again = await client.post(
+        "/api/v1/posts", json=POST, headers=KEY | {"Authorization": f"Bearer {token}"}
+    )
+
+    assert _told(again) == _told(first)
+
+
+async def test_ended_token_gets_no_answer_again(client: httpx2.AsyncClient, alice: User) -> None:
+    await _create(client, alice)
+    await client.delete("/api/v1/auth/token", headers=signed_in(alice))
+
+    again = await _create(client, alice)
+
+    assert again.status_code == 401
+
+
+async def test_error_is_not_kept_so_the_request_can_be_tried_again(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
+    body = {"username": "carol", "email": alice.email, "password": PASSWORD}
+    taken = await client.post("/api/v1/users", json=body, headers=KEY)
+    async with transaction() as other:
+        await other.execute(update(User).values(email="moved@example.com"))
+
+    created = await client.post("/api/v1/users", json=body, headers=KEY)
+
+    assert (taken.status_code, created.status_code) == (409, 201)
+    assert await _count(User, db) == 2
+
+
+async def test_second_request_does_not_wait_for_the_first(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
+    """The first one waits for a lock that the test holds."""
+    async with engine.begin() as lock:
+        await lock.execute(text("LOCK TABLE posts IN EXCLUSIVE MODE"))
+        first = asyncio.create_task(_create(client, alice))
+        await until_backends(engine, "wait_event_type = 'Lock'", are=1)
+        second = await _create(client, alice)
+        busy = engine.pool.checkedout()  # type: ignore[attr-defined]
+    answer = await first
+    third = await _create(client, alice)
+
+    assert (second.status_code, second.headers["Retry-After"]) == (409, "1")
+    assert second.json()["errors"][0]["code"] == "in_progress"
+    assert busy == 2  # the lock's, and the first request's
+    assert _told(third) == _told(answer)
+    assert await _count(Post, db) == 1
+
+
+@pytest.mark.usefixtures("alice")
+async def test_log_in_is_repeated_without_its_token_being_readable(
+    client: httpx2.AsyncClient, db: AsyncSession
+) -> None:
+    form = {"username": "alice", "password": PASSWORD}
+    before = await _count(AccessToken, db)
+
+    first = await client.post("/api/v1/auth/token", data=form, headers=KEY)
+    second = await client.post("/api/v1/auth/token", data=form, headers=KEY)
+
+    await db.rollback()
+    stored = "\n".join(row for _, row in await all_rows(db))
+    token = first.json()["access_token"]
+    assert _told(second) == _told(first)
+    assert token not in stored
+    assert token.encode().hex() not in stored
+    assert KEY["Idempotency-Key"] not in stored
+    assert await _count(AccessToken, db) == before + 1
+
+
+async def test_keyed_log_in_holds_no_connection_while_it_hashes(
+    client: httpx2.AsyncClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy: list[int] = []
+    verify = security._verify
+
+    def spy(password: str, hashed_password: str | None) -> bool:
+        busy.append(engine.pool.checkedout())  # type: ignore[attr-defined]
+        return verify(password, hashed_password)
+
+    monkeypatch.setattr(security, "_verify", spy)
+    form = {"username": alice.username, "password": PASSWORD}
+    await client.post("/api/v1/auth/token", data=form, headers=KEY)
+
+    assert busy == [0]
+
+
+async def test_key_is_free_again_when_its_time_is_over(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
+    await _create(client, alice)
+    async with transaction() as other:
+        await other.execute(update(IdempotencyKey).values(expires_at=func.now()))
+
+    again = await _create(client, alice, title="Something else")
+
+    assert again.status_code == 201
+    assert await _count(Post, db) == 2
+
+
+async def test_old_keys_are_swept_by_many_at_once(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _create(client, alice)
+    async with transaction() as other:
+        await other.execute(update(IdempotencyKey).values(expires_at=func.now()))
+    monkeypatch.setattr(idempotency, "SWEEP_PROBABILITY", 1)
+    keys = [{"Idempotency-Key": f"a-random-key-number-{number}"} for number in range(8)]
+    requests = [
+        client.post("/api/v1/posts", json=POST, headers=signed_in(alice) | key) for key in keys
+    ]
+
+    answers = await asyncio.gather(*requests)
+
+    assert [answer.status_code for answer in answers] == [201] * 8
+    assert await _count(IdempotencyKey, db) == 8
+
+
+@pytest.mark.parametrize("key", ["short", "with a blank in it", "x" * 256], ids=len)
+async def test_unusable_key_is_refused(client: httpx2.AsyncClient, alice: User, key: str) -> None:
+    response = await client.post(
+        "/api/v1/posts", json=POST, headers=signed_in(alice) | {"Idempotency-Key": key}
+    )
+
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == "Idempotency-Key"
+
+
+async def test_deactivated_user_gets_no_answer_again(client: httpx2.AsyncClient) -> None:
+    dora = await make_user("dora")
+    await _create(client, dora)
+    async with transaction() as other:
+        await other.execute(update(User).where(User.id == dora.id).values(is_active=False))
+
+    again = await client.post(
+        "/api/v1/posts", json=POST, headers=KEY | {"Authorization": f"Bearer {token_of(dora)}"}
+    )
+
+    assert again.status_code == 401

@@ -1,0 +1,266 @@
+"""COMMIT without an answer: the service finds out what came of it, or says that it cannot."""
+
+import asyncio
+import json
+import random
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, closing
+from time import perf_counter
+
+import pytest
+
+from app.db.connection import Transaction
+from app.db.outcome import find_outcome
+from app.db.session import make_engine
+from app.db.url import asyncpg_url
+from tests.faults.database import Database
+from tests.faults.ledger import OUTCOME_UNKNOWN, Verdict, writing
+from tests.faults.proxy import Choose, Fate, Proxy, always
+from tests.faults.service import Service, run_service
+from tests.faults.visits import write
+from tests.faults.waiting import until
+from tests.faults.wire import JSON, Answer, Wire
+from tests.faults.writers import WRITERS, add_writers, signed_in
+from tests.people import PASSWORD, PASSWORDS
+from tests.torture import Amount, Figure
+
+CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
+
+
+@pytest.fixture(scope="module")
+async def _proxied(
+    _database: Database, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> AsyncIterator[tuple[Proxy, Service]]:
+    proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("proxied") / "log"
+    await proxy.accept()
+    url = _database.url().replace(f":{_database.port}/", f":{proxy.port}/")
+    async with run_service(url, free_port(), log, DB_COMMAND_TIMEOUT_SECONDS="0.5") as service:
+        yield proxy, service
+    await proxy.close()
+
+
+@pytest.fixture
+async def proxy(_proxied: tuple[Proxy, Service]) -> AsyncIterator[Proxy]:
+    yield _proxied[0]
+    await _proxied[0].heal()
+
+
+@pytest.fixture
+def service(_proxied: tuple[Proxy, Service]) -> Service:
+    """Reaches its database through `proxy`."""
+    return _proxied[1]
+
+
+def _cut_some(rng: random.Random, done: Counter[Fate], number: int) -> Choose:
+    """Every fourth COMMIT or so, until there were so many."""
+
+    async def choose(_commit: int) -> Fate:
+        fate = rng.choice([*CUTS, *[Fate.PASS] * 6])
+        if done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= number:
+            fate = Fate.PASS
+        done[fate] += 1
+        return fate
+
+    return choose
+
+
+@pytest.mark.timeout(300)
+async def test_cut_commits_are_told_as_they_ended(
+    database: Database,
+    proxy: Proxy,
+    service: Service,
+    amount: Amount,
+    rng: random.Random,
+    figure: Figure,
+) -> None:
+    cuts, done = amount(200, 1000), Counter[Fate]()
+    before = await _outcomes(service)
+    proxy.choose = _cut_some(rng, done, cuts)
+
+    async with writing(service, "cut") as ledger:
+        await until(lambda: done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= cuts, 200)
+
+    verdict = ledger.judge(database)
+    outcomes = await _outcomes(service) - before
+    wrong = verdict.lost + verdict.stored_twice + verdict.stored_though_refused
+    figure(f"wrong answers to {cuts} COMMITs that were cut", wrong)
+    figure(f"outcomes found, of {cuts}", sum(outcomes.values()) - outcomes["unknown"])
+    assert verdict == Verdict()
+    assert outcomes["committed"] == done[Fate.CUT_AFTER]
+    assert outcomes["rolled back"] == done[Fate.CUT_BEFORE]
+    assert ledger.unknown == set()
+    assert len(ledger.failed) < cuts / 20  # what was rolled back ran again, but not for ever
+
+
+def _wrong(verdict: Verdict) -> int:
+    return verdict.lost + verdict.stored_twice + verdict.stored_though_refused
+
+
+async def _outcomes(service: Service) -> Counter[str]:
+    """What the service has counted, by outcome."""
+    found: Counter[str] = Counter()
+    with closing(service.wire()) as wire:
+        metrics = (await wire.get("/metrics")).body.decode()
+    for line in metrics.splitlines():
+        if line.startswith("db_commits_unanswered_total{"):
+            found[line.split('"')[1]] = round(float(line.split()[-1]))
+    return found
+
+
+async def _sign_up(wire: Wire, name: str) -> Answer:
+    body = {"username": name, "email": f"{name}@example.com", "password": PASSWORD}
+    return await wire.post("/api/v1/users", body)
+
+
+async def _log_in(wire: Wire, _name: str) -> Answer:
+    return await wire.post_form("/api/v1/auth/token", username="writer1", password=PASSWORD)
+
+
+async def _change_email(wire: Wire, name: str) -> Answer:
+    body = json.dumps({"email": f"{name}@example.com"}).encode()
+    return await wire.request("PATCH", "/api/v1/users/me", body, JSON)
+
+
+async def _change_password(wire: Wire, _name: str) -> Answer:
+    body = json.dumps({"current_password": PASSWORD, "new_password": PASSWORDS[1]}).encode()
+    return await wire.request("PUT", "/api/v1/users/me/password", body, JSON)
+
+
+async def _delete_account(wire: Wire, _name: str) -> Answer:
+    body = json.dumps({"password": PASSWORDS[1]}).encode()
+    return await wire.request("DELETE", "/api/v1/users/me", body, JSON)
+
+
+AUDITED = "SELECT count(*) FROM audit_events WHERE action = '{}' AND %s <> ''"
+WRITES = {  # how to ask, and what counts the effect
+    "sign-up": (_sign_up, "SELECT count(*) FROM users WHERE username = %s"),
+    "log-in": (_log_in, AUDITED.format("log-in")),
+    "e-mail": (_change_email, AUDITED.format("email change")),
+    "post": (write, "SELECT count(*) FROM posts WHERE title = %s"),
+    "password": (_change_password, AUDITED.format("password change")),
+    "deletion": (_delete_account, AUDITED.format("deletion")),
+}
+
+
+@pytest.mark.parametrize("fate", CUTS, ids=lambda fate: fate.name)
+async def test_every_kind_of_write_happens_once_though_its_commits_are_cut(
+    fate: Fate, database: Database, proxy: Proxy, service: Service
+) -> None:
+    who = f"victim-{fate.name}".lower()
+    add_writers(database.url(), [who])
+    with closing(service.wire(signed_in(who))) as wire:
+        for kind, (send, counting) in WRITES.items():
+            name = f"{kind}-{fate.name}".lower().replace("_", "-")
+            before = _number(database, counting, name)
+            proxy.choose = _two(fate, proxy.commits)
+
+            answer = await send(wire, name)
+
+            assert (kind, answer.status // 100) == (kind, 2), answer.body
+            assert (kind, _number(database, counting, name) - before) == (kind, 1)
+
+
+def _number(database: Database, counting: str, name: str) -> int:
+    return int(database.query(counting, name)[0][0])
+
+
+def _two(fate: Fate, since: int) -> Choose:
+    """The first COMMIT of the request and its third: some requests count their attempt first."""
+
+    async def choose(number: int) -> Fate:
+        return fate if number - since in {1, 3} else Fate.PASS
+
+    return choose
+
+
+@pytest.mark.parametrize(
+    ("fate", "status"),
+    [(Fate.SILENCE_AFTER, 201), (Fate.SILENCE_BEFORE, 503)],
+    ids=["after", "before"],
+)
+async def test_black_hole_at_commit_ends_with_the_truth(
+    fate: Fate, status: int, database: Database, proxy: Proxy, service: Service
+) -> None:
+    """Before: PostgreSQL still waits for the COMMIT, so nobody can know; after: it is stored."""
+    proxy.choose = always(fate)
+
+    with closing(service.wire(signed_in(WRITERS[0]))) as wire:
+        answer = await write(wire, f"black hole {fate.name}")
+
+    stored = database.query("SELECT 1 FROM posts WHERE title = %s", f"black hole {fate.name}")
+    assert answer.seconds < 0.5 + 1 + 0.5  # command timeout, the search for the outcome, margin
+    assert (answer.status, bool(stored)) == (status, status == 201)
+    if status == 503:
+        assert answer.problem == OUTCOME_UNKNOWN
+        assert "Idempotency-Key" in answer.json()["detail"]
+        assert answer.headers["retry-after"] == "1"
+
+
+async def test_unknown_outcome_is_cleared_up_by_the_same_key(
+    database: Database, proxy: Proxy, service: Service
+) -> None:
+    """PostgreSQL stores it after we gave up; the same request then gets the first answer."""
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    hold = proxy.hold()
+
+    with closing(service.wire(signed_in(WRITERS[0]) | key)) as wire:
+        unknown = await write(wire, "cleared up")
+        early = await write(wire, "cleared up")
+        hold.release()
+        await until(lambda: database.query("SELECT 1 FROM posts WHERE title = 'cleared up'"))
+        known = await write(wire, "cleared up")
+
+    assert (unknown.status, early.status, known.status) == (503, 409, 201)
+    assert unknown.problem == OUTCOME_UNKNOWN
+    assert len(database.query("SELECT 1 FROM posts WHERE title = 'cleared up'")) == 1
+
+
+async def test_number_that_a_crash_gives_away_again_vouches_for_nobody(database: Database) -> None:
+    """PostgreSQL counts from the last number on disk: what it then says is about somebody else."""
+    engine = make_engine(asyncpg_url(database.url()), pool_size=1)
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        await connection.exec_driver_sql("INSERT INTO attempt_counts VALUES ('x', 1, 1, now())")
+        driver = raw.driver_connection
+        assert driver
+        lost = Transaction(driver._life, driver._number)
+        await database.kill(backends=True)
+        await connection.invalidate()
+    await database.start()
+    reused = database.query(
+        "SELECT pg_current_xact_id()::text FROM generate_series(1, 1)", database="postgres"
+    )[0][0]
+    for _ in range(int(lost.number or 0) - int(reused)):
+        database.query("SELECT pg_current_xact_id()")
+    status = database.query("SELECT pg_xact_status(%s::text::xid8)", lost.number)[0][0]
+
+    outcome = await find_outcome(engine, lost)
+
+    await engine.dispose()
+    assert status == "committed"
+    assert database.query("SELECT count(*) FROM attempt_counts WHERE bucket = 'x'")[0][0] == 0
+    assert outcome is None
+
+
+async def test_many_lost_commits_are_resolved_at_once(
+    database: Database, proxy: Proxy, service: Service, figure: Figure
+) -> None:
+    """All connections of the pool lose their COMMIT at the same moment."""
+    hold, before = proxy.hold(), proxy.commits
+    with ExitStack() as stack:
+        wires = [service.wire(signed_in(name)) for name in WRITERS[:10]]
+        asked = [
+            asyncio.create_task(write(stack.enter_context(closing(wire)), "at once"))
+            for wire in wires
+        ]
+        await until(lambda: proxy.commits - before == 10)
+        started = perf_counter()
+        proxy.choose = always(Fate.PASS)
+        hold.release(Fate.CUT_AFTER)
+        answers = await asyncio.gather(*asked)
+
+    figure("seconds until ten lost COMMITs are resolved", round(perf_counter() - started, 3))
+    assert [answer.status for answer in answers] == [201] * 10
+    assert len(database.query("SELECT 1 FROM posts WHERE title = 'at once'")) == 10
