@@ -23,6 +23,7 @@ from app.db.url import asyncpg_url
 from app.http.drain import DrainingProtocol
 
 KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they end it
+START_SECONDS = 30  # the longest that a worker may take to start, or not answer its supervisor
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -71,6 +72,7 @@ def serve(
         http=DrainingProtocol,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.STOP_TIMEOUT_SECONDS,
+        timeout_worker_healthcheck=START_SECONDS,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -1,5 +1,6 @@
 """The engine and its doors."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -144,3 +145,19 @@ async def test_change_reads_back_without_another_statement(alice: User) -> None:
         assert mine.updated_at is not None
 
     assert len(statements) == 1
+
+
+async def test_who_gives_up_waiting_takes_no_turn(spare: AsyncEngine) -> None:
+    async def wait() -> None:
+        async with spare.connect():
+            pass
+
+    async with spare.connect():
+        waiting = [asyncio.create_task(wait()) for _ in range(3)]
+        await asyncio.sleep(0)
+        for task in waiting[:2]:
+            task.cancel()
+    ended = await asyncio.gather(*waiting, return_exceptions=True)
+    await wait()
+
+    assert [type(each).__name__ for each in ended] == ["CancelledError"] * 2 + ["NoneType"]
