@@ -2,14 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 from sqlalchemy import event, func, select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionmaker
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.config import settings
+from app.db.failures import classify
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, make_engine
 from app.db.url import asyncpg_url
@@ -53,6 +54,39 @@ async def test_request_that_raises_stores_nothing(alice: User) -> None:
 
     async with ReadSessionFactory() as reader:
         assert await reader.scalar(select(func.count(Post.id))) == 0
+
+
+async def test_swallowed_error_of_a_statement_is_not_taken_for_success(alice: User) -> None:
+    """PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and no error."""
+
+    async def write() -> None:
+        async with request() as db:
+            db.add(Post(title="x", content="x", author_id=alice.id))
+            await db.flush()
+            with suppress(DBAPIError):
+                await db.execute(text("SELECT 1 / 0"))
+
+    with pytest.raises(DBAPIError, match="nothing was stored") as caught:
+        await write()
+
+    assert classify(caught.value) is None
+
+
+async def test_swallowed_error_of_a_flush_is_not_taken_for_success(alice: User) -> None:
+    async def write() -> None:
+        async with request() as db:
+            db.add(Post(title="", content="x", author_id=alice.id))
+            with suppress(DBAPIError):
+                await db.flush()
+
+    with pytest.raises(PendingRollbackError):
+        await write()
+
+
+async def test_transaction_shows_its_number_to_whoever_looks(db: AsyncSession) -> None:
+    number = await db.scalar(text("SELECT pg_current_xact_id()::text"))
+
+    assert await db.scalar(text("SHOW application_name")) == f"plumbline {number}"
 
 
 async def test_connection_that_the_server_closed_is_replaced_unseen(spare: AsyncEngine) -> None:

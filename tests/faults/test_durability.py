@@ -1,0 +1,44 @@
+"""What a kill cannot show: settings of PostgreSQL with which it loses what it has acknowledged."""
+
+from contextlib import closing
+
+import pytest
+
+from app.db.readiness import DURABILITY
+from tests.core.test_production import SAFE
+from tests.faults.conftest import NewDatabase, NewService
+from tests.faults.database import Database
+
+PRODUCTION = {name: value for name, value in SAFE.items() if name != "DATABASE_URL"} | {
+    "ALLOWED_HOSTS": "test"
+}
+
+
+def _with_own_password(database: Database) -> str:
+    """The URL; production refuses the password that everybody knows."""
+    database.query("ALTER ROLE postgres PASSWORD 'secret'")
+    return database.url().replace(":postgres@", ":secret@")
+
+
+@pytest.mark.parametrize("name", DURABILITY)
+async def test_production_is_not_ready_on_a_database_that_forgets(
+    name: str, new_database: NewDatabase, new_service: NewService
+) -> None:
+    url = _with_own_password(await new_database(**{name: "off"}))
+
+    service = await new_service(url, **PRODUCTION)
+    with closing(service.wire()) as wire:
+        unready = await wire.get("/readyz")
+
+    expected = f"with {name} off: turn it on, or set ALLOW_UNSAFE_DATABASE=true"
+    assert unready.status == 503
+    assert expected in unready.json()["detail"]
+    assert service.logged().count(expected) == 1
+
+
+async def test_setting_allows_it(new_database: NewDatabase, new_service: NewService) -> None:
+    url = _with_own_password(await new_database(fsync="off"))
+
+    service = await new_service(url, **PRODUCTION, ALLOW_UNSAFE_DATABASE="true")
+    with closing(service.wire()) as wire:
+        assert (await wire.get("/readyz")).status == 200

@@ -1,0 +1,187 @@
+"""More requests than can be worked on: the excess is refused early, the rest is served."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager, closing
+from statistics import median
+from time import perf_counter
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy import event
+
+from app.db import readiness
+from app.db.session import side_engine
+from tests.faults.conftest import NewService
+from tests.faults.database import Database
+from tests.faults.service import Service
+from tests.faults.visits import is_honest, read, write
+from tests.faults.waiting import until
+from tests.faults.wire import Answer, Wire
+from tests.faults.writers import WRITERS, signed_in
+from tests.torture import Amount, Figure
+
+PLACES = 4
+CONNECTIONS = 400  # of the load: more than the service works on at once
+WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+@asynccontextmanager
+async def _full(database: Database, service: Service) -> AsyncIterator[list[asyncio.Task[Answer]]]:
+    """While requests that wait for a lock take all places."""
+    with ExitStack() as stack, psycopg.connect(database.url()) as lock:
+        lock.execute("LOCK TABLE posts IN EXCLUSIVE MODE")
+        wires = [
+            stack.enter_context(closing(service.wire(signed_in(name)))) for name in WRITERS[:PLACES]
+        ]
+        tasks = [asyncio.create_task(write(wire, "patient")) for wire in wires]
+        await until(lambda: len(database.query(WAITING)) == PLACES)
+        yield tasks
+        lock.rollback()
+        await asyncio.wait(tasks)
+
+
+async def test_excess_is_refused_at_once_and_probes_are_answered(
+    database: Database, new_service: NewService, figure: Figure
+) -> None:
+    service = await new_service(
+        database.url(),
+        MAX_RUNNING_REQUESTS=str(PLACES),
+        DB_LOCK_TIMEOUT_SECONDS="20",
+        DB_STATEMENT_TIMEOUT_SECONDS="20",
+        DB_COMMAND_TIMEOUT_SECONDS="20",
+    )
+    async with _full(database, service) as running:
+        with closing(service.wire()) as wire:
+            refused = [await read(wire) for _ in range(50)]
+            probes = [await wire.get(path) for path in ("/livez", "/readyz", "/metrics")]
+    with closing(service.wire()) as wire:
+        after = await read(wire)
+
+    took = [answer.seconds for answer in refused]
+    figure("milliseconds until the excess is refused, median", round(median(took) * 1000, 1))
+    assert {(answer.status, answer.headers.get("retry-after")) for answer in refused} == {
+        (503, "1")
+    }
+    assert median(took) < 0.05
+    assert [answer.status for answer in probes] == [200, 200, 200]
+    assert b"http_requests_refused_total 50.0" in probes[2].body
+    assert [task.result().status for task in running] == [201] * PLACES
+    assert after.status == 200
+
+
+async def test_slow_client_takes_no_place(database: Database, new_service: NewService) -> None:
+    """A body that trickles in is read before the request counts."""
+    service = await new_service(database.url(), MAX_RUNNING_REQUESTS="1")
+    head = b"POST /api/v1/users HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{"
+    writers = []
+    for _ in range(20):
+        _, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(head)
+        await writer.drain()
+        writers.append(writer)
+
+    with closing(service.wire()) as wire:
+        answer = await read(wire)
+
+    assert answer.status == 200
+    for writer in writers:
+        writer.close()
+
+
+@pytest.mark.timeout(180)
+async def test_goodput_holds_under_five_times_the_load(
+    database: Database, new_service: NewService, amount: Amount, figure: Figure
+) -> None:
+    """Open loop: requests come when they come, not when the last one is answered.
+
+    Client, service and PostgreSQL share the machine, so the small run of `make check` has a wide
+    margin.
+    """
+    seconds, factors, margin = amount(2, 5), ([5], [1, 2, 3, 4, 5]), amount(25, 80)
+    service = await new_service(database.url())
+    with ExitStack() as stack:
+        wires = [
+            stack.enter_context(closing(service.wire(signed_in(WRITERS[number % len(WRITERS)]))))
+            for number in range(CONNECTIONS)
+        ]
+        await asyncio.gather(*(wire.get("/livez") for wire in wires))
+        peak = await _closed_loop(wires[:32], seconds)
+        for factor in factors[amount(0, 1)]:
+            told, accepted = await _open_loop(wires, peak * factor, seconds)
+            share = round(100 * told[201] / seconds / peak)
+            figure(f"goodput at {factor} times capacity ({round(peak)}/s), % of peak", share)
+            figure(f"accepted p99 at {factor} times capacity, seconds", round(accepted, 2))
+            assert set(told) <= {201, 503}
+            assert share >= margin or factor == 1
+
+
+async def _closed_loop(wires: list[Wire], seconds: int) -> float:
+    """Writes a second when each client waits for its answer: what the service can do."""
+    done, end = 0, perf_counter() + seconds
+
+    async def go_on(wire: Wire) -> None:
+        nonlocal done
+        while perf_counter() < end:
+            assert (await write(wire)).status == 201
+            done += 1
+
+    await asyncio.gather(*(go_on(wire) for wire in wires))
+    return done / seconds
+
+
+async def _open_loop(wires: list[Wire], rate: float, seconds: int) -> tuple[Counter[int], float]:
+    """Answers by status, of those that came in time; and the accepted ones' 99th percentile."""
+    free, told, took = list(wires), Counter[int](), list[float]()
+    started = perf_counter()
+
+    async def ask(wire: Wire) -> None:
+        answer = await write(wire)
+        free.append(wire)
+        assert is_honest(answer)
+        if perf_counter() - started <= seconds:
+            told[answer.status] += 1
+            took.extend([answer.seconds] * (answer.status == 201))
+
+    async with asyncio.TaskGroup() as group:
+        sent = 0
+        while (now := perf_counter() - started) < seconds:
+            while sent < now * rate and free:
+                group.create_task(ask(free.pop()))
+                sent += 1
+            await asyncio.sleep(0.001)
+    return told, sorted(took)[int(len(took) * 0.99)] if took else 0
+
+
+async def test_64_probes_are_one_question(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness._last, "until", 0)
+    asked: list[str] = []
+
+    def note(*context: object) -> None:
+        asked.append(str(context[2]))
+
+    event.listen(side_engine.sync_engine, "before_cursor_execute", note)
+    answers = await asyncio.gather(*(client.get("/readyz") for _ in range(64)))
+    event.remove(side_engine.sync_engine, "before_cursor_execute", note)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len(asked) == 1
+
+
+async def test_readiness_has_an_answer_when_the_database_has_none(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readiness._last, "until", 0)
+    async with side_engine.connect() as connection:  # the one that probes have
+        started = perf_counter()
+        answer = await client.get("/readyz")
+        took = perf_counter() - started
+        assert connection.closed is False
+    monkeypatch.setattr(readiness._last, "until", 0)
+
+    assert answer.status_code == 503
+    assert readiness.PATIENCE_SECONDS <= took < readiness.PATIENCE_SECONDS + 1
