@@ -21,8 +21,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FIGURES] = []
+    config.addinivalue_line("markers", "torture: only in the large run")
     if config.option.seed is None:
         config.option.seed = random.randrange(2**32)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what belongs to the large run alone."""
+    if not config.option.torture:
+        large = [item for item in items if item.get_closest_marker("torture")]
+        config.hook.pytest_deselected(items=large)
+        items[:] = [item for item in items if item not in large]
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -3,10 +3,12 @@
 from contextlib import closing
 
 import pytest
+from sqlalchemy import text
 
 from app.db.readiness import DURABILITY
 from tests.core.test_production import SAFE
 from tests.faults.conftest import NewDatabase, NewService
+from tests.faults.crowd import own_engine
 from tests.faults.database import Database
 
 PRODUCTION = {name: value for name, value in SAFE.items() if name != "DATABASE_URL"} | {
@@ -42,3 +44,9 @@ async def test_setting_allows_it(new_database: NewDatabase, new_service: NewServ
     service = await new_service(url, **PRODUCTION, ALLOW_UNSAFE_DATABASE="true")
     with closing(service.wire()) as wire:
         assert (await wire.get("/readyz")).status == 200
+
+
+async def test_commits_wait_for_the_disk(database: Database) -> None:
+    """Of the service's own connections: PostgreSQL's default, which we must not weaken."""
+    async with own_engine(database.url()) as engine, engine.connect() as connection:
+        assert await connection.scalar(text("SHOW synchronous_commit")) == "on"

@@ -1,0 +1,244 @@
+"""Each promise broken on purpose: one change of the code, and a test that must notice."""
+
+from dataclasses import dataclass
+
+FAULTS, PITFALLS, API = "tests/faults/", "tests/pitfalls/", "tests/api/"
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """In `file`, `sound` becomes `broken`; then `test` must fail."""
+
+    name: str
+    file: str
+    sound: str
+    broken: str
+    test: str
+
+
+SABOTAGES = (
+    Sabotage(
+        "commit after the response",
+        "app/http/idempotency.py",
+        'Depends(get_db, scope="function")',
+        "Depends(get_db)",
+        PITFALLS + "test_commit_before_response.py",
+    ),
+    Sabotage(
+        "take any lost commit for done",
+        "app/db/session.py",
+        "if is_committed is None:",
+        "if False:",
+        FAULTS + "test_commit_outcome.py::test_black_hole_at_commit_ends_with_the_truth",
+    ),
+    Sabotage(
+        "take a commit that was rolled back for done",
+        "app/db/session.py",
+        "if not is_committed:",
+        "if False:",
+        FAULTS + "test_commit_outcome.py::test_cut_commits_are_told_as_they_ended",
+    ),
+    Sabotage(
+        "take every lost commit for rolled back",
+        "app/db/outcome.py",
+        '{"committed": True, "aborted": False}.get(status or "")',
+        "False",
+        FAULTS + "test_commit_outcome.py::test_cut_commits_are_told_as_they_ended",
+    ),
+    Sabotage(
+        "believe a transaction number after a crash",
+        "app/db/outcome.py",
+        "{LIFE} = :life",
+        "CAST(:life AS text) IS NOT NULL",
+        FAULTS
+        + "test_commit_outcome.py::test_number_that_a_crash_gives_away_again_vouches_for_nobody",
+    ),
+    Sabotage(
+        "take ROLLBACK as an answer to COMMIT",
+        "app/db/connection.py",
+        'if status != "COMMIT":',
+        "if False:",
+        "tests/db/test_session.py::test_swallowed_error_of_a_statement_is_not_taken_for_success",
+    ),
+    Sabotage(
+        "go on after a failed flush",
+        "app/db/session.py",
+        "if not session.is_active:",
+        "if False:",
+        "tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
+    ),
+    Sabotage(
+        "do not wait for the disk",
+        "app/db/session.py",
+        '"timezone": "UTC",',
+        '"timezone": "UTC", "synchronous_commit": "off",',
+        FAULTS + "test_durability.py::test_commits_wait_for_the_disk",
+    ),
+    Sabotage(
+        "be ready on a database that forgets",
+        "app/db/readiness.py",
+        'if value == "off"]',
+        'if value == "never"]',
+        FAULTS + "test_durability.py::test_production_is_not_ready_on_a_database_that_forgets",
+    ),
+    Sabotage(
+        "keep the answer in a transaction of its own",
+        "app/services/idempotency.py",
+        """    await db.execute(
+        insert(IdempotencyKey)
+        .values(digest=claim.digest, **row)
+        .on_conflict_do_update(index_elements=[IdempotencyKey.digest], set_=row)
+    )
+""",
+        """    from app.db.session import transaction
+
+    async with transaction() as own:
+        await own.execute(
+            insert(IdempotencyKey)
+            .values(digest=claim.digest, **row)
+            .on_conflict_do_update(index_elements=[IdempotencyKey.digest], set_=row)
+        )
+""",
+        FAULTS + "test_once.py",
+    ),
+    Sabotage(
+        "let two requests with one key run at once",
+        "app/services/idempotency.py",
+        "if not connection.scalar(select(func.pg_try_advisory_xact_lock(number))):",
+        "if number is None:",
+        FAULTS + "test_once.py",
+    ),
+    Sabotage(
+        "wait for the first request with the key",
+        "app/services/idempotency.py",
+        "func.pg_try_advisory_xact_lock(number)",
+        "func.pg_advisory_xact_lock(number).is_not(None)",
+        API + "test_idempotency.py::test_second_request_does_not_wait_for_the_first",
+    ),
+    Sabotage(
+        "take a key for another request",
+        "app/services/idempotency.py",
+        "if row.fingerprint != claim.fingerprint:",
+        "if False:",
+        API + "test_idempotency.py::test_key_with_another_request_is_refused",
+    ),
+    Sabotage(
+        "give everybody's key to everybody",
+        "app/http/idempotency.py",
+        "str(caller).encode()",
+        'b""',
+        API + "test_idempotency.py::test_key_of_somebody_else_is_another_key",
+    ),
+    Sabotage(
+        "keep answers readable",
+        "app/http/idempotency.py",
+        "    nonce = os.urandom(NONCE_BYTES)\n",
+        "    return json.dumps(answer).encode()\n    nonce = os.urandom(NONCE_BYTES)\n",
+        API + "test_idempotency.py::test_log_in_is_repeated_without_its_token_being_readable",
+    ),
+    Sabotage(
+        "claim the key before the work that needs no transaction",
+        "app/http/idempotency.py",
+        "        claim_at_begin(db, claim, replay)\n",
+        "        claim_at_begin(db, claim, replay)\n        await db.connection()\n",
+        API + "test_idempotency.py::test_keyed_log_in_holds_no_connection_while_it_hashes",
+    ),
+    Sabotage(
+        "take a lost connection for a defect",
+        "app/db/failures.py",
+        "        or error.connection_invalidated\n",
+        "",
+        "tests/db/test_failures.py",
+    ),
+    Sabotage(
+        "take a full disk for a defect",
+        "app/db/failures.py",
+        '_UNAVAILABLE_CLASSES = {"08", "53", "57"}',
+        '_UNAVAILABLE_CLASSES = {"08", "57"}',
+        FAULTS + "test_outages.py",
+    ),
+    Sabotage(
+        "stay with a primary that only reads",
+        "app/db/session.py",
+        "context.is_disconnect = True",
+        "pass",
+        "tests/db/test_session.py::test_demoted_primary_is_left",
+    ),
+    Sabotage(
+        "use connections that the server has closed",
+        "app/db/session.py",
+        "if connection.driver_connection.is_closed():",
+        "if False:",
+        "tests/db/test_session.py::test_connection_that_the_server_closed_is_replaced_unseen",
+    ),
+    Sabotage(
+        "never run a request again",
+        "app/http/admission.py",
+        "MAX_ATTEMPTS = 4",
+        "MAX_ATTEMPTS = 1",
+        FAULTS + "test_races.py",
+    ),
+    Sabotage(
+        "wait for an answer for ever",
+        "app/db/session.py",
+        '"command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,',
+        '"command_timeout": None,',
+        FAULTS + "test_outages.py",
+    ),
+    Sabotage(
+        "let everybody in",
+        "app/http/admission.py",
+        "return self.running >= self.max_running and",
+        "return False and self.running >= self.max_running and",
+        FAULTS + "test_overload.py::test_excess_is_refused_at_once_and_probes_are_answered",
+    ),
+    Sabotage(
+        "refuse those who watch us, too",
+        "app/http/admission.py",
+        'UNLIMITED = {"/livez", "/readyz", "/metrics"}',
+        "UNLIMITED = {}",
+        FAULTS + "test_overload.py::test_excess_is_refused_at_once_and_probes_are_answered",
+    ),
+    Sabotage(
+        "ask the database for each probe",
+        "app/db/readiness.py",
+        "FRESH_SECONDS = 1.0",
+        "FRESH_SECONDS = -1.0",
+        FAULTS + "test_overload.py::test_64_probes_are_one_question",
+    ),
+    Sabotage(
+        "close idle connections at once",
+        "app/http/drain.py",
+        "self.loop.call_later(settings.DRAIN_SECONDS, super().shutdown)",
+        "super().shutdown()",
+        FAULTS + "test_deploys.py::test_rolling_restarts_fail_no_request",
+    ),
+    Sabotage(
+        "be ready to the last",
+        "app/http/drain.py",
+        "    signal.signal(signal.SIGTERM, on_sigterm)\n",
+        "",
+        FAULTS + "test_deploys.py::test_stopping_service_is_not_ready_and_finishes_what_runs",
+    ),
+    Sabotage(
+        "overwrite unseen",
+        "app/services/posts.py",
+        "if versions is not None and post.version not in versions:",
+        "if False:",
+        FAULTS + "test_races.py",
+    ),
+    Sabotage(
+        "do not say which field is taken",
+        "app/db/failures.py",
+        "_constraint_fields().get(name, ())",
+        "()",
+        FAULTS + "test_races.py",
+    ),
+    Sabotage(
+        "let everybody queue behind a migration",
+        "app/db/migrations/env.py",
+        "milliseconds = round(settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
+        "milliseconds = 0",
+        FAULTS + "test_migrations_under_load.py",
+    ),
+)
