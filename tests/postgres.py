@@ -25,11 +25,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     port = random.randrange(20_000, 30_000)
     said: list[str] = []
     server = stack.enter_context(
-        run_postgres(folder / "postgres", port=port, durable=False, say=said.append)
+        run_postgres(
+            folder / "postgres", port=port, durable=False, settings=_settings(), say=said.append
+        )
     )
     early_config.stash[SERVER] = server
     _hide_own_settings()
     os.environ["DATABASE_URL"] = server.url("main")
+
+
+def _settings() -> dict[str, str]:
+    """PLUMBLINE_PLAN_CACHE_MODE=force_generic_plan: as from the sixth time a statement runs on."""
+    mode = os.environ.get("PLUMBLINE_PLAN_CACHE_MODE")
+    return {"plan_cache_mode": mode} if mode else {}
 
 
 def _hide_own_settings() -> None:

@@ -3,19 +3,19 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Query, Request, Response
 
 from app.core.errors import Forbidden, Unauthenticated
 from app.db.models import AuditEvent
 from app.http.access import ADMIN
 from app.http.deps import ReadDb
 from app.http.errors import problems
-from app.http.idempotency import Route
 from app.http.paging import BeforeId, Limit, Page, page
+from app.http.routing import resource
 from app.http.schemas import MAX_ID, View
 from app.services import audit
 
-router = APIRouter(prefix="/api/v1/audit", route_class=Route, tags=["audit"])
+router = resource("audit")
 
 
 class AuditEventRead(View):
@@ -42,7 +42,7 @@ class AuditPage(View):
     "",
     response_model=AuditPage,
     responses=problems(Unauthenticated, Forbidden),
-    dependencies=[ADMIN],
+    **ADMIN,
 )
 async def list_events(
     db: ReadDb,

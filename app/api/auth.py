@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Form, Header, Path, status
+from fastapi import Form, Header, Path, status
 from pydantic import ConfigDict, Field
 
 from app.core.config import settings
@@ -11,13 +11,13 @@ from app.core.errors import NotFound, TooManyRequests, Unauthenticated
 from app.core.text import OneLine, PlainText
 from app.db.models import AccessToken
 from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
-from app.http.deps import CurrentToken, CurrentUser, Db, ReadDb
+from app.http.deps import CurrentUser, Db, ReadDb
 from app.http.errors import problems
-from app.http.idempotency import Route
+from app.http.routing import resource
 from app.http.schemas import MAX_ID, Payload, View
 from app.services import tokens
 
-router = APIRouter(prefix="/api/v1/auth", route_class=Route, tags=["auth"])
+router = resource("auth")
 
 
 class LoginForm(Payload):
@@ -50,7 +50,7 @@ class TokenRead(View):
     "/token",
     response_model=NewTokenRead,
     responses=problems(Unauthenticated, TooManyRequests),
-    dependencies=[ANONYMOUS],
+    **ANONYMOUS,
 )
 async def create_token(
     db: Db,
@@ -67,18 +67,18 @@ async def create_token(
     "/token",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated),
-    dependencies=[SIGNED_IN],
+    **SIGNED_IN,
 )
-async def delete_current_token(db: Db, token: CurrentToken) -> None:
+async def delete_current_token(db: Db, user: CurrentUser) -> None:
     """Log out: end the token that this request carries."""
-    await tokens.delete_token(db, token.id, token.user_id)
+    await tokens.delete_token(db, user.token_id, user.id)
 
 
 @router.get(
     "/tokens",
     response_model=list[TokenRead],
     responses=problems(Unauthenticated),
-    dependencies=[SIGNED_IN],
+    **SIGNED_IN,
 )
 async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
     """Your log-ins, newest first."""
@@ -89,7 +89,7 @@ async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
     "/tokens/{token_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, NotFound),
-    dependencies=[OWNER],
+    **OWNER,
 )
 async def delete_token(
     db: Db, user: CurrentUser, token_id: Annotated[int, Path(ge=1, le=MAX_ID)]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import Query, Request, Response, status
 from pydantic import Field
 
 from app.core.errors import (
@@ -14,18 +14,18 @@ from app.core.errors import (
     Unauthenticated,
 )
 from app.core.text import OneLine, PlainText
-from app.db.models import Post
 from app.db.models.post import CONTENT_MAX_LENGTH
 from app.http.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
 from app.http.conditions import IfMatch, IfNoneMatch, OptionalIfMatch, etag, not_modified
-from app.http.deps import CurrentUser, Db, ReadDb
+from app.http.deps import CurrentUser, Db
 from app.http.errors import problems
-from app.http.idempotency import Route
 from app.http.paging import BeforeId, Limit, Page, page
+from app.http.routing import resource
 from app.http.schemas import MAX_ID, Payload, PostId, View
 from app.services import posts
+from app.services.posts import PostWithAuthor
 
-router = APIRouter(prefix="/api/v1/posts", route_class=Route, tags=["posts"])
+router = resource("posts")
 
 Title = Annotated[str, Field(min_length=1, max_length=200), OneLine]
 Content = Annotated[str, Field(max_length=CONTENT_MAX_LENGTH), PlainText]
@@ -65,17 +65,16 @@ class PostPage(View):
     next_cursor: str | None
 
 
-@router.get("", response_model=PostPage, dependencies=[ANONYMOUS])
+@router.get("", response_model=PostPage, **ANONYMOUS)
 async def list_posts(
-    db: ReadDb,
     before_id: BeforeId,
     request: Request,
     response: Response,
     limit: Limit = 20,
     author_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
-) -> Page[Post]:
+) -> Page[PostWithAuthor]:
     """Posts, newest first."""
-    rows = await posts.list_posts(db, before_id=before_id, limit=limit + 1, author_id=author_id)
+    rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=author_id)
     return page(rows, limit, lambda post: post.id, request, response)
 
 
@@ -84,9 +83,11 @@ async def list_posts(
     status_code=status.HTTP_201_CREATED,
     response_model=PostRead,
     responses=problems(Unauthenticated),
-    dependencies=[SIGNED_IN],
+    **SIGNED_IN,
 )
-async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> Post:
+async def create_post(
+    db: Db, user: CurrentUser, body: PostCreate, response: Response
+) -> PostWithAuthor:
     """Write a post."""
     post = await posts.create_post(db, user, **body.model_dump())
     response.headers["Location"] = f"{router.prefix}/{post.id}"
@@ -98,13 +99,13 @@ async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Res
     "/{post_id}",
     response_model=PostRead,
     responses=problems(NotFound),
-    dependencies=[ANONYMOUS],
+    **ANONYMOUS,
 )
 async def get_post(
-    db: ReadDb, post_id: PostId, known: IfNoneMatch, response: Response
-) -> Post | Response:
+    post_id: PostId, known: IfNoneMatch, response: Response
+) -> PostWithAuthor | Response:
     """One post."""
-    post = await posts.get_post(db, post_id)
+    post = await posts.get_post(post_id)
     if post.version in known:
         return not_modified(post.version)
     response.headers["ETag"] = etag(post.version)
@@ -115,7 +116,7 @@ async def get_post(
     "/{post_id}",
     response_model=PostRead,
     responses=problems(Unauthenticated, Forbidden, NotFound, Stale, PreconditionRequired),
-    dependencies=[OWNER],
+    **OWNER,
 )
 async def update_post(
     db: Db,
@@ -124,7 +125,7 @@ async def update_post(
     versions: IfMatch,
     body: PostUpdate,
     response: Response,
-) -> Post:
+) -> PostWithAuthor:
     """Change your own post."""
     changes = body.model_dump(exclude_unset=True)
     post = await posts.update_post(db, post_id, user, versions, **changes)
@@ -136,7 +137,7 @@ async def update_post(
     "/{post_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, Forbidden, NotFound, Stale),
-    dependencies=[OWNER_OR_ADMIN],
+    **OWNER_OR_ADMIN,
 )
 async def delete_post(
     db: Db, user: CurrentUser, post_id: PostId, versions: OptionalIfMatch

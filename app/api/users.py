@@ -3,23 +3,26 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response, status
+from fastapi import Request, Response, status
 from pydantic import Field
 
 from app.api.posts import PostPage
 from app.core.config import settings
 from app.core.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
 from app.core.text import Email, PlainText, Username
-from app.db.models import Post, User
+from app.db.models import User
 from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN
-from app.http.deps import CurrentToken, CurrentUser, Db, ReadDb
+from app.http.deps import CurrentUser, Db, ReadDb
 from app.http.errors import problems
-from app.http.idempotency import Route
 from app.http.paging import BeforeId, Limit, Page, page
+from app.http.routing import resource
 from app.http.schemas import Payload, UserId, View
 from app.services import posts, users
+from app.services.callers import Caller
+from app.services.posts import PostWithAuthor
+from app.services.users import Profile
 
-router = APIRouter(prefix="/api/v1/users", route_class=Route, tags=["users"])
+router = resource("users")
 
 _MASKED = {"format": "password"}  # Swagger UI shows dots
 Password = Annotated[
@@ -100,7 +103,7 @@ class Deleted(View):
     status_code=status.HTTP_201_CREATED,
     response_model=UserRead,
     responses=problems(Conflict, TooManyRequests),
-    dependencies=[ANONYMOUS],
+    **ANONYMOUS,
 )
 async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     """Sign up."""
@@ -113,7 +116,7 @@ async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     "",
     response_model=UserPage,
     responses=problems(Unauthenticated, Forbidden),
-    dependencies=[ADMIN],
+    **ADMIN,
 )
 async def list_users(
     db: ReadDb, before_id: BeforeId, request: Request, response: Response, limit: Limit = 20
@@ -127,9 +130,9 @@ async def list_users(
     "/me",
     response_model=UserRead,
     responses=problems(Unauthenticated),
-    dependencies=[SIGNED_IN],
+    **SIGNED_IN,
 )
-async def get_me(user: CurrentUser) -> User:
+async def get_me(user: CurrentUser) -> Caller:
     """Your own account."""
     return user
 
@@ -138,7 +141,7 @@ async def get_me(user: CurrentUser) -> User:
     "/me",
     response_model=UserRead,
     responses=problems(Unauthenticated, Conflict),
-    dependencies=[SIGNED_IN],
+    **SIGNED_IN,
 )
 async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:
     """Change your own account."""
@@ -148,7 +151,7 @@ async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:
 @router.delete(
     "/me",
     responses=problems(Unauthenticated, Forbidden, Conflict, TooManyRequests),
-    dependencies=[SIGNED_IN],
+    **SIGNED_IN,
 )
 async def delete_me(db: Db, user: CurrentUser, body: UserDelete) -> Deleted:
     """Delete your own account, and your posts with it; needs your password."""
@@ -159,29 +162,29 @@ async def delete_me(db: Db, user: CurrentUser, body: UserDelete) -> Deleted:
     "/me/password",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, Forbidden, TooManyRequests),
-    dependencies=[SIGNED_IN],
+    **SIGNED_IN,
 )
-async def change_password(db: Db, token: CurrentToken, body: PasswordUpdate) -> None:
+async def change_password(db: Db, user: CurrentUser, body: PasswordUpdate) -> None:
     """Change your password; every other log-in of yours ends."""
-    await users.change_password(db, token, **body.model_dump())
+    await users.change_password(db, user, **body.model_dump())
 
 
 @router.get(
     "/{user_id}",
     response_model=ProfileRead,
     responses=problems(NotFound),
-    dependencies=[ANONYMOUS],
+    **ANONYMOUS,
 )
-async def get_user(db: ReadDb, user_id: UserId) -> User:
+async def get_user(user_id: UserId) -> Profile:
     """A user's public profile."""
-    return await users.get_user(db, user_id)
+    return await users.get_profile(user_id)
 
 
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
     responses=problems(Unauthenticated, Forbidden, NotFound, Conflict),
-    dependencies=[ADMIN],
+    **ADMIN,
 )
 async def update_user(db: Db, user: CurrentUser, user_id: UserId, body: UserUpdate) -> User:
     """Make somebody an admin or a user, deactivate or activate; the last admin stays."""
@@ -193,17 +196,16 @@ async def update_user(db: Db, user: CurrentUser, user_id: UserId, body: UserUpda
     "/{user_id}/posts",
     response_model=PostPage,
     responses=problems(NotFound),
-    dependencies=[ANONYMOUS],
+    **ANONYMOUS,
 )
 async def list_user_posts(
-    db: ReadDb,
     user_id: UserId,
     before_id: BeforeId,
     request: Request,
     response: Response,
     limit: Limit = 20,
-) -> Page[Post]:
+) -> Page[PostWithAuthor]:
     """A user's posts, newest first."""
-    await users.get_user(db, user_id)
-    rows = await posts.list_posts(db, before_id=before_id, limit=limit + 1, author_id=user_id)
+    await users.get_profile(user_id)
+    rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=user_id)
     return page(rows, limit, lambda post: post.id, request, response)

@@ -25,14 +25,33 @@ def configure_logging() -> None:
         logging.getLogger(name).propagate = True
     # The middleware logs each request, with its id and duration.
     logging.getLogger("uvicorn.access").disabled = True
+    if settings.ENVIRONMENT == "production":
+        _write_directly()
+    else:
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                *_shared_processors(),
+                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            ],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=True,
+        )
+
+
+class _Line(structlog.WriteLogger):
+    def __init__(self, name: str) -> None:
+        super().__init__(sys.stderr)
+        self.name = name
+
+
+def _write_directly() -> None:
+    """Our own lines, without a detour by `logging`: a third of the cost, for each request."""
     structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *_shared_processors(),
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        processors=[*_shared_processors(), *_renderer()],
+        logger_factory=_Line,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
 

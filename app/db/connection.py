@@ -6,6 +6,7 @@ that costs no round trip: PostgreSQL reports every change of application_name. S
 shows the number too: "plumbline 4711".
 """
 
+import asyncio
 from typing import Any, NamedTuple
 
 try:
@@ -14,6 +15,8 @@ except ModuleNotFoundError:
     raise SystemExit("asyncpg is not installed: pip install asyncpg") from None
 
 APPLICATION_NAME = "plumbline"
+# A session wraps them in DBAPIError, reads.py does not.
+DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _NUMBER = (
     f"SELECT set_config('application_name', '{APPLICATION_NAME} '||pg_current_xact_id(), true)"
 )
@@ -79,7 +82,7 @@ class Connection(asyncpg.Connection):
             if error.severity_en == "ERROR":  # an answer: it was rolled back
                 raise
             raise self._lost() from error
-        except (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except (OSError, *DRIVER_ERRORS) as error:
             raise self._lost() from error
         if status != "COMMIT":
             raise RolledBack("a statement failed, so nothing was stored")
@@ -92,7 +95,19 @@ class Connection(asyncpg.Connection):
 
 
 async def connect(*args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
-    """As asyncpg.connect."""
+    """As asyncpg.connect; to its end, also when whoever asks is cancelled.
+
+    Cancelled half-way, asyncpg leaves a future with an exception that nobody looks at.
+    """
+    opening = asyncio.ensure_future(_open(*args, **options))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        raise
+
+
+async def _open(*args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
     connection = await asyncpg.connect(*args, connection_class=Connection, **options)
     assert isinstance(connection, Connection)
     try:
@@ -101,3 +116,8 @@ async def connect(*args: Any, **options: Any) -> Connection:  # noqa: ANN401 - a
         connection.terminate()
         raise
     return connection
+
+
+def _close_unused(opening: asyncio.Future[Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().terminate()

@@ -14,10 +14,10 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.errors import AppError, Conflict, FieldError, Invalid, Stale, Unavailable
 from app.db.base import Base
-from app.db.connection import Transaction, Unanswered
+from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
 
 # What the exception handlers catch; `classify` says None for those that are defects.
-DATABASE_ERRORS = (SQLAlchemyError, OSError)
+DATABASE_ERRORS = (SQLAlchemyError, OSError, *DRIVER_ERRORS)
 
 READ_ONLY = "25006"  # a primary that has been demoted, or a standby
 _LOST_A_RACE = {"40001", "40P01"}  # serialisation failure, deadlock
@@ -33,14 +33,14 @@ def classify(error: BaseException) -> AppError | None:
         return Stale("Somebody else changed it at the same moment.")
     if isinstance(error, PoolTimeoutError):
         return Unavailable("All database connections are in use.", retry_after_seconds=1)
-    if isinstance(error, DBAPIError):
+    if isinstance(error, (DBAPIError, *DRIVER_ERRORS)):
         return _classify_sqlstate(error)
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
         return Unavailable("The database cannot be reached.", retry_after_seconds=1)
     return None
 
 
-def _classify_sqlstate(error: DBAPIError) -> AppError | None:
+def _classify_sqlstate(error: Exception) -> AppError | None:
     state = sqlstate(error) or ""
     if state.startswith("23"):
         return _classify_constraint(state, error)
@@ -53,7 +53,7 @@ def _classify_sqlstate(error: DBAPIError) -> AppError | None:
     if (
         state in _UNAVAILABLE
         or state[:2] in _UNAVAILABLE_CLASSES
-        or error.connection_invalidated
+        or _has_lost_connection(error)
         or _is_stale_plan(error)
     ):
         return Unavailable("The database cannot answer right now.", retry_after_seconds=1)
@@ -65,16 +65,25 @@ def will_pass(error: BaseException) -> bool:
 
     Not what has waited for its timeout already, and not a server that refuses connections.
     """
-    if not isinstance(error, DBAPIError):
+    if not isinstance(error, (DBAPIError, *DRIVER_ERRORS)):
         return False
     state = sqlstate(error) or ""
     if state in {READ_ONLY, *_LOST_A_RACE} or _is_stale_plan(error):
         return True
-    return error.connection_invalidated and not state.startswith("53")
+    return _has_lost_connection(error) and not state.startswith("53")
 
 
-def _is_stale_plan(error: DBAPIError) -> bool:
-    return isinstance(error.orig, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
+def _has_lost_connection(error: Exception) -> bool:
+    if isinstance(error, DBAPIError):
+        return error.connection_invalidated
+    if (state := sqlstate(error)) is not None:
+        return state.startswith(("08", "57P"))
+    return not isinstance(error, ValueError)  # asyncpg's DataError: a wrong argument
+
+
+def _is_stale_plan(error: Exception) -> bool:
+    cause = getattr(error, "orig", None)
+    return isinstance(cause, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
 
 
 def find_unanswered(error: DBAPIError) -> Transaction | None:
@@ -83,8 +92,9 @@ def find_unanswered(error: DBAPIError) -> Transaction | None:
     return cause.transaction if isinstance(cause, Unanswered) else None
 
 
-def _classify_constraint(state: str, error: DBAPIError) -> AppError:
-    name = getattr(getattr(error.orig, "__cause__", None), "constraint_name", None) or ""
+def _classify_constraint(state: str, error: Exception) -> AppError:
+    cause = getattr(getattr(error, "orig", None), "__cause__", error)
+    name = getattr(cause, "constraint_name", None) or ""
     fields = _constraint_fields().get(name, ())
     if state == "23505":
         taken = tuple(FieldError(field, "taken", "is already taken") for field in fields)

@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy import Connection, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import settings
@@ -26,6 +26,8 @@ from app.db.url import psycopg_url
 
 SCRIPTS = Path(__file__).parent / "migrations"
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"  # only a checkout has it
+TURN = 7_272_740  # the advisory lock that all migrations of this service share
+MAX_WAIT_SECONDS = 600
 LOCK_NOT_AVAILABLE = "55P03"
 
 log = structlog.stdlib.get_logger(__name__)
@@ -95,6 +97,25 @@ def current_revision(url: str | None = None) -> str | None:
         raise OperatorError(explain(error)) from error
 
 
+def wait_for_turn(connection: Connection) -> None:
+    """Take the lock before the revision is read: of two machines the second finds nothing to do.
+
+    Asks again and again instead of waiting inside PostgreSQL: a statement that waits keeps a
+    snapshot, and CREATE INDEX CONCURRENTLY on the other machine waits for all snapshots.
+    """
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    told = False
+    while not connection.scalar(text(f"SELECT pg_try_advisory_lock({TURN})")):
+        connection.commit()
+        if not told:
+            log.info("another process migrates this database, waiting")
+            told = True
+        if time.monotonic() > deadline:
+            raise OperatorError("another process has been migrating this database for 10 minutes")
+        time.sleep(0.1)
+    connection.commit()
+
+
 def grant(role: str, url: str | None = None) -> None:
     """Let `role` use all tables; what is on record in the audit it can only read and add to."""
     statements = (
@@ -105,8 +126,10 @@ def grant(role: str, url: str | None = None) -> None:
     )
     engine = create_engine(psycopg_url(url), poolclass=NullPool)
     try:
-        with engine.begin() as connection:
+        with engine.connect() as connection:
+            wait_for_turn(connection)
             for statement in statements:
                 connection.execute(text(statement))
+            connection.commit()
     except DBAPIError as error:
         raise OperatorError(explain(error)) from error

@@ -1,6 +1,7 @@
 """Where a request comes from, and whom it asks."""
 
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
@@ -9,6 +10,7 @@ from starlette.types import Scope
 from app.core.config import parse_hosts, parse_networks, settings
 
 Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 
 _hosts = parse_hosts(settings.ALLOWED_HOSTS)
 _trusted = parse_networks(settings.TRUSTED_PROXIES)
@@ -21,9 +23,16 @@ def network_of(scope: Scope, headers: Headers) -> str | None:
     Each proxy adds the address that it saw to the right of X-Forwarded-For. What stands left of
     the first address that is not a trusted proxy was written by the caller, and can be anything.
     """
-    address = _parse((scope.get("client") or ("",))[0])
-    hops = [hop.strip() for value in headers.getlist("x-forwarded-for") for hop in value.split(",")]
-    while address is not None and hops and any(address in network for network in _trusted):
+    peer = (scope.get("client") or ("",))[0]
+    forwarded = headers.getlist("x-forwarded-for") if _trusted else ()
+    return _network(peer, ",".join(forwarded), tuple(_trusted))
+
+
+@lru_cache(maxsize=10_000)  # the same few networks again and again: parsing takes 10 us
+def _network(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str | None:
+    address = _parse(peer)
+    hops = [hop.strip() for hop in forwarded.split(",")] if forwarded else []
+    while address is not None and hops and any(address in network for network in trusted):
         hop = _parse(hops.pop())
         if hop is None:
             break

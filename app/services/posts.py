@@ -1,52 +1,112 @@
 """Posts: anybody reads them, their author changes them."""
 
 from collections.abc import Container
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import joinedload
-from sqlalchemy.orm.attributes import set_committed_value
 
 from app.core.errors import Forbidden, NotFound, Stale
 from app.db.models import Post, User
+from app.db.reads import Read
+from app.services.callers import Caller
 
-_POST = select(Post).options(joinedload(Post.author, innerjoin=True))
-
-
-async def create_post(db: AsyncSession, author: User, *, title: str, content: str) -> Post:
-    post = Post(title=title, content=content, author_id=author.id)
-    db.add(post)
-    await db.flush()
-    return _with_author(post, author)
+P = TypeVar("P")
 
 
-async def get_post(db: AsyncSession, post_id: int) -> Post:
-    return _existing(await db.scalar(_POST.where(Post.id == post_id)))
+@dataclass(slots=True)
+class Author:
+    id: int
+    username: str
+
+
+@dataclass(slots=True)
+class PostWithAuthor:
+    id: int
+    title: str
+    content: str
+    author: Author
+    version: int
+    created_at: datetime
+    updated_at: datetime | None
+
+
+def _post_with_author(  # noqa: PLR0913, PLR0917 - a row
+    post_id: int,
+    title: str,
+    content: str,
+    version: int,
+    created_at: datetime,
+    updated_at: datetime | None,
+    author_id: int,
+    username: str,
+) -> PostWithAuthor:
+    author = Author(author_id, username)
+    return PostWithAuthor(post_id, title, content, author, version, created_at, updated_at)
+
+
+_POSTS = select(
+    Post.id,
+    Post.title,
+    Post.content,
+    Post.version,
+    Post.created_at,
+    Post.updated_at,
+    User.id,
+    User.username,
+).join(Post.author)
+_PAGE = (
+    _POSTS.where(Post.id < bindparam("before_id"))
+    .order_by(Post.id.desc())
+    .limit(bindparam("limit", type_=BigInteger))
+)
+_POST_BY_ID = Read(_POSTS.where(Post.id == bindparam("post_id")), _post_with_author)
+_NEWEST = Read(_PAGE, _post_with_author)
+_NEWEST_OF_AUTHOR = Read(_PAGE.where(Post.author_id == bindparam("author_id")), _post_with_author)
+
+_NEW_POST = insert(Post).returning(Post.id, Post.version, Post.created_at)
+
+
+async def create_post(
+    db: AsyncSession, author: Caller, *, title: str, content: str
+) -> PostWithAuthor:
+    values = {"title": title, "content": content, "author_id": author.id}
+    post_id, version, created_at = (await db.execute(_NEW_POST, values)).one()
+    by = Author(author.id, author.username)
+    return PostWithAuthor(post_id, title, content, by, version, created_at, None)
+
+
+async def get_post(post_id: int) -> PostWithAuthor:
+    return _existing(await _POST_BY_ID.find(post_id=post_id))
 
 
 async def list_posts(
-    db: AsyncSession, *, before_id: int, limit: int, author_id: int | None = None
-) -> list[Post]:
+    *, before_id: int, limit: int, author_id: int | None = None
+) -> list[PostWithAuthor]:
     """Newest first, `limit` at the most, of those with an id below `before_id`."""
-    rows = _POST.where(Post.id < before_id).order_by(Post.id.desc()).limit(limit)
-    if author_id is not None:
-        rows = rows.where(Post.author_id == author_id)
-    return list(await db.scalars(rows))
+    if author_id is None:
+        return await _NEWEST.all(before_id=before_id, limit=limit)
+    return await _NEWEST_OF_AUTHOR.all(before_id=before_id, limit=limit, author_id=author_id)
 
 
 async def update_post(
-    db: AsyncSession, post_id: int, user: User, versions: Container[int], **changes: str
-) -> Post:
+    db: AsyncSession, post_id: int, user: Caller, versions: Container[int], **changes: str
+) -> PostWithAuthor:
     """Change a post of `user`, if its version is one of `versions`."""
     post = await _lock_post(db, post_id, versions, allowed_id=user.id)
     for name, value in changes.items():
         setattr(post, name, value)
     await db.flush()
-    return _with_author(post, user)
+    by = Author(user.id, user.username)
+    return PostWithAuthor(
+        post.id, post.title, post.content, by, post.version, post.created_at, post.updated_at
+    )
 
 
 async def delete_post(
-    db: AsyncSession, post_id: int, user: User, versions: Container[int] | None
+    db: AsyncSession, post_id: int, user: Caller, versions: Container[int] | None
 ) -> None:
     """Delete a post of `user`, or any if `user` is an admin; `versions` None: whichever it has."""
     allowed_id = None if user.role == "admin" else user.id
@@ -65,13 +125,7 @@ async def _lock_post(
     return post
 
 
-def _existing(post: Post | None) -> Post:
+def _existing(post: P | None) -> P:
     if post is None:
         raise NotFound("There is no post with this id.")
-    return post
-
-
-def _with_author(post: Post, author: User) -> Post:
-    """Fill in the author whom the caller knows already, instead of asking the database."""
-    set_committed_value(post, "author", author)
     return post

@@ -3,21 +3,19 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select, update
+from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import contains_eager
 
 from app.core import context, security
 from app.core.config import settings
 from app.core.errors import NotFound, Unauthenticated
 from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, User
-from app.db.session import ReadSessionFactory, transaction
+from app.db.session import ReadSessionFactory
 from app.services import audit, users
+from app.services.callers import is_valid
 from app.services.limits import Limit, Reservation, refund, reserve
-
-USE_PRECISION = timedelta(minutes=1)  # `last_used_at` is at most this much behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,45 +99,9 @@ async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:
     return NewToken(token, settings.TOKEN_LIFETIME_SECONDS)
 
 
-def _is_valid() -> ColumnElement[bool]:
-    """By the database's clock: not too old, and used lately."""
-    idle = timedelta(seconds=settings.TOKEN_IDLE_SECONDS) + USE_PRECISION
-    return (AccessToken.expires_at > func.now()) & (AccessToken.last_used_at > func.now() - idle)
-
-
-async def authenticate(db: AsyncSession, token: str) -> tuple[AccessToken, bool]:
-    """The token with its user, and whether its use is to be noted (`note_use`); one round trip.
-
-    Expired, ended and deactivated look alike.
-    """
-    digest = AccessToken.digest == security.token_digest(token)
-    row = (
-        await db.execute(
-            select(AccessToken, AccessToken.last_used_at < func.now() - USE_PRECISION)
-            .join(AccessToken.user)
-            .options(contains_eager(AccessToken.user))
-            .where(digest, _is_valid(), User.is_active)
-        )
-    ).one_or_none()
-    if row is None:
-        raise Unauthenticated("The access token is not valid, or no longer: log in again.")
-    return row[0], row[1]
-
-
-async def note_use(token_id: int) -> None:
-    """Write `last_used_at`, after the answer and in a transaction of its own."""
-    long_ago = AccessToken.last_used_at < func.now() - USE_PRECISION
-    async with transaction() as db:
-        await db.execute(
-            update(AccessToken)
-            .where(AccessToken.id == token_id, long_ago)
-            .values(last_used_at=func.now())
-        )
-
-
 async def list_tokens(db: AsyncSession, user_id: int) -> list[AccessToken]:
     """The user's valid tokens, newest first."""
-    rows = select(AccessToken).where(AccessToken.user_id == user_id, _is_valid())
+    rows = select(AccessToken).where(AccessToken.user_id == user_id, is_valid())
     return list(await db.scalars(rows.order_by(AccessToken.id.desc())))
 
 

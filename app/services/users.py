@@ -1,6 +1,9 @@
 """Accounts."""
 
-from sqlalchemy import and_, delete, func, or_, select
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import and_, bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import context, security
@@ -8,7 +11,9 @@ from app.core.config import settings
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, Post, User
+from app.db.reads import Read
 from app.services import audit, limits
+from app.services.callers import Caller
 
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
@@ -35,6 +40,27 @@ async def create_user(
     db.add(user)
     await db.flush()
     return user
+
+
+@dataclass(slots=True)
+class Profile:
+    """What everybody may know of a user."""
+
+    id: int
+    username: str
+    created_at: datetime
+
+
+_PROFILE = Read(
+    select(User.id, User.username, User.created_at).where(User.id == bindparam("user_id")), Profile
+)
+
+
+async def get_profile(user_id: int) -> Profile:
+    profile = await _PROFILE.find(user_id=user_id)
+    if profile is None:
+        raise NotFound("There is no user with this id.")
+    return profile
 
 
 async def get_user(db: AsyncSession, user_id: int, *, lock: bool = False) -> User:
@@ -117,19 +143,18 @@ async def _lock_admins(db: AsyncSession) -> list[int]:
 
 
 async def change_password(
-    db: AsyncSession, token: AccessToken, *, current_password: str, new_password: str
+    db: AsyncSession, user: Caller, *, current_password: str, new_password: str
 ) -> None:
     """Set a new password and end every log-in but the one that asks."""
-    user = token.user
     await security.check_new_password(new_password, user.username, user.email)
     guess = await check_password(user, current_password)
     hashed_password = await security.hash_password(new_password)
     await limits.refund(db, guess)
     stored = await _lock_as_verified(db, user)
-    await _store_password(db, stored, hashed_password, actor_id=user.id, keep_id=token.id)
+    await _store_password(db, stored, hashed_password, actor_id=user.id, keep_id=user.token_id)
 
 
-async def check_password(user: User, password: str) -> limits.Reservation:
+async def check_password(user: Caller, password: str) -> limits.Reservation:
     """For acts that a stolen token must not suffice for. Gives the attempt, to be refunded."""
     limit = limits.Limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
     guess = await limits.reserve(limit)
@@ -139,7 +164,7 @@ async def check_password(user: User, password: str) -> limits.Reservation:
     return guess
 
 
-async def _lock_as_verified(db: AsyncSession, user: User) -> User:
+async def _lock_as_verified(db: AsyncSession, user: Caller) -> User:
     """Nobody changed the password between our verification and now, nor does before our commit."""
     stored = await get_user(db, user.id, lock=True)
     if stored.hashed_password != user.hashed_password:
@@ -174,7 +199,7 @@ async def _end_tokens(db: AsyncSession, user_id: int, *, keep_id: int | None = N
     await db.execute(delete(AccessToken).where(mine, AccessToken.id.is_distinct_from(keep_id)))
 
 
-async def delete_user(db: AsyncSession, user: User, password: str) -> int:
+async def delete_user(db: AsyncSession, user: Caller, password: str) -> int:
     """Delete the own account; posts and tokens go with it. Gives the number of posts."""
     await limits.refund(db, await check_password(user, password))
     admin_ids = await _lock_admins(db)

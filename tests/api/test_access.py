@@ -106,7 +106,7 @@ def test_route_without_a_rule_stops_the_start() -> None:
     @app.get("/forgotten")
     async def forgotten() -> None: ...
 
-    with pytest.raises(RuntimeError, match=r"\['GET'\] /forgotten declares 0 access rules"):
+    with pytest.raises(RuntimeError, match=r"\['GET'\] /forgotten declares no access rule"):
         require_rules(app)
 
 
@@ -116,7 +116,7 @@ def test_hidden_route_without_a_rule_stops_the_start_too() -> None:
     @app.get("/hidden", include_in_schema=False)
     async def hidden() -> None: ...
 
-    with pytest.raises(RuntimeError, match="/hidden declares 0 access rules"):
+    with pytest.raises(RuntimeError, match="/hidden declares no access rule"):
         require_rules(app)
 
 

@@ -1,8 +1,5 @@
-"""Migrations: complete, reversible, safe to run by many at once, never in the way for long."""
+"""Migrations: complete, reversible, never in the way for long."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 
 import psycopg
@@ -14,7 +11,6 @@ from app.core.errors import OperatorError
 from app.db import drift, migrate
 from app.db.embedded import Server
 from tests.conftest import administrator
-from tests.postgres import ROOT
 
 SCRIPTS = ScriptDirectory.from_config(migrate.config())
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
@@ -91,20 +87,6 @@ def _drift(postgres: Server) -> str:
         with administrator(postgres) as admin:
             admin.execute("DROP DATABASE IF EXISTS migrated")
             admin.execute("DROP DATABASE IF EXISTS modelled")
-
-
-def test_machines_that_migrate_at_once_all_succeed(clone: Clone) -> None:
-    url = clone()
-    migrate.downgrade(url, "base")
-    program = "from app.db import migrate; migrate.upgrade()"
-    environment = os.environ | {"DATABASE_URL": url}
-    machines = [
-        subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=ROOT)
-        for _ in range(4)
-    ]
-
-    assert [machine.wait(60) for machine in machines] == [0] * 4
-    assert migrate.current_revision(url) == migrate.head_revision()
 
 
 async def test_migrating_works_inside_a_running_event_loop(clone: Clone) -> None:

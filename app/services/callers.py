@@ -1,0 +1,75 @@
+"""Who asks: whose access token a request carries."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, bindparam, func, select, update
+
+from app.core import security
+from app.core.config import settings
+from app.core.errors import Unauthenticated
+from app.db.models import AccessToken, User
+from app.db.reads import Read
+from app.db.session import transaction
+
+USE_PRECISION = timedelta(minutes=1)  # `last_used_at` is at most this much behind
+
+
+def is_valid() -> ColumnElement[bool]:
+    """Of tokens. By the database's clock: not too old, and used lately."""
+    idle = timedelta(seconds=settings.TOKEN_IDLE_SECONDS) + USE_PRECISION
+    return (AccessToken.expires_at > func.now()) & (AccessToken.last_used_at > func.now() - idle)
+
+
+@dataclass(slots=True)
+class Caller:
+    """Who asks: the user, as read when the request began, and the token that says so."""
+
+    id: int
+    username: str
+    email: str
+    hashed_password: str
+    role: str
+    is_active: bool
+    created_at: datetime
+    updated_at: datetime | None
+    token_id: int
+    is_to_be_noted: bool  # whether the use of the token is (`note_use`)
+
+
+_CALLER = Read(
+    select(
+        User.id,
+        User.username,
+        User.email,
+        User.hashed_password,
+        User.role,
+        User.is_active,
+        User.created_at,
+        User.updated_at,
+        AccessToken.id,
+        AccessToken.last_used_at < func.now() - USE_PRECISION,
+    )
+    .join(AccessToken.user)
+    .where(AccessToken.digest == bindparam("digest"), is_valid(), User.is_active),
+    Caller,
+)
+
+
+async def authenticate(token: str) -> Caller:
+    """Whose token it is; expired, ended and deactivated look alike."""
+    caller = await _CALLER.find(digest=security.token_digest(token))
+    if caller is None:
+        raise Unauthenticated("The access token is not valid, or no longer: log in again.")
+    return caller
+
+
+async def note_use(token_id: int) -> None:
+    """Write `last_used_at`, after the answer and in a transaction of its own."""
+    long_ago = AccessToken.last_used_at < func.now() - USE_PRECISION
+    async with transaction() as db:
+        await db.execute(
+            update(AccessToken)
+            .where(AccessToken.id == token_id, long_ago)
+            .values(last_used_at=func.now())
+        )
