@@ -15,7 +15,6 @@ except ModuleNotFoundError:
     raise SystemExit("asyncpg is not installed: pip install asyncpg") from None
 
 APPLICATION_NAME = "plumbline"
-# A session wraps them in DBAPIError, reads.py does not.
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _NUMBER = (
     f"SELECT set_config('application_name', '{APPLICATION_NAME} '||pg_current_xact_id(), true)"
@@ -59,6 +58,13 @@ class Connection(asyncpg.Connection):
         if query.startswith("COMMIT"):
             return await self._commit(query)
         return str(await super().execute(query, *args, timeout=timeout))
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
+        """At once where a timeout is given: SQLAlchemy gives one to connections that are broken."""
+        if timeout is None:
+            await super().close()
+        else:
+            self.terminate()
 
     async def learn_life(self) -> None:
         """Once, when the connection is new."""

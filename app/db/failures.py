@@ -16,8 +16,10 @@ from app.core.errors import AppError, Conflict, FieldError, Invalid, Stale, Unav
 from app.db.base import Base
 from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
 
+# A session wraps them all in DBAPIError; reads.py meets them as they are.
+_RAW = (*DRIVER_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
 # What the exception handlers catch; `classify` says None for those that are defects.
-DATABASE_ERRORS = (SQLAlchemyError, OSError, *DRIVER_ERRORS)
+DATABASE_ERRORS = (SQLAlchemyError, OSError, *_RAW)
 
 READ_ONLY = "25006"  # a primary that has been demoted, or a standby
 _LOST_A_RACE = {"40001", "40P01"}  # serialisation failure, deadlock
@@ -33,7 +35,7 @@ def classify(error: BaseException) -> AppError | None:
         return Stale("Somebody else changed it at the same moment.")
     if isinstance(error, PoolTimeoutError):
         return Unavailable("All database connections are in use.", retry_after_seconds=1)
-    if isinstance(error, (DBAPIError, *DRIVER_ERRORS)):
+    if isinstance(error, (DBAPIError, *_RAW)):
         return _classify_sqlstate(error)
     if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
         return Unavailable("The database cannot be reached.", retry_after_seconds=1)
@@ -65,7 +67,7 @@ def will_pass(error: BaseException) -> bool:
 
     Not what has waited for its timeout already, and not a server that refuses connections.
     """
-    if not isinstance(error, (DBAPIError, *DRIVER_ERRORS)):
+    if not isinstance(error, (DBAPIError, *_RAW)):
         return False
     state = sqlstate(error) or ""
     if state in {READ_ONLY, *_LOST_A_RACE} or _is_stale_plan(error):
@@ -149,11 +151,12 @@ def explain(error: BaseException) -> str:
         return advice
     if isinstance(error, PoolTimeoutError):
         return "all connections are in use: raise DB_POOL_SIZE, or find out what holds them"
-    if isinstance(error, DBAPIError):
-        text = str(error.orig).partition("\n")[0]
+    if isinstance(error, (DBAPIError, *_RAW)):
+        words = str(getattr(error, "orig", error))
+        text = words.partition("\n")[0]
         if state:
             return f"PostgreSQL refuses: {text} ({state})"
         for sign, advice in _ADVICE_BY_TEXT.items():
-            if sign in str(error.orig):
+            if sign in words:
                 return advice
     return "PostgreSQL cannot be reached: start it (`app postgres`) or correct DATABASE_URL"

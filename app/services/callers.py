@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
 from sqlalchemy import ColumnElement, bindparam, func, select, update
 
 from app.core import security
 from app.core.config import settings
-from app.core.errors import Unauthenticated
+from app.core.errors import AppError, Unauthenticated
+from app.db.failures import DATABASE_ERRORS, explain
 from app.db.models import AccessToken, User
 from app.db.reads import Read
 from app.db.session import transaction
+
+log = structlog.stdlib.get_logger(__name__)
 
 USE_PRECISION = timedelta(minutes=1)  # `last_used_at` is at most this much behind
 
@@ -65,11 +69,17 @@ async def authenticate(token: str) -> Caller:
 
 
 async def note_use(token_id: int) -> None:
-    """Write `last_used_at`, after the answer and in a transaction of its own."""
+    """Write `last_used_at`, after the answer and in a transaction of its own.
+
+    When that fails the next request notes it: the answer has left, and nobody is there to be told.
+    """
     long_ago = AccessToken.last_used_at < func.now() - USE_PRECISION
-    async with transaction() as db:
-        await db.execute(
-            update(AccessToken)
-            .where(AccessToken.id == token_id, long_ago)
-            .values(last_used_at=func.now())
-        )
+    try:
+        async with transaction() as db:
+            await db.execute(
+                update(AccessToken)
+                .where(AccessToken.id == token_id, long_ago)
+                .values(last_used_at=func.now())
+            )
+    except (*DATABASE_ERRORS, AppError) as error:
+        log.warning("the use of a token was not noted", cause=explain(error))

@@ -64,7 +64,8 @@ def test_walk_finds_the_sessions_of_the_app() -> None:
     }
 
     assert found["POST /api/v1/posts"] == ["get_db"]
-    assert found["GET /api/v1/posts/{post_id}"] == ["get_read_db"]
+    assert found["GET /api/v1/users"] == ["get_read_db"]
+    assert found["GET /api/v1/posts/{post_id}"] == []
     assert found["GET /livez"] == []
 
 

@@ -146,7 +146,7 @@ SABOTAGES = (
     Sabotage(
         "take a lost connection for a defect",
         "app/db/failures.py",
-        "        or error.connection_invalidated\n",
+        "        or _has_lost_connection(error)\n",
         "",
         "tests/db/test_failures.py",
     ),

@@ -1,0 +1,95 @@
+"""The service as people run it: `app serve` in a process of its own, and what it logs."""
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from tests.faults.database import ENDS_WITH_US
+from tests.faults.waiting import until
+from tests.faults.wire import NotSent, Unanswered, Wire
+from tests.people import refuse_secrets
+from tests.postgres import ROOT
+
+START_SECONDS = 30
+STOP_SECONDS = 30
+# What Python, asyncio and this service write about an error that nobody has handled.
+DEFECT = re.compile(r"Traceback|never retrieved|never awaited|unexpected error")
+
+
+@dataclass
+class Service:
+    port: int
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def wire(self, headers: dict[str, str] | None = None, *, timeout_seconds: float = 30) -> Wire:
+        return Wire(self.port, headers or {}, timeout_seconds)
+
+    def logged(self, since: int = 0) -> str:
+        """What it wrote after the first `since` characters."""
+        return self.log.read_text()[since:]
+
+    def defects(self, since: int = 0) -> list[str]:
+        """The lines of the log that tell of an error which nobody has handled."""
+        return [line for line in self.logged(since).splitlines() if DEFECT.search(line)]
+
+    async def stop(self) -> int:
+        """SIGTERM, as a platform does it; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        await until(lambda: self.process.poll() is not None, STOP_SECONDS)
+        return self.process.returncode
+
+
+@asynccontextmanager
+async def run_service(
+    database_url: str, port: int, log: Path, **settings: str
+) -> AsyncIterator[Service]:
+    """It runs when it answers `/livez`, and must end well unless the test has ended it."""
+    environment = os.environ | {"DATABASE_URL": database_url} | settings
+    service = Service(port, log, _spawn(port, log, environment))
+    try:
+        await _until_alive(service)
+        yield service
+        if service.process.poll() is None:
+            assert await service.stop() == 0, service.logged()[-1000:]
+    finally:
+        service.process.kill()
+        service.process.wait()
+    refuse_secrets(service.logged())
+
+
+def _spawn(port: int, log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    command = [*ENDS_WITH_US, sys.executable, "-m", "app.cli", "serve", f"--port={port}"]
+    with log.open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            cwd=ROOT,
+            start_new_session=True,  # Ctrl-C belongs to pytest
+        )
+
+
+async def _until_alive(service: Service) -> None:
+    wire = service.wire()
+    async with asyncio.timeout(START_SECONDS):
+        while not await _is_alive(wire):
+            assert service.process.poll() is None, service.logged()
+            await asyncio.sleep(0.01)
+    wire.close()
+
+
+async def _is_alive(wire: Wire) -> bool:
+    with suppress(NotSent, Unanswered):
+        return (await wire.get("/livez")).status == HTTPStatus.OK
+    return False
