@@ -2,6 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH := .venv-bench
 UV := $(shell command -v uv || echo .tools/bin/uv)
 
 .DEFAULT_GOAL := help
@@ -33,21 +34,31 @@ fix: setup  ## Format, and mend what the linter can
 migration: setup  ## Write the migration for changed models: make migration m="add tags"
 	@$(BIN)/app db revision "$(m)"
 
-bench: setup  ## Measure the pool's settings, and log-ins under load
-	@$(BIN)/python benchmarks/pool.py
-	@$(BIN)/python benchmarks/logins.py
+bench: $(BENCH)/.installed  ## Measure against what others use: make bench, or make bench quick=1
+	@$(BENCH)/bin/python -m benchmarks.run $(if $(quick),--quick)
+	$(if $(quick),,@$(BENCH)/bin/python benchmarks/pool.py)
+	$(if $(quick),,@$(BENCH)/bin/python benchmarks/logins.py)
 
 lock: $(UV)  ## Lock the newest versions that pyproject.toml allows
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \
 		pyproject.toml -o requirements.txt
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \
 		pyproject.toml --group dev -o requirements-dev.txt
+	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \
+		pyproject.toml --group bench -o requirements-bench.txt
 
 $(VENV)/.installed: requirements-dev.txt pyproject.toml | $(UV)
 	@echo "Installing the dependencies into $(VENV)"
 	@$(UV) venv --quiet --allow-existing $(VENV)
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+$(BENCH)/.installed: requirements-bench.txt pyproject.toml | $(UV)
+	@echo "Installing the contenders into $(BENCH)"
+	@$(UV) venv --quiet --allow-existing $(BENCH)
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BENCH)/bin/python --require-hashes requirements-bench.txt
+	@$(UV) pip install --quiet --python $(BENCH)/bin/python --no-deps --editable .
 	@touch $@
 
 .tools/bin/uv:

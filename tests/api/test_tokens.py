@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, event, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
-from app.db.models import AccessToken, Post, User
+from app.db.models import AccessToken, User
 from app.db.session import AsyncSessionFactory, engine
 from tests.people import PASSWORD, signed_in
 
@@ -106,22 +106,6 @@ async def test_any_user_agent_can_log_in(
     response = await client.post("/api/v1/auth/token", data=form, headers=headers)
 
     assert response.status_code == 200
-
-
-async def test_one_round_trip_authenticates(
-    client: httpx2.AsyncClient, alice: User, post: Post
-) -> None:
-    statements: list[str] = []
-
-    def note(*call: object) -> None:
-        statements.append(str(call[2]))
-
-    event.listen(engine.sync_engine, "before_cursor_execute", note)
-    await client.get("/api/v1/users/me", headers=signed_in(alice))
-    event.remove(engine.sync_engine, "before_cursor_execute", note)
-
-    assert post.author_id == alice.id
-    assert len(statements) == 1
 
 
 async def test_token_answers_are_not_to_be_kept(client: httpx2.AsyncClient, alice: User) -> None:

@@ -1,0 +1,1 @@
+"""The same four routes, each written as the documentation of its framework teaches."""

@@ -1,0 +1,58 @@
+"""The plots: one panel a work, the best on top."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+from benchmarks.lineup import CEILING, OURS
+
+Values = dict[str, float]
+COLOURS = {CEILING.name: "#9aa5b1", OURS.name: "#d9480f"}
+OTHERS = "#4c6f94"
+INK = "#243b53"
+
+mpl.use("svg")
+mpl.rcParams |= {
+    "svg.hashsalt": "the same file for the same numbers",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+}
+
+
+def draw(
+    file: Path, title: str, panels: dict[str, Values], form: str, *, one_scale: bool = False
+) -> None:
+    """Bars that start with the smallest; `form` writes the number beside each."""
+    figure, rows = plt.subplots(
+        len(panels),
+        figsize=(8.4, 0.6 + 2.45 * len(panels)),
+        layout="constrained",
+        squeeze=False,
+        sharex=one_scale,
+    )
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    for axes, (name, values) in zip(rows[:, 0], panels.items(), strict=True):
+        _bars(axes, name, values, form)
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    plt.close(figure)
+
+
+def _bars(axes: Axes, title: str, values: Values, form: str) -> None:
+    names = sorted(values, key=values.__getitem__, reverse="/s" in form)
+    colours = [COLOURS.get(name, OTHERS) for name in names]
+    bars = axes.barh(names, [values[name] for name in names], color=colours, height=0.68)
+    axes.bar_label(bars, [form.format(values[name]) for name in names], padding=4)
+    axes.set_title(title, loc="left", fontsize=10.5)
+    axes.invert_yaxis()
+    axes.margins(x=0.16)
+    axes.tick_params(length=0)
+    axes.xaxis.set_visible(False)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    for label in axes.get_yticklabels():
+        if label.get_text() == OURS.name:
+            label.set_fontweight("bold")

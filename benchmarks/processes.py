@@ -1,0 +1,151 @@
+"""The contenders' processes, each on one core; everything else has the others."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.request import urlopen
+
+import psutil
+
+from benchmarks.asgi import FAILED
+from benchmarks.data import FOLDER
+from benchmarks.lineup import LINEUP, Contender
+from benchmarks.works import HOST, Request
+
+FIRST_PORT = 21_500
+STARTS_WITHIN_SECONDS = 60
+PATIENCE_SECONDS = 10
+SERVER = ["--loop=uvloop", "--http=httptools", "--no-access-log", "--no-proxy-headers"]
+
+
+CORES = sorted(os.sched_getaffinity(0))
+
+
+def leave_a_core_free() -> None:
+    """For the contenders: this process and what it starts, PostgreSQL too, leave the first core."""
+    os.sched_setaffinity(0, CORES[1:] or CORES)
+
+
+def _start(
+    contender: Contender, url: str, command: list[str], stdin: int | None, stdout: int
+) -> subprocess.Popen[str]:
+    """With the settings that ours has in production; what it logs goes into a file."""
+    environment = os.environ | {
+        "DATABASE_URL": url,
+        "ENVIRONMENT": "production",
+        "ALLOWED_HOSTS": HOST,
+        "BASE_URL": f"https://{HOST}",
+        "ENV_FILE": os.devnull,
+    }
+    log = FOLDER / f"{contender.app.partition(':')[0].rpartition('.')[2]}.log"
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env=environment,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=errors,
+            text=True,
+        )
+    os.sched_setaffinity(process.pid, CORES[:1])
+    return process
+
+
+class Worker:
+    """A contender without a server: benchmarks/worker.py."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+
+    def ask(self, **command: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+        assert self.process.stdin
+        assert self.process.stdout
+        print(json.dumps(command), file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"a contender ended: see the logs in {FOLDER}")
+        return dict(json.loads(line))
+
+    def call(self, request: Request) -> tuple[int, Any]:
+        """Status and, unless it is an error, the JSON."""
+        fields = vars(request) | {"body": request.body.decode()}
+        answer = self.ask(call=fields)
+        is_json = answer["status"] < FAILED
+        return answer["status"], json.loads(answer["body"]) if is_json else None
+
+
+@contextmanager
+def worker(contender: Contender, url: str) -> Iterator[Worker]:
+    command = ["benchmarks.worker", contender.app]
+    process = _start(contender, url, command, subprocess.PIPE, subprocess.PIPE)
+    with process:
+        try:
+            yield Worker(process)
+        finally:
+            assert process.stdin
+            process.stdin.close()  # it ends with its commands
+
+
+@contextmanager
+def workers(url: str) -> Iterator[dict[str, Worker]]:
+    with ExitStack() as stack:
+        yield {each.name: stack.enter_context(worker(each, url)) for each in LINEUP}
+
+
+class Server:
+    """A contender behind uvicorn."""
+
+    def __init__(self, contender: Contender, url: str) -> None:
+        self.contender, self.url = contender, url
+        self.port = FIRST_PORT + LINEUP.index(contender)
+
+    def start(self) -> float:
+        """Seconds until its first answer."""
+        begun = time.perf_counter()
+        address = [f"--host={HOST}", f"--port={self.port}"]
+        command = ["uvicorn", self.contender.app, *address, *SERVER]
+        self.process = _start(self.contender, self.url, command, None, subprocess.DEVNULL)
+        while time.perf_counter() - begun < STARTS_WITHIN_SECONDS and self.process.poll() is None:
+            if self.answers():
+                return time.perf_counter() - begun
+            time.sleep(0.002)
+        raise SystemExit(f"{self.contender.name} gives no answer: see the logs in {FOLDER}")
+
+    def answers(self) -> bool:
+        try:
+            urlopen(f"http://{HOST}:{self.port}/api/v1/posts/1", timeout=PATIENCE_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    def make_free(self) -> None:
+        """Let it finish what is left of the last load; one that is stuck starts anew."""
+        if not self.answers():
+            self.stop()
+            self.start()
+
+    def stop(self) -> None:
+        self.process.kill()  # at the end of a load it may have much to finish
+        self.process.wait()
+
+    def cpu_seconds(self) -> float:
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
+    def resident_mib(self) -> float:
+        return float(psutil.Process(self.process.pid).memory_info().rss / 2**20)
+
+
+@contextmanager
+def servers(url: str) -> Iterator[dict[str, Server]]:
+    with ExitStack() as stack:
+        made = {each.name: Server(each, url) for each in LINEUP}
+        for each in made.values():
+            each.start()
+            stack.callback(each.stop)
+        yield made

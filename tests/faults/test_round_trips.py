@@ -1,0 +1,132 @@
+"""What each route asks of PostgreSQL, counted on the wire: exact, for any number of rows."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import closing
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults.database import Database
+from tests.faults.proxy import Proxy
+from tests.faults.service import Service, run_service
+from tests.faults.wire import JSON, Answer, Wire
+from tests.faults.writers import WRITERS, add_writers, signed_in
+
+API = "/api/v1"
+MANY = 50
+
+
+@dataclass
+class Scene:
+    proxy: Proxy
+    service: Service
+    post_id: int
+    user_id: int
+
+
+@pytest.fixture(scope="module")
+async def scene(
+    _database: Database, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> AsyncIterator[Scene]:
+    """An admin with `MANY` posts; a service of one connection, which has prepared everything."""
+    add_writers(_database.url(), ["counter"])
+    _database.query("UPDATE users SET role = 'admin' WHERE username = 'counter'")
+    user_id = _database.query("SELECT id FROM users WHERE username = 'counter'")[0][0]
+    sql = "INSERT INTO posts (title, content, author_id) SELECT 'x', 'x', %s"
+    _database.query(f"{sql} FROM generate_series(1, {MANY})", user_id)
+    post_id = _database.query("SELECT max(id) FROM posts")[0][0]
+    proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("counted") / "log"
+    await proxy.accept()
+    url = _database.url().replace(f":{_database.port}/", f":{proxy.port}/")
+    async with run_service(url, free_port(), log, DB_POOL_SIZE="1") as service:
+        yield Scene(proxy, service, post_id, user_id)
+    await proxy.close()
+
+
+READS = {  # round trips, each of which is a statement
+    "/posts/{post_id}": 1,
+    "/posts?limit={limit}": 1,
+    "/posts?limit={limit}&author_id={user_id}": 1,
+    "/users/me": 1,
+    "/users/{user_id}": 1,
+    "/users/{user_id}/posts?limit={limit}": 2,  # is there such a user? and the posts
+    "/users?limit={limit}": 2,  # who asks? and the users
+    "/auth/tokens": 2,
+    "/audit?limit={limit}": 2,
+}
+
+
+@pytest.mark.parametrize("path", READS)
+@pytest.mark.parametrize("limit", [1, MANY])
+async def test_read_takes_as_many_round_trips_as_its_answer_needs(
+    path: str, limit: int, scene: Scene
+) -> None:
+    asked = API + path.format(limit=limit, post_id=scene.post_id, user_id=scene.user_id)
+    with closing(scene.service.wire(signed_in("counter"))) as wire:
+        await wire.get(asked)
+        before = scene.proxy.round_trips
+        answer = await wire.get(asked)
+
+    assert answer.status == 200
+    assert scene.proxy.round_trips - before == READS[path]
+
+
+async def _create(wire: Wire, _: Scene) -> Answer:
+    return await wire.post(f"{API}/posts", {"title": "x", "content": "x"})
+
+
+async def _change(wire: Wire, scene: Scene) -> Answer:
+    path, body = (
+        f"{API}/posts/{scene.post_id}",
+        f'{{"title": "{scene.proxy.round_trips}"}}'.encode(),
+    )
+    return await wire.request("PATCH", path, body, JSON, **{"If-Match": "*"})
+
+
+async def _delete(wire: Wire, scene: Scene) -> Answer:
+    scene.post_id -= 1
+    return await wire.request("DELETE", f"{API}/posts/{scene.post_id + 1}")
+
+
+async def _change_email(wire: Wire, scene: Scene) -> Answer:
+    body = f'{{"email": "{scene.proxy.round_trips}@example.com"}}'.encode()
+    return await wire.request("PATCH", f"{API}/users/me", body, JSON)
+
+
+async def _change_role(wire: Wire, scene: Scene) -> Answer:
+    path = f"{API}/users/{scene.user_id}"
+    return await wire.request("PATCH", path, b'{"role": "admin"}', JSON)
+
+
+WRITES = {  # why each is there: benchmarks/README.md
+    "create_post": (_create, 4),
+    "update_post": (_change, 5),
+    "delete_post": (_delete, 5),
+    "update_me": (_change_email, 9),
+    "update_user": (_change_role, 5),
+}
+
+
+@pytest.mark.parametrize("name", WRITES)
+async def test_write_takes_no_needless_round_trip(name: str, scene: Scene) -> None:
+    ask, expected = WRITES[name]
+    with closing(scene.service.wire(signed_in("counter"))) as wire:
+        await ask(wire, scene)
+        before = scene.proxy.round_trips
+        answer = await ask(wire, scene)
+
+    assert answer.status // 100 == 2
+    assert scene.proxy.round_trips - before == expected
+
+
+async def test_key_adds_three_round_trips(scene: Scene) -> None:
+    """Its lock, a look for a kept answer, and the answer that is kept."""
+    counts = []
+    for number in range(2):
+        key = {"Idempotency-Key": f"a-random-key-number-{number}"}
+        with closing(scene.service.wire(signed_in(WRITERS[0]) | key)) as wire:
+            before = scene.proxy.round_trips
+            await _create(wire, scene)
+            counts.append(scene.proxy.round_trips - before)
+
+    assert counts[-1] == WRITES["create_post"][1] + 3
