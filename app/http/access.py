@@ -6,13 +6,14 @@ everybody.
 """
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.core.errors import Forbidden
-from app.http.deps import CurrentUser, get_current_user
+from app.http.deps import authenticate
+from app.services.callers import Caller
 
 Rule = dict[str, Any]  # arguments of `router.get` and its like
 Check = Callable[..., Coroutine[Any, Any, object]]
@@ -24,16 +25,16 @@ def _rule(name: str, *checks: Check) -> Rule:
     return {"openapi_extra": {MARK: name}, "dependencies": [Depends(check) for check in checks]}
 
 
-async def _admin(user: CurrentUser) -> None:
+async def _admin(user: Annotated[Caller, Depends(authenticate)]) -> None:
     if user.role != "admin":
         raise Forbidden("Only an admin may do this.")
 
 
 ANONYMOUS = _rule("anonymous")
-SIGNED_IN = _rule("signed-in", get_current_user)
+SIGNED_IN = _rule("signed-in", authenticate)
 # Signed in; the service compares, where it has the row: Forbidden, or NotFound for private ids.
-OWNER = _rule("owner", get_current_user)
-OWNER_OR_ADMIN = _rule("owner-or-admin", get_current_user)
+OWNER = _rule("owner", authenticate)
+OWNER_OR_ADMIN = _rule("owner-or-admin", authenticate)
 ADMIN = _rule("admin", _admin)
 
 RULES = (ANONYMOUS, SIGNED_IN, OWNER, OWNER_OR_ADMIN, ADMIN)

@@ -16,21 +16,32 @@ from app.services.callers import Caller
 Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
 ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
 
-_bearer = OAuth2PasswordBearer(tokenUrl="/api/v1/auth/token", auto_error=False)
+
+class _Authenticate(OAuth2PasswordBearer):
+    """The check of each route that is not for everybody (access.py): who asks."""
+
+    async def __call__(  # type: ignore[override] # it gives more than the token
+        self, request: Request, background: BackgroundTasks
+    ) -> Caller:
+        """Its connection is given back here: a request never holds two at once."""
+        token = await super().__call__(request)
+        if token is None:
+            raise Unauthenticated("Send an access token: Authorization: Bearer <token>.")
+        caller = await callers.authenticate(token)
+        request.state.user = caller
+        if caller.is_to_be_noted:
+            background.add_task(callers.note_use, caller.token_id)
+        return caller
 
 
-async def get_current_user(
-    token: Annotated[str | None, Depends(_bearer)], request: Request, background: BackgroundTasks
-) -> Caller:
-    """Its connection is given back here: a request never holds two at once."""
-    if token is None:
-        raise Unauthenticated("Send an access token: Authorization: Bearer <token>.")
-    caller = await callers.authenticate(token)
-    request.state.user_id = caller.id  # whose an Idempotency-Key is
-    if caller.is_to_be_noted:
-        background.add_task(callers.note_use, caller.token_id)
+authenticate = _Authenticate(tokenUrl="/api/v1/auth/token", auto_error=False)
+
+
+async def _get_user(request: Request) -> Caller:
+    """From the route's check: FastAPI would solve what it depends on a second time."""
+    caller: Caller = request.state.user
     return caller
 
 
 # Who asks; read before the transaction of the route and not part of it.
-CurrentUser = Annotated[Caller, Depends(get_current_user)]
+CurrentUser = Annotated[Caller, Depends(_get_user)]

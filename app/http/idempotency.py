@@ -91,8 +91,8 @@ def _hmac(secret: bytes, purpose: str, *parts: bytes) -> bytes:
 
 def _digest(secret: bytes, request: Request) -> bytes:
     """The same key of somebody else is another key."""
-    caller = getattr(request.state, "user_id", "anonymous")
-    return _hmac(secret, "digest", str(caller).encode())
+    user = getattr(request.state, "user", None)
+    return _hmac(secret, "digest", str(user.id if user else "anonymous").encode())
 
 
 def _fingerprint(secret: bytes, request: Request) -> bytes:

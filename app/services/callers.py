@@ -1,10 +1,10 @@
 """Who asks: whose access token a request carries."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
-from sqlalchemy import ColumnElement, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Interval, bindparam, func, literal_column, select, update
 
 from app.core import security
 from app.core.config import settings
@@ -16,13 +16,18 @@ from app.db.session import transaction
 
 log = structlog.stdlib.get_logger(__name__)
 
-USE_PRECISION = timedelta(minutes=1)  # `last_used_at` is at most this much behind
+USE_PRECISION_SECONDS = 60  # `last_used_at` is at most this much behind
 
 
 def is_valid() -> ColumnElement[bool]:
     """Of tokens. By the database's clock: not too old, and used lately."""
-    idle = timedelta(seconds=settings.TOKEN_IDLE_SECONDS) + USE_PRECISION
-    return (AccessToken.expires_at > func.now()) & (AccessToken.last_used_at > func.now() - idle)
+    idle = _ago(settings.TOKEN_IDLE_SECONDS + USE_PRECISION_SECONDS)
+    return (AccessToken.expires_at > func.now()) & (AccessToken.last_used_at > idle)
+
+
+def _ago(seconds: int) -> ColumnElement[datetime]:
+    """Written into the SQL: a parameter would be sent with each request."""
+    return func.now() - literal_column(f"interval '{seconds} seconds'", Interval)
 
 
 @dataclass(slots=True)
@@ -52,7 +57,7 @@ _CALLER = Read(
         User.created_at,
         User.updated_at,
         AccessToken.id,
-        AccessToken.last_used_at < func.now() - USE_PRECISION,
+        AccessToken.last_used_at < _ago(USE_PRECISION_SECONDS),
     )
     .join(AccessToken.user)
     .where(AccessToken.digest == bindparam("digest"), is_valid(), User.is_active),
@@ -73,7 +78,7 @@ async def note_use(token_id: int) -> None:
 
     When that fails the next request notes it: the answer has left, and nobody is there to be told.
     """
-    long_ago = AccessToken.last_used_at < func.now() - USE_PRECISION
+    long_ago = AccessToken.last_used_at < _ago(USE_PRECISION_SECONDS)
     try:
         async with transaction() as db:
             await db.execute(

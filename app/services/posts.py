@@ -3,9 +3,9 @@
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import TypeVar, cast
 
-from sqlalchemy import BigInteger, bindparam, insert, select
+from sqlalchemy import BigInteger, Table, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Forbidden, NotFound, Stale
@@ -66,7 +66,8 @@ _POST_BY_ID = Read(_POSTS.where(Post.id == bindparam("post_id")), _post_with_aut
 _NEWEST = Read(_PAGE, _post_with_author)
 _NEWEST_OF_AUTHOR = Read(_PAGE.where(Post.author_id == bindparam("author_id")), _post_with_author)
 
-_NEW_POST = insert(Post).returning(Post.id, Post.version, Post.created_at)
+_posts = cast("Table", Post.__table__)  # an INSERT into the model would be made anew each time
+_NEW_POST = insert(_posts).returning(_posts.c.id, _posts.c.version, _posts.c.created_at)
 
 
 async def create_post(

@@ -125,7 +125,7 @@ SABOTAGES = (
     Sabotage(
         "give everybody's key to everybody",
         "app/http/idempotency.py",
-        "str(caller).encode()",
+        'str(user.id if user else "anonymous").encode()',
         'b""',
         API + "test_idempotency.py::test_key_of_somebody_else_is_another_key",
     ),
