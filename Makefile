@@ -6,7 +6,7 @@ BENCH := .venv-bench
 UV := $(shell command -v uv || echo .tools/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix migration lock bench
+.PHONY: help setup run test check torture fix migration lock bench
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,11 @@ check: setup  ## Do all that CI does: format, lint, types, layers, migrations, t
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/app db check
 	@$(MAKE) --no-print-directory test
+
+torture: setup  ## Try for half an hour what check tries for minutes: make torture, or seed=1
+	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults
+	@$(BIN)/pytest --torture -v --tb=short tests/sabotage
+	@PLUMBLINE_PLAN_CACHE_MODE=force_generic_plan $(BIN)/pytest --ignore=tests/faults
 
 fix: setup  ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix --quiet

@@ -4,7 +4,9 @@ A pytest plugin: `--torture` for the large run, `--seed` for the same random cho
 """
 
 import random
+import subprocess
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -41,9 +43,12 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The table of docs/reliability.md."""
+    """The table of docs/reliability.md; pytest-xdist's workers keep theirs, so use -n 0."""
     if figures := config.stash[_FIGURES]:
-        terminalreporter.section(f"figures (seed {config.option.seed})")
+        command = ["git", "rev-parse", "--short", "HEAD"]
+        commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+        today = datetime.now(UTC).date()
+        terminalreporter.section(f"figures ({today}, commit {commit}, seed {config.option.seed})")
         for name, value, test in figures:
             terminalreporter.write_line(f"| {name} | {value} | `{test}` |")
 

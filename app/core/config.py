@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         description="Ask the server before each use of a connection, at three round trips; "
         "without it a closed connection is noticed for free (docs/adr/0004).",
     )
+    DB_PGBOUNCER: bool = Field(
+        default=False,
+        description="Work behind PgBouncer in transaction mode: nothing stays prepared, and the "
+        "timeouts of PostgreSQL are its role's (ALTER ROLE ... SET statement_timeout = '3s').",
+    )
     DB_CONNECT_TIMEOUT_SECONDS: float = Field(
         2, gt=0, le=60, description="How long opening a connection may take."
     )

@@ -52,20 +52,22 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
 
 def _connect_args() -> dict[str, Any]:
     """Every wait has an end, here and on the server: a request must never hang."""
-    return {
+    here = {
         "async_creator_fn": connect,
         "timeout": settings.DB_CONNECT_TIMEOUT_SECONDS,
         "command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,
-        "server_settings": {
-            "application_name": APPLICATION_NAME,
-            "timezone": "UTC",
-            "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
-            "lock_timeout": _milliseconds(settings.DB_LOCK_TIMEOUT_SECONDS),
-            "idle_in_transaction_session_timeout": _milliseconds(
-                settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
-            ),
-        },
     }
+    on_the_server = {"application_name": APPLICATION_NAME, "timezone": "UTC"}
+    if settings.DB_PGBOUNCER:  # it refuses other settings, and the next statement is elsewhere
+        uncached = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        return {**here, **uncached, "server_settings": on_the_server}
+    idle = settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
+    timeouts = {
+        "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
+        "lock_timeout": _milliseconds(settings.DB_LOCK_TIMEOUT_SECONDS),
+        "idle_in_transaction_session_timeout": _milliseconds(idle),
+    }
+    return {**here, "server_settings": {**on_the_server, **timeouts}}
 
 
 def _milliseconds(seconds: float) -> str:

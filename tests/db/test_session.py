@@ -195,3 +195,19 @@ async def test_who_gives_up_waiting_takes_no_turn(spare: AsyncEngine) -> None:
     await wait()
 
     assert [type(each).__name__ for each in ended] == ["CancelledError"] * 2 + ["NoneType"]
+
+
+async def test_pgbouncer_gets_nothing_that_it_refuses(
+    monkeypatch: pytest.MonkeyPatch, alice: User
+) -> None:
+    """In transaction mode each statement may meet another server, which knows no prepared one."""
+    monkeypatch.setattr(settings, "DB_PGBOUNCER", True)
+    made = make_engine(asyncpg_url(), pool_size=1)
+    async with made.connect() as connection:
+        for _ in range(2):
+            await connection.execute(select(User).where(User.id == alice.id))
+        prepared = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+        timeout = await connection.scalar(text("SHOW statement_timeout"))
+    await made.dispose()
+
+    assert (prepared, timeout) == (0, "0")

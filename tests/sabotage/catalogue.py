@@ -70,8 +70,8 @@ SABOTAGES = (
     Sabotage(
         "do not wait for the disk",
         "app/db/session.py",
-        '"timezone": "UTC",',
-        '"timezone": "UTC", "synchronous_commit": "off",',
+        '"timezone": "UTC"}',
+        '"timezone": "UTC", "synchronous_commit": "off"}',
         FAULTS + "test_durability.py::test_commits_wait_for_the_disk",
     ),
     Sabotage(
