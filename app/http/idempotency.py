@@ -59,6 +59,8 @@ async def get_db_once(
 ) -> AsyncSession:
     """The session of `get_db`; with a key, one whose transaction happens once."""
     if key is not None:
+        if not isinstance(request.scope["route"], Route):
+            raise RuntimeError("nobody would keep the answer: make routers with resource()")
         secret = key.encode()
         claim = Claim(_digest(secret, request), _fingerprint(secret, request))
         request.state.keep = lambda response: keep_answer(db, claim, _seal(secret, response))

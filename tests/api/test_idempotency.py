@@ -4,15 +4,17 @@ import asyncio
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
 from app.db.models import AccessToken, IdempotencyKey, Post, User
 from app.db.session import engine, transaction
+from app.http.deps import Db
 from app.services import idempotency
 from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
-from tests.pitfalls.sandbox import until_backends
+from tests.pitfalls.sandbox import in_process, until_backends
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 POST = {"title": "Hello", "content": "World"}
@@ -233,3 +235,14 @@ async def test_deactivated_user_gets_no_answer_again(client: httpx2.AsyncClient)
     )
 
     assert again.status_code == 401
+
+
+async def test_route_that_would_not_keep_its_answer_takes_no_key() -> None:
+    service = FastAPI()
+
+    @service.post("/")
+    async def write(db: Db) -> None: ...
+
+    async with in_process(service) as client:
+        with pytest.raises(RuntimeError, match="resource"):
+            await client.post("/", headers=KEY)
