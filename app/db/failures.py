@@ -18,6 +18,9 @@ from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
 
 # A session wraps them all in DBAPIError; reads.py meets them as they are.
 _RAW = (*DRIVER_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
+_Broken = (
+    AsyncAdapt_asyncpg_dbapi.InternalClientError
+)  # asyncpg's confusion when a server is killed
 # What the exception handlers catch; `classify` says None for those that are defects.
 DATABASE_ERRORS = (SQLAlchemyError, OSError, *_RAW)
 
@@ -77,7 +80,7 @@ def will_pass(error: BaseException) -> bool:
 
 def _has_lost_connection(error: Exception) -> bool:
     if isinstance(error, DBAPIError):
-        return error.connection_invalidated
+        return error.connection_invalidated or isinstance(error.orig, _Broken)
     if (state := sqlstate(error)) is not None:
         return state.startswith(("08", "57P"))
     return not isinstance(error, ValueError)  # asyncpg's DataError: a wrong argument

@@ -4,13 +4,14 @@ import socket
 import pytest
 from asyncpg import exceptions as pg
 from sqlalchemy import text
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.errors import AppError, Conflict, Invalid, Stale, Unavailable
-from app.db.failures import classify, explain
+from app.db.failures import classify, explain, will_pass
 from app.db.models import Post, User
 from app.db.session import make_engine
 from app.db.url import asyncpg_url
@@ -72,6 +73,15 @@ def test_lost_connection_is_unavailable_whatever_the_driver_calls_it() -> None:
     error = DBAPIError("select", {}, Exception("no state"), connection_invalidated=True)
 
     assert type(classify(error)) is Unavailable
+
+
+def test_connection_that_breaks_while_it_is_opened_is_unavailable() -> None:
+    """Seen once in 30 kills: no SQLSTATE, and no connection yet that could be invalidated."""
+    confused = AsyncAdapt_asyncpg_dbapi.InternalClientError("cannot switch to state 12")
+    error = DBAPIError(None, None, confused)
+
+    assert type(classify(error)) is Unavailable
+    assert will_pass(error)
 
 
 def test_defect_of_the_program_is_none_of_them() -> None:

@@ -10,7 +10,7 @@ from tests.faults.database import Database
 from tests.faults.proxy import Proxy
 from tests.faults.service import Service, run_service
 from tests.faults.wire import JSON, Answer, Wire
-from tests.faults.writers import WRITERS, add_writers, signed_in
+from tests.faults.writers import add_writers, signed_in
 
 API = "/api/v1"
 MANY = 50
@@ -120,13 +120,13 @@ async def test_write_takes_no_needless_round_trip(name: str, scene: Scene) -> No
 
 
 async def test_key_adds_three_round_trips(scene: Scene) -> None:
-    """Its lock, a look for a kept answer, and the answer that is kept."""
+    """Its lock, a look for a kept answer, and the answer that is kept; a hundredth also sweeps."""
     counts = []
-    for number in range(2):
+    for number in range(4):
         key = {"Idempotency-Key": f"a-random-key-number-{number}"}
-        with closing(scene.service.wire(signed_in(WRITERS[0]) | key)) as wire:
+        with closing(scene.service.wire(signed_in("counter") | key)) as wire:
             before = scene.proxy.round_trips
             await _create(wire, scene)
             counts.append(scene.proxy.round_trips - before)
 
-    assert counts[-1] == WRITES["create_post"][1] + 3
+    assert min(counts) == WRITES["create_post"][1] + 3
