@@ -68,4 +68,7 @@ async def _fetch(sql: str, arguments: list[object]) -> list[Any]:
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
         raise
     finally:
-        connection.close()
+        if engine.sync_engine.pool.overflow() > 0:  # type: ignore[attr-defined] # a queue's
+            await greenlet_spawn(connection.close)  # it may say goodbye to the server
+        else:
+            connection.close()

@@ -1,0 +1,225 @@
+"""Reads past the session in trouble: the errors of a session, and no connection left behind."""
+
+import asyncio
+import gc
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.core.config import settings
+from app.core.errors import Unavailable
+from app.db.failures import DATABASE_ERRORS, classify, will_pass
+from app.db.models import Post
+from app.db.session import make_engine
+from app.db.url import asyncpg_url
+from app.services.posts import get_post
+from tests.pitfalls.sandbox import checked_out, until_backends
+
+Ask = Callable[[AsyncEngine], Coroutine[None, None, object]]
+Spares = Callable[..., AsyncEngine]
+
+A_POST = """
+WITH author AS (
+    INSERT INTO users (username, email, hashed_password) VALUES ('a', 'a@b', '') RETURNING id
+)
+INSERT INTO posts (title, content, author_id) SELECT 'x', 'x', id FROM author
+"""
+WAITS = "wait_event_type = 'Lock'"
+
+
+@pytest.fixture
+async def others(clone: Callable[[], str]) -> AsyncEngine:
+    """Somebody else's connections to a database with a post 1."""
+    made = create_async_engine(asyncpg_url(clone()), poolclass=NullPool)
+    async with made.begin() as connection:
+        await connection.execute(text(A_POST))
+    return made
+
+
+@pytest.fixture
+async def spares(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Spares]:
+    """`spares()`: from here on reads go to that database, by an engine of one connection."""
+    all_made = []
+
+    def make(**options: Any) -> AsyncEngine:  # noqa: ANN401 - make_engine's
+        url = others.url.set(port=options.pop("port", others.url.port))
+        made = make_engine(url, **({"pool_size": 1} | options))
+        monkeypatch.setattr("app.db.reads.engine", made)
+        all_made.append(made)
+        return made
+
+    yield make
+    for made in all_made:
+        await made.dispose()
+
+
+@asynccontextmanager
+async def _locked(others: AsyncEngine) -> AsyncIterator[None]:
+    async with others.begin() as connection:
+        await connection.execute(text("LOCK TABLE posts"))
+        yield
+
+
+@pytest.mark.parametrize(
+    "ddl",
+    [
+        "ALTER TABLE users ALTER username TYPE varchar(60)",
+        "ALTER TABLE posts ADD note text NOT NULL DEFAULT ''",
+        "ALTER TABLE posts ALTER version TYPE numeric, ALTER created_at TYPE timestamptz(3)",
+        "ALTER TABLE posts ALTER title TYPE text, DROP CONSTRAINT ck_posts_title",
+    ],
+)
+async def test_warm_connection_survives_a_migration(
+    ddl: str, spares: Spares, others: AsyncEngine
+) -> None:
+    spare = spares()
+    before = [await get_post(1) for _ in range(7)]  # the sixth time on, the plan is kept
+    async with others.begin() as connection:
+        await connection.execute(text(ddl))
+
+    after = [await get_post(1) for _ in range(7)]
+
+    assert [post.author for post in after] == [post.author for post in before]
+    assert [post.version for post in after] == [1] * 7
+    assert checked_out(spare) == 0
+
+
+async def test_cancelled_read_gives_its_connection_back(
+    spares: Spares, others: AsyncEngine
+) -> None:
+    spare = spares()
+    async with _locked(others):
+        reading = asyncio.create_task(get_post(1))
+        await until_backends(others, WAITS, are=1)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert checked_out(spare) == 0
+
+    assert (await get_post(1)).id == 1
+
+
+async def test_read_can_be_cancelled_at_any_step(
+    spares: Spares, others: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    spare = spares()
+    for steps in range(60):
+        reading = asyncio.create_task(get_post(1))
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+        assert checked_out(spare) == 0
+
+    assert (await get_post(1)).id == 1
+    await until_backends(others, "application_name LIKE 'plumbline%'", are=1)
+    gc.collect()
+    assert caplog.text == ""
+
+
+async def test_overflow_connection_is_closed_after_its_read(
+    spares: Spares, others: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    spare = spares(max_overflow=3)
+
+    await asyncio.gather(*(get_post(1) for _ in range(20)))
+
+    assert checked_out(spare) == 0
+    await until_backends(others, "application_name LIKE 'plumbline%'", are=1)
+    assert caplog.text == ""
+
+
+async def _by_read(_spare: AsyncEngine) -> object:
+    return await get_post(1)
+
+
+async def _by_session(spare: AsyncEngine) -> object:
+    async with AsyncSession(spare) as db:
+        return await db.get(Post, 1)
+
+
+either = pytest.mark.parametrize("ask", [_by_read, _by_session])
+
+
+async def _meaning(asking: Awaitable[object]) -> tuple[type, bool]:
+    """What the caller gets, and whether to try again at once."""
+    with pytest.raises(DATABASE_ERRORS) as caught:
+        await asking
+    return type(classify(caught.value)), will_pass(caught.value)
+
+
+@either
+async def test_killed_connection_is_worth_another_try(
+    ask: Ask, spares: Spares, others: AsyncEngine
+) -> None:
+    spare = spares()
+    kill = f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE {WAITS}"
+    async with _locked(others):
+        asking = asyncio.create_task(ask(spare))
+        await until_backends(others, WAITS, are=1)
+        async with others.connect() as connection:
+            await connection.execute(text(f"{kill} AND datname = current_database()"))
+        assert await _meaning(asking) == (Unavailable, True)
+
+    assert await ask(spare)
+    assert checked_out(spare) == 0
+
+
+@either
+@pytest.mark.parametrize("limit", ["STATEMENT", "LOCK", "COMMAND"])
+async def test_who_has_waited_too_long_does_not_wait_again(
+    limit: str, ask: Ask, spares: Spares, others: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, f"DB_{limit}_TIMEOUT_SECONDS", 0.2)
+    spare = spares()
+    async with _locked(others):
+        assert await _meaning(ask(spare)) == (Unavailable, False)
+
+    assert await ask(spare)
+    assert checked_out(spare) == 0
+
+
+@either
+async def test_refused_connection_is_unavailable(ask: Ask, spares: Spares) -> None:
+    spare = spares(port=1)
+
+    assert await _meaning(ask(spare)) == (Unavailable, False)
+    assert checked_out(spare) == 0
+
+
+@either
+async def test_exhausted_pool_is_unavailable(ask: Ask, spares: Spares) -> None:
+    spare = spares(pool_timeout=0.05)
+
+    async with spare.connect():
+        assert await _meaning(ask(spare)) == (Unavailable, False)
+
+    assert await ask(spare)
+
+
+async def test_reads_leave_nothing_prepared_for_pgbouncer(spares: Spares) -> None:
+    """In its transaction mode the next transaction may find itself on another connection."""
+    spare = spares()
+    off = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+    event.listen(spare.sync_engine, "do_connect", lambda *context: context[-1].update(off))
+
+    read = [await get_post(1) for _ in range(7)]
+
+    async with spare.connect() as connection:
+        prepared = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+    assert (prepared, len(read)) == (0, 7)
+
+
+async def test_debug_logs_the_statement(spares: Spares, caplog: pytest.LogCaptureFixture) -> None:
+    spares(echo=True)
+
+    await get_post(1)
+
+    assert "WHERE posts.id = $1" in caplog.text
+    assert "[1]" in caplog.text
