@@ -26,6 +26,7 @@ from app.core.errors import OutcomeUnknown
 from app.db.connection import APPLICATION_NAME, connect
 from app.db.failures import READ_ONLY, find_unanswered
 from app.db.outcome import find_outcome
+from app.db.pool import FairPool
 from app.db.url import asyncpg_url
 
 log = structlog.stdlib.get_logger(__name__)
@@ -36,6 +37,7 @@ UNANSWERED = Counter("db_commits_unanswered_total", "COMMITs without an answer",
 def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - create_engine's
     """An engine with the settings' pool and timeouts; `options` of create_engine go on top."""
     pool = {
+        "poolclass": FairPool,
         "echo": settings.DEBUG,
         "pool_size": settings.DB_POOL_SIZE,
         "max_overflow": settings.DB_MAX_OVERFLOW,

@@ -181,6 +181,28 @@ async def test_change_reads_back_without_another_statement(alice: User) -> None:
     assert len(statements) == 1
 
 
+async def test_nobody_is_overtaken_who_waits_for_a_connection(spare: AsyncEngine) -> None:
+    """The newcomer asks while the connection is being put back."""
+    order: list[str] = []
+    newcomers: list[asyncio.Task[None]] = []
+
+    async def use(who: str) -> None:
+        async with spare.connect():
+            order.append(who)
+
+    def come(*_: object) -> None:
+        newcomers.append(asyncio.create_task(use("newcomer")))
+
+    async with spare.connect():
+        first = asyncio.create_task(use("first in line"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        event.listen(spare.sync_engine, "checkin", come, once=True)
+    await asyncio.gather(first, *newcomers)
+
+    assert order == ["first in line", "newcomer"]
+
+
 async def test_who_gives_up_waiting_takes_no_turn(spare: AsyncEngine) -> None:
     async def wait() -> None:
         async with spare.connect():

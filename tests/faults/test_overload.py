@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from app.db import readiness
 from app.db.session import side_engine
-from tests.faults.conftest import NewService
+from tests.faults.conftest import NewDatabase, NewService
 from tests.faults.database import Database
 from tests.faults.service import Service
 from tests.faults.visits import is_honest, read, write
@@ -24,7 +24,12 @@ from tests.faults.writers import WRITERS, signed_in
 from tests.torture import Amount, Figure
 
 PLACES = 4
-CONNECTIONS = 400  # of the load: more than the service works on at once
+CONNECTIONS = 200  # of the load: more than the service works on at once
+SLOW_WRITES = """
+    CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
+    CREATE TRIGGER slow BEFORE INSERT ON posts FOR EACH ROW EXECUTE FUNCTION take_time();
+"""
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
 
@@ -93,15 +98,17 @@ async def test_slow_client_takes_no_place(database: Database, new_service: NewSe
 
 @pytest.mark.timeout(180)
 async def test_goodput_holds_under_five_times_the_load(
-    database: Database, new_service: NewService, amount: Amount, figure: Figure
+    new_database: NewDatabase, new_service: NewService, amount: Amount, figure: Figure
 ) -> None:
     """Open loop: requests come when they come, not when the last one is answered.
 
-    Client, service and PostgreSQL share the machine, so the small run of `make check` has a wide
-    margin.
+    A write takes time, not work: client, service and PostgreSQL on one machine would take work from
+    each other. The small run has a wide margin.
     """
-    seconds, factors, margin = amount(2, 5), ([5], [1, 2, 3, 4, 5]), amount(25, 80)
-    service = await new_service(database.url())
+    seconds, factors, margin = amount(2, 5), ([5], [1, 2, 3, 4, 5]), amount(50, 80)
+    database = await new_database()
+    database.query(SLOW_WRITES)
+    service = await new_service(database.url(), DB_POOL_SIZE="4", MAX_RUNNING_REQUESTS="64")
     with ExitStack() as stack:
         wires = [
             stack.enter_context(closing(service.wire(signed_in(WRITERS[number % len(WRITERS)]))))

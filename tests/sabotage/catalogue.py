@@ -186,6 +186,13 @@ SABOTAGES = (
         FAULTS + "test_outages.py",
     ),
     Sabotage(
+        "let newcomers overtake who waits for a connection",
+        "app/db/session.py",
+        '        "poolclass": FairPool,\n',
+        "",
+        "tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
+    ),
+    Sabotage(
         "let everybody in",
         "app/http/admission.py",
         "return self.running >= self.max_running and",
