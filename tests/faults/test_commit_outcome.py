@@ -86,16 +86,14 @@ async def test_cut_commits_are_told_as_they_ended(
     outcomes = await _outcomes(service) - before
     wrong = verdict.lost + verdict.stored_twice + verdict.stored_though_refused
     figure(f"wrong answers to {cuts} COMMITs that were cut", wrong)
-    figure(f"outcomes found, of {cuts}", sum(outcomes.values()) - outcomes["unknown"])
+    figure(
+        f"outcomes not found, of {outcomes.total()} COMMITs without an answer", outcomes["unknown"]
+    )
     assert verdict == Verdict()
-    assert outcomes["committed"] == done[Fate.CUT_AFTER]
+    assert outcomes["committed"] >= done[Fate.CUT_AFTER]  # more: a slow disk is an answer too late
     assert outcomes["rolled back"] == done[Fate.CUT_BEFORE]
     assert ledger.unknown == set()
     assert len(ledger.failed) < cuts / 20  # what was rolled back ran again, but not for ever
-
-
-def _wrong(verdict: Verdict) -> int:
-    return verdict.lost + verdict.stored_twice + verdict.stored_though_refused
 
 
 async def _outcomes(service: Service) -> Counter[str]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from time import perf_counter
 
 import psycopg
 import pytest
@@ -25,6 +26,7 @@ from tests.postgres import ROOT
 from tests.torture import Amount, Figure
 
 CLIENTS = 40
+STOP_DELAY_SECONDS = 1
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 STARTED = "Application startup complete"
 
@@ -132,7 +134,7 @@ async def test_stopping_service_is_not_ready_and_finishes_what_runs(
     database: Database, new_service: NewService
 ) -> None:
     """A write waits for a lock when SIGTERM comes; new connections are still answered."""
-    service = await new_service(database.url(), STOP_DELAY_SECONDS="1")
+    service = await new_service(database.url(), STOP_DELAY_SECONDS=str(STOP_DELAY_SECONDS))
     with (
         closing(service.wire(signed_in(WRITERS[0]))) as wire,
         psycopg.connect(database.url()) as lock,
@@ -142,14 +144,25 @@ async def test_stopping_service_is_not_ready_and_finishes_what_runs(
         await until(lambda: database.query(WAITING))
         service.process.send_signal(signal.SIGTERM)
         unready = await _until_not_ready(service)
+        later = await _probe_for(service, STOP_DELAY_SECONDS / 2)
         lock.rollback()
         answer = await writing
     code = await asyncio.to_thread(service.process.wait)
 
+    assert later == {503}  # and so long new connections are accepted
     assert "stopping" in unready.json()["detail"]
     assert unready.headers["connection"] == "close"
     assert (answer.status, answer.headers["connection"]) == (201, "close")
     assert code == 0
+
+
+async def _probe_for(service: Service, seconds: float) -> set[int]:
+    """What new connections are answered."""
+    started, answers = perf_counter(), set[int]()
+    while perf_counter() - started < seconds:
+        with closing(service.wire()) as probe:
+            answers.add((await probe.get("/readyz")).status)
+    return answers
 
 
 async def _until_not_ready(service: Service) -> Answer:
