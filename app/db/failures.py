@@ -18,9 +18,8 @@ from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
 
 # A session wraps them all in DBAPIError; reads.py meets them as they are.
 _RAW = (*DRIVER_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
-_Broken = (
-    AsyncAdapt_asyncpg_dbapi.InternalClientError
-)  # asyncpg's confusion when a server is killed
+# asyncpg's confusion when the server is killed while it connects
+_Broken = AsyncAdapt_asyncpg_dbapi.InternalClientError
 # What the exception handlers catch; `classify` says None for those that are defects.
 DATABASE_ERRORS = (SQLAlchemyError, OSError, *_RAW)
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
 
-import structlog
 from prometheus_client import Counter
 from sqlalchemy import URL, event
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
@@ -28,8 +27,6 @@ from app.db.failures import READ_ONLY, find_unanswered
 from app.db.outcome import find_outcome
 from app.db.pool import FairPool
 from app.db.url import asyncpg_url
-
-log = structlog.stdlib.get_logger(__name__)
 
 UNANSWERED = Counter("db_commits_unanswered_total", "COMMITs without an answer", ["outcome"])
 

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 
+from app.db.embedded import DATABASE, PASSWORD
+
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 ENDS_ROUND_TRIP = {"Q", "S", "H"}  # Query, Sync, Flush: now the client waits for the answer
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of 0 seconds: close with RST
@@ -64,6 +66,10 @@ class Proxy:
         self.flowing.set()
         self._listener: asyncio.Server | None = None
         self._links: dict[_Link, asyncio.Task[None]] = {}
+
+    def url(self) -> str:
+        """The server's, by way of this proxy."""
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{DATABASE}"
 
     async def accept(self) -> None:
         if self._listener is None:

@@ -35,8 +35,9 @@ async def _proxied(
 ) -> AsyncIterator[tuple[Proxy, Service]]:
     proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("proxied") / "log"
     await proxy.accept()
-    url = _database.url().replace(f":{_database.port}/", f":{proxy.port}/")
-    async with run_service(url, free_port(), log, DB_COMMAND_TIMEOUT_SECONDS="0.5") as service:
+    async with run_service(
+        proxy.url(), free_port(), log, DB_COMMAND_TIMEOUT_SECONDS="0.5"
+    ) as service:
         yield proxy, service
     await proxy.close()
 

@@ -45,7 +45,7 @@ async def test_as_many_rows_as_requests(
 ) -> None:
     requests, kills = amount(1000, 10_000), amount(3, 30)
     proxy = await new_proxy(database)
-    service = await new_service(database.url().replace(f":{database.port}/", f":{proxy.port}/"))
+    service = await new_service(proxy.url())
     proxy.choose, log = _cut_some(rng), Log()
 
     async with asyncio.TaskGroup() as group:

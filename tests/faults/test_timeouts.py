@@ -54,9 +54,8 @@ async def network(_network: Proxy) -> AsyncIterator[Proxy]:
 async def _hasty(
     _network: Proxy, tmp_path_factory: pytest.TempPathFactory, free_port: FreePort
 ) -> AsyncIterator[Service]:
-    url = f"postgresql://postgres:postgres@127.0.0.1:{_network.port}/app"
     log = tmp_path_factory.mktemp("hasty") / "log"
-    async with run_service(url, free_port(), log, **SHORT) as service:
+    async with run_service(_network.url(), free_port(), log, **SHORT) as service:
         yield service
 
 
