@@ -44,6 +44,7 @@ def create_app() -> FastAPI:
         description="Users and their posts. Every error is a problem document (RFC 9457).",
         lifespan=lifespan,
         redoc_url=None,
+        telemetry={"metrics": False, "logs": False},  # Envelope counts and logs; traces are left
         redirect_slashes=False,  # a redirect would name the host and scheme that the caller claims
     )
     for module in (posts, users, auth, audit, health):

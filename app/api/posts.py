@@ -1,6 +1,5 @@
 """Posts: `/posts`."""
 
-from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query, Request, Response, status
@@ -16,14 +15,14 @@ from app.core.errors import (
 from app.core.text import OneLine, PlainText
 from app.db.models.post import CONTENT_MAX_LENGTH
 from app.http.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
-from app.http.conditions import IfMatch, IfNoneMatch, OptionalIfMatch, etag, not_modified
+from app.http.conditions import UNLESS_KNOWN, IfMatch, OptionalIfMatch, etag
 from app.http.deps import CurrentUser, Db
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
 from app.http.schemas import MAX_ID, Payload, PostId, View
 from app.services import posts
-from app.services.posts import PostWithAuthor
+from app.services.posts import PostRead
 
 router = resource("posts")
 
@@ -43,21 +42,6 @@ class PostUpdate(Payload):
     content: Content = Field(default_factory=str)
 
 
-class AuthorRead(View):
-    id: int
-    username: str
-
-
-class PostRead(View):
-    id: int
-    title: str
-    content: str
-    author: AuthorRead
-    version: int
-    created_at: datetime
-    updated_at: datetime | None
-
-
 class PostPage(View):
     """`next_cursor` asks for the next page; null on the last."""
 
@@ -72,7 +56,7 @@ async def list_posts(
     response: Response,
     limit: Limit = 20,
     author_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
-) -> Page[PostWithAuthor]:
+) -> Page[PostRead]:
     """Posts, newest first."""
     rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=author_id)
     return page(rows, limit, lambda post: post.id, request, response)
@@ -85,9 +69,7 @@ async def list_posts(
     responses=problems(Unauthenticated),
     **SIGNED_IN,
 )
-async def create_post(
-    db: Db, user: CurrentUser, body: PostCreate, response: Response
-) -> PostWithAuthor:
+async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> PostRead:
     """Write a post."""
     post = await posts.create_post(db, user, **body.model_dump())
     response.headers["Location"] = f"{router.prefix}/{post.id}"
@@ -98,16 +80,12 @@ async def create_post(
 @router.get(
     "/{post_id}",
     response_model=PostRead,
-    responses=problems(NotFound),
+    responses=problems(NotFound) | UNLESS_KNOWN,
     **ANONYMOUS,
 )
-async def get_post(
-    post_id: PostId, known: IfNoneMatch, response: Response
-) -> PostWithAuthor | Response:
+async def get_post(post_id: PostId, response: Response) -> PostRead:
     """One post."""
     post = await posts.get_post(post_id)
-    if post.version in known:
-        return not_modified(post.version)
     response.headers["ETag"] = etag(post.version)
     return post
 
@@ -125,7 +103,7 @@ async def update_post(
     versions: IfMatch,
     body: PostUpdate,
     response: Response,
-) -> PostWithAuthor:
+) -> PostRead:
     """Change your own post."""
     changes = body.model_dump(exclude_unset=True)
     post = await posts.update_post(db, post_id, user, versions, **changes)

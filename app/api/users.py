@@ -19,8 +19,8 @@ from app.http.routing import resource
 from app.http.schemas import Payload, UserId, View
 from app.services import posts, users
 from app.services.callers import Caller
-from app.services.posts import PostWithAuthor
-from app.services.users import Profile
+from app.services.posts import PostRead
+from app.services.users import ProfileRead
 
 router = resource("users")
 
@@ -84,14 +84,6 @@ class UserPage(View):
 
     items: list[UserRead]
     next_cursor: str | None
-
-
-class ProfileRead(View):
-    """What everybody may know of a user."""
-
-    id: int
-    username: str
-    created_at: datetime
 
 
 class Deleted(View):
@@ -175,7 +167,7 @@ async def change_password(db: Db, user: CurrentUser, body: PasswordUpdate) -> No
     responses=problems(NotFound),
     **ANONYMOUS,
 )
-async def get_user(user_id: UserId) -> Profile:
+async def get_user(user_id: UserId) -> ProfileRead:
     """A user's public profile."""
     return await users.get_profile(user_id)
 
@@ -204,7 +196,7 @@ async def list_user_posts(
     request: Request,
     response: Response,
     limit: Limit = 20,
-) -> Page[PostWithAuthor]:
+) -> Page[PostRead]:
     """A user's posts, newest first."""
     await users.get_profile(user_id)
     rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=user_id)

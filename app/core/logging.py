@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -40,17 +41,15 @@ def configure_logging() -> None:
         )
 
 
-class _Line(structlog.WriteLogger):
-    def __init__(self, name: str) -> None:
-        super().__init__(sys.stderr)
-        self.name = name
-
-
 def _write_directly() -> None:
     """Our own lines, without a detour by `logging`: a third of the cost, for each request."""
     structlog.configure(
-        processors=[*_shared_processors(), *_renderer()],
-        logger_factory=_Line,
+        processors=[
+            *_shared_processors(),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(orjson.dumps),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )

@@ -3,9 +3,17 @@
 import asyncio
 from typing import Any
 
+from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
-from sqlalchemy.util import await_only
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.util import await_only, greenlet_spawn
+from sqlalchemy.util.concurrency import in_greenlet
+
+
+def require_greenlet(*_: object) -> None:
+    """Listens to `do_connect`: without it the driver begins what nobody waits for, and warns."""
+    if not in_greenlet():
+        raise MissingGreenlet("opening a connection takes a greenlet")
 
 
 class FairPool(AsyncAdaptedQueuePool):
@@ -20,8 +28,23 @@ class FairPool(AsyncAdaptedQueuePool):
         super().__init__(*args, **options)
         self._turns = asyncio.Semaphore(self.size() + self._max_overflow)
 
+    async def borrow(self) -> PoolProxiedConnection:
+        """As `connect()`, without the greenlet that costs as much as a query.
+
+        Only what has to wait for the server takes one: to ask whether a connection still works, and
+        to open one.
+        """
+        if self._pre_ping:
+            return await greenlet_spawn(self.connect)
+        await self._take_turn()
+        try:
+            return self.connect()
+        except MissingGreenlet:  # none is open (`require_greenlet`); the turn has been given back
+            return await greenlet_spawn(self.connect)
+
     def _do_get(self) -> ConnectionPoolEntry:
-        await_only(self._take_turn())
+        if in_greenlet():  # otherwise `borrow` has waited
+            await_only(self._take_turn())
         try:
             return super()._do_get()
         except BaseException:

@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Select
 from sqlalchemy.util import greenlet_spawn
 
+from app.db.pool import FairPool
 from app.db.session import engine
 
 T = TypeVar("T")
@@ -58,7 +59,9 @@ class Read(Generic[T]):
 async def _fetch(sql: str, arguments: list[object]) -> list[Any]:
     if engine.echo:
         log.info("read", sql=sql, arguments=arguments)
-    connection = await greenlet_spawn(engine.sync_engine.raw_connection)
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, FairPool)
+    connection = await pool.borrow()
     try:
         driver: Any = connection.driver_connection
         return list(await driver.fetch(sql, *arguments))
@@ -68,7 +71,7 @@ async def _fetch(sql: str, arguments: list[object]) -> list[Any]:
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
         raise
     finally:
-        if engine.sync_engine.pool.overflow() > 0:  # type: ignore[attr-defined] # a queue's
+        if pool.overflow() > 0:
             await greenlet_spawn(connection.close)  # it may say goodbye to the server
         else:
             connection.close()

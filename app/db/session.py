@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from prometheus_client import Counter
 from sqlalchemy import URL, event
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
-from sqlalchemy.exc import DBAPIError, DisconnectionError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -25,7 +25,7 @@ from app.core.errors import OutcomeUnknown
 from app.db.connection import APPLICATION_NAME, connect
 from app.db.failures import READ_ONLY, find_unanswered
 from app.db.outcome import find_outcome
-from app.db.pool import FairPool
+from app.db.pool import FairPool, require_greenlet
 from app.db.url import asyncpg_url
 
 UNANSWERED = Counter("db_commits_unanswered_total", "COMMITs without an answer", ["outcome"])
@@ -44,6 +44,7 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
         "pool_use_lifo": True,
     }
     made = create_async_engine(url, connect_args=_connect_args(), **(pool | options))
+    event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", _refuse_closed)
     event.listen(made.sync_engine, "handle_error", _leave_demoted_primary)
     return made
@@ -85,6 +86,15 @@ def _leave_demoted_primary(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
+class _Session(AsyncSession):
+    async def __aexit__(self, *error: object) -> None:
+        """Without the task that SQLAlchemy makes to close in, where all is said to the server."""
+        if self.in_transaction():
+            await super().__aexit__(*error)
+        else:
+            self.sync_session.close()
+
+
 class _ReadSession(Session):
     """Each statement of it is a transaction of its own, so it must not write."""
 
@@ -100,7 +110,9 @@ side_engine = make_engine(asyncpg_url(), pool_size=1, isolation_level="AUTOCOMMI
 
 # close_resets_only=False: a session used after its request raises, instead of taking a connection
 # that nobody gives back.
-AsyncSessionFactory = async_sessionmaker(engine, expire_on_commit=False, close_resets_only=False)
+AsyncSessionFactory = async_sessionmaker(
+    engine, class_=_Session, expire_on_commit=False, close_resets_only=False
+)
 
 # AUTOCOMMIT: one round trip a statement instead of BEGIN, statement, ROLLBACK.
 ReadSessionFactory = async_sessionmaker(
@@ -120,10 +132,9 @@ async def transaction() -> AsyncIterator[AsyncSession]:
     error means that nothing was stored.
     """
     try:
-        async with AsyncSessionFactory.begin() as session:
+        async with AsyncSessionFactory() as session:
             yield session
-            if not session.is_active:  # begin() would roll back without a word, the answer be a 2xx
-                raise PendingRollbackError("an error of this session was swallowed")
+            await session.commit()
     except DBAPIError as error:
         unanswered = find_unanswered(error)
         if unanswered is None:

@@ -5,9 +5,10 @@ The ETag of a post is its version: strong, and the same for everybody who asks.
 
 import re
 from collections.abc import Container
-from typing import Annotated
+from http import HTTPStatus
+from typing import Annotated, Any
 
-from fastapi import Depends, Header, Response
+from fastapi import Depends, Header, Request, Response
 
 from app.core.errors import FieldError, Invalid, PreconditionRequired
 
@@ -53,17 +54,21 @@ async def _required_if_match(versions: OptionalIfMatch) -> Container[int]:
 IfMatch = Annotated[Container[int], Depends(_required_if_match)]
 
 
-async def _if_none_match(
-    if_none_match: Annotated[
-        str | None, Header(alias="If-None-Match", max_length=1000, examples=['"1"'])
-    ] = None,
-) -> Container[int]:
-    return () if if_none_match is None else _versions("If-None-Match", if_none_match, weak=True)
+# Among the `responses` of a route that answers with an ETag: its document names the header.
+UNLESS_KNOWN: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.NOT_MODIFIED: {"description": "If-None-Match names what would have been sent"}
+}
 
 
-# The versions that the caller has already.
-IfNoneMatch = Annotated[Container[int], Depends(_if_none_match)]
+def known_versions(request: Request) -> Container[int] | None:
+    """Those that the caller has already; Invalid for what is no list of ETags."""
+    header = request.headers.get("if-none-match")
+    return None if header is None else _versions("If-None-Match", header, weak=True)
 
 
-def not_modified(version: int) -> Response:
-    return Response(status_code=304, headers={"ETag": etag(version)})
+def unless_known(known: Container[int] | None, response: Response) -> Response:
+    """The response; 304 instead, if the caller has it already."""
+    tag = None if known is None else response.headers.get("etag")
+    if known is None or tag is None or int(tag.strip('"')) not in known:
+        return response
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": tag})

@@ -21,6 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import get_db
 from app.http.admission import BODY
+from app.http.conditions import known_versions, unless_known
 from app.services.idempotency import HEADER, Claim, claim_at_begin, keep_answer
 
 NONCE_BYTES = 12
@@ -73,16 +74,20 @@ async def get_db_once(
 
 
 class Route(APIRoute):
-    """Keeps the answer in the transaction of its effect, when the request has a key."""
+    """What each answer passes: it is kept in the transaction of its effect, if there is a key.
+
+    And it is not sent when the caller has it already.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_and_keep(request: Request) -> Response:
+            known = known_versions(request) if request.method == "GET" else None
             response = await handle(request)
             if (keep := getattr(request.state, "keep", None)) is not None:
                 await keep(response)
-            return response
+            return unless_known(known, response)
 
         return handle_and_keep
 

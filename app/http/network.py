@@ -46,11 +46,16 @@ def is_allowed_host(scope: Scope, headers: Headers) -> bool:
     """Whether Host is one of ALLOWED_HOSTS; a probe of `/livez` may know only an address."""
     if "*" in _hosts or not scope["path"].startswith("/api/"):
         return True
+    return _is_ours(headers.get("host", ""))
+
+
+@lru_cache(maxsize=1_000)
+def _is_ours(host: str) -> bool:
     try:
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        name = urlsplit(f"//{host}").hostname or ""
     except ValueError:  # "[": half an IPv6 address
         return False
-    return host in _hosts or f"*.{host.partition('.')[2]}" in _hosts
+    return name in _hosts or f"*.{name.partition('.')[2]}" in _hosts
 
 
 def _parse(text: str) -> Address | None:

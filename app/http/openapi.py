@@ -1,4 +1,4 @@
-"""Adds to the OpenAPI document what FastAPI cannot know: the problem documents."""
+"""Adds to the OpenAPI document what FastAPI cannot know: problem documents, If-None-Match."""
 
 from typing import Any
 
@@ -6,15 +6,35 @@ from fastapi import FastAPI
 
 from app.http.errors import Problem
 
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "examples": ['"1"']},
+}
+
 
 def describe(app: FastAPI) -> None:
-    """Put the schema Problem, to which all routes refer, into the document."""
+    """Put in the schema Problem, to which all routes refer, and the header of ETags."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
+        is_made = app.openapi_schema is not None
         document = original()
-        schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-        document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
+        if not is_made:
+            _add_problem(document)
+            _add_if_none_match(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the way that FastAPI documents
+
+
+def _add_problem(document: dict[str, Any]) -> None:
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
+
+
+def _add_if_none_match(document: dict[str, Any]) -> None:
+    for methods in document["paths"].values():
+        if "304" in methods.get("get", {}).get("responses", {}):
+            methods["get"].setdefault("parameters", []).append(IF_NONE_MATCH)

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
+from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request, Response
 
@@ -56,6 +57,6 @@ def page(
     if len(rows) <= limit:
         return Page(rows, None)
     cursor = write_cursor(key(rows[limit - 1]))
-    url = request.url.include_query_params(cursor=cursor)
-    response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+    query = urlencode({**request.query_params, "cursor": cursor})
+    response.headers["Link"] = f'<{request.scope["path"]}?{query}>; rel="next"'
     return Page(rows[:limit], cursor)

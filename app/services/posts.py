@@ -17,23 +17,27 @@ P = TypeVar("P")
 
 
 @dataclass(slots=True)
-class Author:
+class AuthorRead:
+    """Who wrote a post."""
+
     id: int
     username: str
 
 
 @dataclass(slots=True)
-class PostWithAuthor:
+class PostRead:
+    """A post as everybody may read it: rows become it, and the answer is made of it."""
+
     id: int
     title: str
     content: str
-    author: Author
+    author: AuthorRead
     version: int
     created_at: datetime
     updated_at: datetime | None
 
 
-def _post_with_author(  # noqa: PLR0913, PLR0917 - a row
+def _post(  # noqa: PLR0913, PLR0917 - a row
     post_id: int,
     title: str,
     content: str,
@@ -42,9 +46,9 @@ def _post_with_author(  # noqa: PLR0913, PLR0917 - a row
     updated_at: datetime | None,
     author_id: int,
     username: str,
-) -> PostWithAuthor:
-    author = Author(author_id, username)
-    return PostWithAuthor(post_id, title, content, author, version, created_at, updated_at)
+) -> PostRead:
+    author = AuthorRead(author_id, username)
+    return PostRead(post_id, title, content, author, version, created_at, updated_at)
 
 
 _POSTS = select(
@@ -62,30 +66,26 @@ _PAGE = (
     .order_by(Post.id.desc())
     .limit(bindparam("limit", type_=BigInteger))
 )
-_POST_BY_ID = Read(_POSTS.where(Post.id == bindparam("post_id")), _post_with_author)
-_NEWEST = Read(_PAGE, _post_with_author)
-_NEWEST_OF_AUTHOR = Read(_PAGE.where(Post.author_id == bindparam("author_id")), _post_with_author)
+_POST_BY_ID = Read(_POSTS.where(Post.id == bindparam("post_id")), _post)
+_NEWEST = Read(_PAGE, _post)
+_NEWEST_OF_AUTHOR = Read(_PAGE.where(Post.author_id == bindparam("author_id")), _post)
 
 _posts = cast("Table", Post.__table__)  # an INSERT into the model would be made anew each time
 _NEW_POST = insert(_posts).returning(_posts.c.id, _posts.c.version, _posts.c.created_at)
 
 
-async def create_post(
-    db: AsyncSession, author: Caller, *, title: str, content: str
-) -> PostWithAuthor:
+async def create_post(db: AsyncSession, author: Caller, *, title: str, content: str) -> PostRead:
     values = {"title": title, "content": content, "author_id": author.id}
     post_id, version, created_at = (await db.execute(_NEW_POST, values)).one()
-    by = Author(author.id, author.username)
-    return PostWithAuthor(post_id, title, content, by, version, created_at, None)
+    by = AuthorRead(author.id, author.username)
+    return PostRead(post_id, title, content, by, version, created_at, None)
 
 
-async def get_post(post_id: int) -> PostWithAuthor:
+async def get_post(post_id: int) -> PostRead:
     return _existing(await _POST_BY_ID.find(post_id=post_id))
 
 
-async def list_posts(
-    *, before_id: int, limit: int, author_id: int | None = None
-) -> list[PostWithAuthor]:
+async def list_posts(*, before_id: int, limit: int, author_id: int | None = None) -> list[PostRead]:
     """Newest first, `limit` at the most, of those with an id below `before_id`."""
     if author_id is None:
         return await _NEWEST.all(before_id=before_id, limit=limit)
@@ -94,14 +94,14 @@ async def list_posts(
 
 async def update_post(
     db: AsyncSession, post_id: int, user: Caller, versions: Container[int], **changes: str
-) -> PostWithAuthor:
+) -> PostRead:
     """Change a post of `user`, if its version is one of `versions`."""
     post = await _lock_post(db, post_id, versions, allowed_id=user.id)
     for name, value in changes.items():
         setattr(post, name, value)
     await db.flush()
-    by = Author(user.id, user.username)
-    return PostWithAuthor(
+    by = AuthorRead(user.id, user.username)
+    return PostRead(
         post.id, post.title, post.content, by, post.version, post.created_at, post.updated_at
     )
 

@@ -43,7 +43,7 @@ async def create_user(
 
 
 @dataclass(slots=True)
-class Profile:
+class ProfileRead:
     """What everybody may know of a user."""
 
     id: int
@@ -52,11 +52,12 @@ class Profile:
 
 
 _PROFILE = Read(
-    select(User.id, User.username, User.created_at).where(User.id == bindparam("user_id")), Profile
+    select(User.id, User.username, User.created_at).where(User.id == bindparam("user_id")),
+    ProfileRead,
 )
 
 
-async def get_profile(user_id: int) -> Profile:
+async def get_profile(user_id: int) -> ProfileRead:
     profile = await _PROFILE.find(user_id=user_id)
     if profile is None:
         raise NotFound("There is no user with this id.")

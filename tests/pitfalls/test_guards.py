@@ -95,10 +95,11 @@ Rule = Callable[[ast.AST], Iterator[ast.AST]]
 
 RULES: dict[Rule, tuple[Path, ...]] = {  # and where each does not hold
     _legacy_style: (MIGRATIONS,),
-    _blocking: (APP / "services" / "idempotency.py",),  # events are the sync session's
+    # Events are the sync session's, and so is closing without waiting.
+    _blocking: (APP / "services" / "idempotency.py", APP / "db" / "session.py"),
     _lax_factories: (),
     _left_open: (),
-    _ended_by_hand: (MIGRATIONS, APP / "db" / "migrate.py"),
+    _ended_by_hand: (MIGRATIONS, APP / "db" / "migrate.py", APP / "db" / "session.py"),
     _caught_in_a_dependency: (),
 }
 

@@ -63,8 +63,8 @@ SABOTAGES = (
     Sabotage(
         "go on after a failed flush",
         "app/db/session.py",
-        "if not session.is_active:",
-        "if False:",
+        "            await session.commit()\n",
+        "            if session.is_active:\n                await session.commit()\n",
         "tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
     ),
     Sabotage(
