@@ -124,9 +124,8 @@ ReadSessionFactory = async_sessionmaker(
 )
 
 
-@asynccontextmanager
-async def transaction() -> AsyncIterator[AsyncSession]:
-    """A session whose work is stored when the block ends, and undone when it raises.
+async def get_db() -> AsyncIterator[AsyncSession]:
+    """One request, one transaction: committed if the handler returned, rolled back if it raised.
 
     OutcomeUnknown when the connection was lost at COMMIT and PostgreSQL cannot be asked; any other
     error means that nothing was stored.
@@ -149,10 +148,8 @@ async def transaction() -> AsyncIterator[AsyncSession]:
             raise
 
 
-async def get_db() -> AsyncIterator[AsyncSession]:
-    """One request, one transaction: committed if the handler returned, rolled back if it raised."""
-    async with transaction() as session:
-        yield session
+# The same as a block: `async with transaction() as db`.
+transaction = asynccontextmanager(get_db)
 
 
 async def get_read_db() -> AsyncIterator[AsyncSession]:

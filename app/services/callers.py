@@ -11,8 +11,8 @@ from app.core.config import settings
 from app.core.errors import AppError, Unauthenticated
 from app.db.failures import DATABASE_ERRORS, explain
 from app.db.models import AccessToken, User
-from app.db.reads import Read
 from app.db.session import transaction
+from app.db.statements import Read
 
 log = structlog.stdlib.get_logger(__name__)
 

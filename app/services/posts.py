@@ -3,14 +3,14 @@
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import TypeVar
 
-from sqlalchemy import BigInteger, Table, bindparam, insert, select
+from sqlalchemy import BigInteger, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Forbidden, NotFound, Stale
 from app.db.models import Post, User
-from app.db.reads import Read
+from app.db.statements import Read, Write
 from app.services.callers import Caller
 
 P = TypeVar("P")
@@ -70,13 +70,15 @@ _POST_BY_ID = Read(_POSTS.where(Post.id == bindparam("post_id")), _post)
 _NEWEST = Read(_PAGE, _post)
 _NEWEST_OF_AUTHOR = Read(_PAGE.where(Post.author_id == bindparam("author_id")), _post)
 
-_posts = cast("Table", Post.__table__)  # an INSERT into the model would be made anew each time
-_NEW_POST = insert(_posts).returning(_posts.c.id, _posts.c.version, _posts.c.created_at)
+_NEW_POST = Write(
+    insert(Post).returning(Post.id, Post.version, Post.created_at), "title", "content", "author_id"
+)
 
 
 async def create_post(db: AsyncSession, author: Caller, *, title: str, content: str) -> PostRead:
-    values = {"title": title, "content": content, "author_id": author.id}
-    post_id, version, created_at = (await db.execute(_NEW_POST, values)).one()
+    post_id, version, created_at = await _NEW_POST.one(
+        db, title=title, content=content, author_id=author.id
+    )
     by = AuthorRead(author.id, author.username)
     return PostRead(post_id, title, content, by, version, created_at, None)
 

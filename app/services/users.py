@@ -11,7 +11,7 @@ from app.core.config import settings
 from app.core.errors import Conflict, Forbidden, NotFound
 from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, Post, User
-from app.db.reads import Read
+from app.db.statements import Read
 from app.services import audit, limits
 from app.services.callers import Caller
 

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.sql import SQL, Literal
-from sqlalchemy import Insert, insert
+from sqlalchemy import insert
 
 from app.core.security import token_digest
 from app.db.embedded import Server
@@ -15,7 +15,7 @@ from app.db.models import User
 from app.db.session import engine
 from app.services.posts import _NEW_POST
 from tests.conftest import administrator, clone_database
-from tests.db.test_read_equality import READS
+from tests.db.test_statement_equality import READS
 
 SMALL, LARGE = 1_000, 220_000
 AUTHORS = 1_000
@@ -39,17 +39,18 @@ INSERT INTO access_tokens (digest, user_id, label, expires_at)
 SELECT sha256(('number ' || n)::bytea), n, 'x', now() + interval '1 day'
 FROM generate_series(1, {rows}) AS n;
 """
-WRITES: dict[str, tuple[Insert, dict[str, object]]] = {
-    "post": (_NEW_POST, {"title": "New", "content": "Words.", "author_id": 500}),
+NEW_USER = {
+    "username": "zoë",
+    "email": "zoë@example.com",
+    "hashed_password": "",
+    "is_active": True,
+    "role": "user",
+}
+WRITES: dict[str, tuple[str, list[object]]] = {
+    "post": (_NEW_POST.sql, ["New", "Words.", 500]),
     "user": (
-        insert(User),
-        {
-            "username": "zoë",
-            "email": "zoë@example.com",
-            "hashed_password": "",
-            "is_active": True,
-            "role": "user",
-        },
+        str(insert(User).compile(dialect=engine.dialect, column_keys=list(NEW_USER))),
+        list(NEW_USER.values()),
     ),
 }
 
@@ -164,10 +165,9 @@ def test_one_row_is_found_by_index_at_any_size(
 
 @pytest.mark.parametrize("name", WRITES)
 def test_new_row_costs_the_same_at_any_size(name: str, plans: dict[int, Database]) -> None:
-    statement, values = WRITES[name]
-    sql = str(statement.compile(dialect=engine.dialect, column_keys=list(values)))
+    sql, values = WRITES[name]
     small, large = (
-        median(_pages(_explain(plans[rows], sql, *values.values())) for _ in range(5))
+        median(_pages(_explain(plans[rows], sql, *values)) for _ in range(5))
         for rows in (SMALL, LARGE)
     )
 

@@ -1,4 +1,4 @@
-"""Reads past the session in trouble: the errors of a session, and no connection left behind."""
+"""Statements past the session in trouble: its errors, and no connection left behind."""
 
 import asyncio
 import gc
@@ -15,10 +15,10 @@ from sqlalchemy.pool import NullPool
 from app.core.config import settings
 from app.core.errors import Unavailable
 from app.db.failures import DATABASE_ERRORS, classify, will_pass
-from app.db.models import Post
+from app.db.models import Post, User
 from app.db.session import make_engine
 from app.db.url import asyncpg_url
-from app.services.posts import get_post
+from app.services.posts import _NEW_POST, get_post
 from tests.pitfalls.sandbox import checked_out, until_backends
 
 Ask = Callable[[AsyncEngine], Coroutine[None, None, object]]
@@ -30,6 +30,7 @@ WITH author AS (
 )
 INSERT INTO posts (title, content, author_id) SELECT 'x', 'x', id FROM author
 """
+LOGGER = "app.db.statements"
 WAITS = "wait_event_type = 'Lock'"
 
 
@@ -50,7 +51,7 @@ async def spares(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     def make(**options: Any) -> AsyncEngine:  # noqa: ANN401 - make_engine's
         url = others.url.set(port=options.pop("port", others.url.port))
         made = make_engine(url, **({"pool_size": 1} | options))
-        monkeypatch.setattr("app.db.reads.engine", made)
+        monkeypatch.setattr("app.db.statements.engine", made)
         all_made.append(made)
         return made
 
@@ -145,7 +146,12 @@ async def _by_session(spare: AsyncEngine) -> object:
         return await db.get(Post, 1)
 
 
-either = pytest.mark.parametrize("ask", [_by_read, _by_session])
+async def _by_write(spare: AsyncEngine) -> object:
+    async with AsyncSession(spare) as db:
+        return await _NEW_POST.one(db, title="x", content="x", author_id=1)
+
+
+each = pytest.mark.parametrize("ask", [_by_read, _by_write, _by_session])
 
 
 async def _meaning(asking: Awaitable[object]) -> tuple[type, bool]:
@@ -155,7 +161,7 @@ async def _meaning(asking: Awaitable[object]) -> tuple[type, bool]:
     return type(classify(caught.value)), will_pass(caught.value)
 
 
-@either
+@each
 async def test_killed_connection_is_worth_another_try(
     ask: Ask, spares: Spares, others: AsyncEngine
 ) -> None:
@@ -172,7 +178,7 @@ async def test_killed_connection_is_worth_another_try(
     assert checked_out(spare) == 0
 
 
-@either
+@each
 @pytest.mark.parametrize("limit", ["STATEMENT", "LOCK", "COMMAND"])
 async def test_who_has_waited_too_long_does_not_wait_again(
     limit: str, ask: Ask, spares: Spares, others: AsyncEngine, monkeypatch: pytest.MonkeyPatch
@@ -186,7 +192,25 @@ async def test_who_has_waited_too_long_does_not_wait_again(
     assert checked_out(spare) == 0
 
 
-@either
+@pytest.mark.parametrize("ask", [_by_read, _by_write])
+async def test_connection_that_did_not_answer_is_not_used_again(
+    ask: Ask, spares: Spares, others: AsyncEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "DB_COMMAND_TIMEOUT_SECONDS", 0.2)
+    spare = spares()
+    silent = await _backend(spare)
+    async with _locked(others):
+        await _meaning(ask(spare))
+
+    assert await _backend(spare) != silent
+
+
+async def _backend(spare: AsyncEngine) -> object:
+    async with spare.connect() as connection:
+        return await connection.scalar(text("SELECT pg_backend_pid()"))
+
+
+@each
 async def test_refused_connection_is_unavailable(ask: Ask, spares: Spares) -> None:
     spare = spares(port=1)
 
@@ -194,7 +218,7 @@ async def test_refused_connection_is_unavailable(ask: Ask, spares: Spares) -> No
     assert checked_out(spare) == 0
 
 
-@either
+@each
 async def test_exhausted_pool_is_unavailable(ask: Ask, spares: Spares) -> None:
     spare = spares(pool_timeout=0.05)
 
@@ -217,10 +241,26 @@ async def test_reads_leave_nothing_prepared_for_pgbouncer(spares: Spares) -> Non
     assert (prepared, len(read)) == (0, 7)
 
 
-async def test_debug_logs_the_statement(spares: Spares, caplog: pytest.LogCaptureFixture) -> None:
-    spares(echo=True)
+@pytest.mark.parametrize(
+    ("ask", "sql", "arguments"),
+    [(_by_read, "WHERE posts.id = $1", "[1]"), (_by_write, "INSERT INTO posts", "['x', 'x', 1]")],
+)
+async def test_debug_logs_the_statement(
+    ask: Ask, sql: str, arguments: str, spares: Spares, caplog: pytest.LogCaptureFixture
+) -> None:
+    await ask(spares(echo=True))
 
-    await get_post(1)
+    statements = [line.getMessage() for line in caplog.records if line.name == LOGGER]
+    assert len(statements) == 1
+    assert sql in statements[0]
+    assert arguments in statements[0]
 
-    assert "WHERE posts.id = $1" in caplog.text
-    assert "[1]" in caplog.text
+
+async def test_write_comes_after_what_the_session_has_to_say(spares: Spares) -> None:
+    async with AsyncSession(spares()) as db:
+        author = User(username="b", email="b@c", hashed_password="")
+        db.add(author)
+        await _NEW_POST.one(db, title="x", content="x", author_id=2)  # the next user's number
+
+        assert author in db
+        assert not db.new

@@ -1,0 +1,129 @@
+"""Statements at the cost of the driver: SQLAlchemy writes the SQL once, asyncpg runs it.
+
+A session builds a statement, looks up what it compiled last time, and makes a result and objects
+that track their changes. What is asked all the time needs none of it: a `Read` borrows one of the
+engine's connections, a `Write` runs in the transaction of a session. Limits, timeouts and the
+meaning of errors (failures.py) are the same.
+"""
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, TypeVarTuple
+
+import asyncpg
+import structlog
+from sqlalchemy import Boolean, LargeBinary, Select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningInsert
+from sqlalchemy.util import greenlet_spawn
+
+from app.db.failures import sqlstate
+from app.db.pool import FairPool
+from app.db.session import engine
+
+T = TypeVar("T")
+Columns = TypeVarTuple("Columns")
+
+_CHECKED = (LargeBinary, Boolean)  # what SQLAlchemy would do to them, asyncpg does itself
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class _Statement:
+    def __init__(
+        self,
+        statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]],
+        names: tuple[str, ...] | None = None,
+    ) -> None:
+        dialect = engine.dialect
+        compiled = statement.compile(dialect=dialect, column_keys=names)
+        for column in statement.exported_columns:
+            if column.type.dialect_impl(dialect).result_processor(dialect, None):
+                raise TypeError(f"{column}: its type needs SQLAlchemy to read it; use a session")
+        for bind in compiled.binds.values():
+            is_changed = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            if is_changed and not isinstance(bind.type, _CHECKED):
+                raise TypeError(f"{bind.key}: its type needs SQLAlchemy to write it; use a session")
+        self.sql = str(compiled)
+        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
+        self._constants = {
+            name: bind.value for name, bind in compiled.binds.items() if not bind.required
+        }
+
+    def _arguments(self, values: dict[str, object]) -> list[object]:
+        if self._constants:
+            values = self._constants | values
+        return [values[name] for name in self._names]
+
+
+class Read(_Statement, Generic[T]):
+    """A SELECT whose rows `into` makes into what the caller gets; mypy knows that they fit.
+
+    Its parameters are `bindparam`s. Each run is one round trip and a transaction of its own. A plan
+    that a migration has made stale is made again by asyncpg, unseen.
+    """
+
+    def __init__(self, statement: Select[*Columns], into: Callable[[*Columns], T]) -> None:
+        super().__init__(statement)
+        self._into = into
+
+    async def all(self, **values: object) -> list[T]:
+        """All rows; `values` by the names of the parameters."""
+        into = self._into
+        return [into(*row) for row in await _fetch(self.sql, self._arguments(values))]
+
+    async def find(self, **values: object) -> T | None:
+        """The first row, or None."""
+        rows = await _fetch(self.sql, self._arguments(values))
+        return self._into(*rows[0]) if rows else None
+
+
+class Write(_Statement, Generic[*Columns]):
+    """An INSERT of the columns `names` that returns one row, in the transaction of a session."""
+
+    def __init__(self, statement: ReturningInsert[*Columns], *names: str) -> None:
+        super().__init__(statement, names)
+
+    async def one(self, db: AsyncSession, **values: object) -> tuple[*Columns]:
+        """What the new row got from the database; `values` by the names of the columns."""
+        row: Any = await db.run_sync(_execute, self.sql, self._arguments(values))
+        return tuple(row)
+
+
+def _execute(session: Session, sql: str, arguments: list[object]) -> object:
+    _echo(sql, arguments)
+    session.flush()  # what was said before goes first
+    connection = session.connection()
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(sql, arguments)
+    except BaseException as error:
+        if sqlstate(error) is None:  # not an answer of the server
+            connection.invalidate()
+        raise
+    return cursor.fetchone()
+
+
+async def _fetch(sql: str, arguments: list[object]) -> list[Any]:
+    _echo(sql, arguments)
+    pool = engine.sync_engine.pool
+    assert isinstance(pool, FairPool)
+    connection = await pool.borrow()
+    try:
+        driver: Any = connection.driver_connection
+        return list(await driver.fetch(sql, *arguments))
+    except asyncpg.PostgresError:
+        raise  # the connection is as good as before, or closed, which the pool sees
+    except BaseException:
+        connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
+        raise
+    finally:
+        if pool.overflow() > 0:
+            await greenlet_spawn(connection.close)  # it may say goodbye to the server
+        else:
+            connection.close()
+
+
+def _echo(sql: str, arguments: list[object]) -> None:
+    if engine.echo:
+        log.info("statement", sql=sql, arguments=arguments)
