@@ -1,0 +1,27 @@
+"""The assembly, as a process of its own."""
+
+from tests.core.test_production import SAFE
+from tests.processes import python
+
+COUNT = """
+import asyncio, gc
+from app.main import app, lifespan
+
+async def count():
+    async with lifespan(app):
+        frozen, left = gc.get_freeze_count(), len(gc.get_objects())
+    print(frozen, left)
+
+asyncio.run(count())
+"""
+
+
+def test_what_stays_is_not_looked_through_under_load() -> None:
+    """A full collection stops all requests for as long as it has objects to look at."""
+    process = python("-c", COUNT, **SAFE)
+    assert process.returncode == 0, process.stderr[-3000:]
+
+    frozen, left = map(int, process.stdout.split())
+
+    assert frozen > 100_000
+    assert left < frozen / 20
