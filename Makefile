@@ -41,7 +41,6 @@ migration: setup  ## Write the migration for changed models: make migration m="a
 
 bench: $(BENCH)/.installed  ## Measure against what others use: make bench, or make bench quick=1
 	@$(BENCH)/bin/python -m benchmarks.run $(if $(quick),--quick)
-	$(if $(quick),,@$(BENCH)/bin/python -m benchmarks.parts)
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/pool.py)
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/logins.py)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.equality import require_equal_answers
-from benchmarks.lineup import LINEUP, Contender
+from benchmarks.lineup import LINEUP, OURS, Contender
 from benchmarks.load import put_load
 from benchmarks.processes import Server, servers, worker, workers
 from benchmarks.protocol import count, tapped
@@ -33,7 +33,7 @@ class Plan:
     def steps(self) -> int:
         cpu = (len(self.cpu_works) * len(self.cpu_concurrency) + len(PAGES)) * self.cpu_rounds
         load = len(self.load_works) * len(self.load_seconds) * self.load_rounds
-        return len(LINEUP) * (len(COUNTED) + self.starts + cpu + load + 1)
+        return len(LINEUP) * (len(COUNTED) + self.starts + cpu + load + 1) + len(COUNTED)
 
 
 ALL = ("one", "list", "me", "create", "mix")
@@ -80,6 +80,17 @@ def cpu(url: str, plan: Plan, step: Step) -> tuple[dict[str, Any], dict[str, Any
                 took = asked[contender.name].ask(**command)
                 pages[contender.name][page].append(took["wall_seconds"] / took["requests"] * 1e6)
     return used, pages
+
+
+def parts(url: str, plan: Plan, step: Step) -> dict[str, dict[str, float]]:
+    """Where ours spends its microseconds: benchmarks/parts.py, for each work."""
+    found = {}
+    with worker(OURS, url) as asked:
+        for work in COUNTED:
+            step(f"parts: {work}")
+            command = {"parts": work, "seconds": plan.cpu_seconds, "rounds": plan.cpu_rounds}
+            found[work] = asked.ask(**command)
+    return found
 
 
 def starts(url: str, plan: Plan, step: Step) -> dict[str, list[float]]:

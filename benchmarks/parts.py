@@ -1,89 +1,118 @@
-"""What POST /posts is made of: the CPU time of each part, by itself, on one warm connection.
+"""Where the CPU time of our own requests goes: the same work, each time with one layer more.
 
-python -m benchmarks.parts
+benchmarks/measure.py asks for it, in the process of benchmarks/worker.py.
 """
 
 import asyncio
-import statistics
-import time
+import os
 from collections.abc import Awaitable, Callable
+from itertools import cycle
+from statistics import median
+from typing import Any
 
-from app.core.config import settings
-from app.db import migrate
-from app.db.drift import throw_away_postgres
-from app.db.url import asyncpg_url
+from app.core.security import token_digest
+from app.db.connection import Connection, connect
+from app.db.session import transaction
+from app.http.admission import BODY, Admission
+from app.http.errors import ATTEMPTS_LEFT
+from app.http.middleware import Envelope
+from app.services import callers, posts
+from benchmarks import asgi
+from benchmarks.data import USERS, token
+from benchmarks.lineup import NEWEST_ID
+from benchmarks.works import LIMIT
 
-ROUNDS, TIMES = 15, 300
-VALUES = {"title": "x", "content": "x", "author_id": 1}
-TOKEN = "plumb_bench"
+CONCURRENCY = 8
+POOL = 10
+NEW = {"title": "A title of thirty characters.", "content": "Some words. " * 17}
+ONE, NEWEST, CALLER, INSERT = (
+    each.sql
+    for each in (posts._POST_BY_ID, posts._NEWEST, callers._CALLER, posts._NEW_POST)  # noqa: SLF001 - the very statements
+)
+_numbers = cycle(range(1, USERS + 1))
+
+Work = Callable[[], Awaitable[object]]
 
 
-async def measure(url: str) -> None:
-    # The engine is made with the first import of what follows.
-    import asyncpg  # noqa: PLC0415
-    from sqlalchemy import text  # noqa: PLC0415
-
-    from app.core.security import token_digest  # noqa: PLC0415
-    from app.db.session import AsyncSessionFactory, close_connections, engine  # noqa: PLC0415
-    from app.services import callers, posts  # noqa: PLC0415
-
-    async with AsyncSessionFactory.begin() as db:
-        user = "INSERT INTO users (username, email, hashed_password) VALUES ('x', 'x@x', 'x')"
-        await db.execute(text(user))
-        token = (
-            "INSERT INTO access_tokens (digest, user_id, label, expires_at) "
-            "VALUES (:digest, 1, 'x', now() + interval '1 day')"
-        )
-        await db.execute(text(token), {"digest": token_digest(TOKEN)})
-    held = await asyncpg.connect(url)
-    new_post = posts._NEW_POST  # noqa: SLF001 - the very statement
-    sql = str(new_post.compile(dialect=engine.dialect, column_keys=list(VALUES)))
-
-    async def driver() -> None:
-        await held.execute("BEGIN")
-        await held.fetch(sql, "x", "x", 1)
-        await held.execute("COMMIT")
-
-    async def core() -> None:
-        async with engine.begin() as connection:
-            (await connection.execute(new_post, VALUES)).one()
-
-    async def session() -> None:
-        async with AsyncSessionFactory.begin() as db:
-            (await db.execute(new_post, VALUES)).one()
-
-    async def caller() -> None:
-        await callers.authenticate(TOKEN)
-
-    parts = {
-        "BEGIN, INSERT, COMMIT by asyncpg": driver,
-        "the same by a Core connection": core,
-        "the same by a Session, as we do it": session,
-        "who asks (a Read)": caller,
+async def measure(
+    app: Any,  # noqa: ANN401 - FastAPI, whose stack of middleware is its own business
+    calls: list[asgi.Call],
+    work: str,
+    seconds: float,
+    rounds: int,
+) -> dict[str, float]:
+    """Microseconds of CPU time a request up to and with each layer, the innermost first."""
+    url = os.environ["DATABASE_URL"]
+    held: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+    for _ in range(POOL):
+        held.put_nowait(await connect(url, command_timeout=5))
+    stack = app.middleware_stack
+    layers = {
+        "the driver of this benchmark": _app(_nothing),
+        "asyncpg and the event loop": _app(lambda: _by_driver(work, held)),
+        "SQLAlchemy's pool and session, rows": _app(lambda: _by_service(work)),
+        "FastAPI, Starlette, pydantic": _layer(stack, Admission).app,
+        "limits": _layer(stack, Admission),
+        "request id, headers, log line, metrics": _layer(stack, Envelope),
+        "FastAPI's outermost": app,
     }
-    for name, part in parts.items():
-        print(f"| {name} | {await cpu_microseconds(part):.0f} |")
-    await held.close()
-    await close_connections()
+    ready = [(scope | {BODY: body, ATTEMPTS_LEFT: 0}, body) for scope, body in calls]
+    taken: dict[str, list[float]] = {name: [] for name in layers}
+    for _ in range(rounds):
+        for name, layer in layers.items():
+            timing = await asgi.timed(layer, ready, seconds, CONCURRENCY)
+            taken[name].append(timing.cpu_seconds / timing.requests * 1e6)
+    while not held.empty():
+        await held.get_nowait().close()
+    return {name: median(values) for name, values in taken.items()}
 
 
-async def cpu_microseconds(part: Callable[[], Awaitable[None]]) -> float:
-    """The median of some rounds, after a warm-up."""
-    rounds = []
-    for _ in range(ROUNDS):
-        started = time.process_time()
-        for _ in range(TIMES):
-            await part()
-        rounds.append((time.process_time() - started) / TIMES * 1e6)
-    return statistics.median(rounds[1:])
+def _layer(stack: Any, kind: type) -> Any:  # noqa: ANN401 - middleware
+    while not isinstance(stack, kind):
+        stack = stack.app
+    return stack
 
 
-def main() -> None:
-    with throw_away_postgres() as server:
-        migrate.upgrade(server.url())
-        settings.DATABASE_URL = asyncpg_url(server.url()).render_as_string(hide_password=False)
-        print("| part of POST /posts | CPU microseconds |\n|---|---|")
-        asyncio.run(measure(server.url()))
+def _app(do: Work) -> asgi.App:
+    async def app(_scope: object, _receive: object, send: Any) -> None:  # noqa: ANN401 - ASGI
+        await do()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
 
 
-main()
+async def _nothing() -> None:
+    pass
+
+
+async def _by_driver(work: str, held: asyncio.LifoQueue[Connection]) -> None:
+    connection, number = await held.get(), next(_numbers)
+    match work:
+        case "one":
+            await connection.fetch(ONE, number)
+        case "list":
+            await connection.fetch(NEWEST, NEWEST_ID, LIMIT + 1)
+        case "me":
+            await connection.fetch(CALLER, token_digest(token(number)))
+        case "create":
+            await connection.fetch(CALLER, token_digest(token(number)))
+            await connection.execute("BEGIN;")
+            await connection.fetch(INSERT, *NEW.values(), number)
+            await connection.execute("COMMIT;")
+    held.put_nowait(connection)
+
+
+async def _by_service(work: str) -> None:
+    number = next(_numbers)
+    match work:
+        case "one":
+            await posts.get_post(number)
+        case "list":
+            await posts.list_posts(before_id=NEWEST_ID, limit=LIMIT + 1)
+        case "me":
+            await callers.authenticate(token(number))
+        case "create":
+            user = await callers.authenticate(token(number))
+            async with transaction() as db:
+                await posts.create_post(db, user, **NEW)

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.lineup import CEILING, LINEUP
 from benchmarks.load import TOOL
-from benchmarks.plots import draw
+from benchmarks.plots import draw, stack
 from benchmarks.works import PAGES, WORKS
 
 Measured = dict[str, Any]
@@ -15,6 +15,7 @@ NAMES = [contender.name for contender in LINEUP]
 MIDDLE = "32"  # connections of the plot
 PLOTS = {
     "cpu": "CPU time of a request, as a multiple of the hand-written one",
+    "parts": "Where the CPU time of our requests goes",
     "load": f"Requests a second over {MIDDLE} connections, one process on one core",
     "pages": "A page of 20 posts, of 1,000,000",
 }
@@ -25,6 +26,7 @@ def write(measured: Measured, folder: Path) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
         "cpu": _cpu(measured["cpu"]),
+        "parts": _parts(measured["parts"]),
         "load": _load(measured["load"]),
         "counts": _counts(measured["counts"]),
         "pages": _pages(measured["pages"]),
@@ -55,6 +57,8 @@ def _draw(measured: Measured, folder: Path) -> None:
         _panels(lambda name, work: _rate(measured["load"][name][work][MIDDLE]), measured["load"]),
         "{:,.0f}/s",
     )
+    shares = {WORKS[work]: _layers(found) for work, found in measured["parts"].items()}
+    stack(folder / "parts.svg", PLOTS["parts"], shares)
     deep = {
         title: {name: statistics.median(measured["pages"][name][page]) / 1e3 for name in NAMES}
         for page, title in PAGES.items()
@@ -94,6 +98,32 @@ def _cpu_ratio(measured: Measured, name: str, work: str, concurrency: str) -> fl
         statistics.median(measured[each][work][concurrency]) for each in (name, CEILING.name)
     )
     return float(values / ceiling)
+
+
+def _parts(measured: Measured) -> str:
+    works = {WORKS[work]: _layers(found) for work, found in measured.items()}
+    sums = {work: sum(layers.values()) for work, layers in works.items()}
+    rows = [
+        [
+            layer,
+            *(
+                f"{found[layer]:,.0f} ({found[layer] / sums[work]:.0%})"
+                for work, found in works.items()
+            ),
+        ]
+        for layer in next(iter(works.values()))
+    ]
+    rows.append(["all", *(f"{total:,.0f}" for total in sums.values())])
+    return _table("Plumbline's µs a request by layer, 8 at once (share)", ["", *works], rows)
+
+
+def _layers(upto: dict[str, float]) -> dict[str, float]:
+    """What each layer adds to those below it; the first is the driver of the benchmark."""
+    names, values = list(upto), list(upto.values())
+    return {
+        name: max(0.0, value - before)
+        for name, value, before in zip(names[1:], values[1:], values[:-1], strict=True)
+    }
 
 
 def _load(measured: Measured) -> str:

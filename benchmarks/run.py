@@ -58,6 +58,8 @@ def run(plan: measure.Plan) -> report.Measured:
         database.reset()
         cpu, pages = measure.cpu(url, plan, step)
         database.reset()
+        parts = measure.parts(url, plan, step)
+        database.reset()
         load, memory = measure.load(url, plan, step)
         database.reset()
         facts = about(database.version)
@@ -67,6 +69,7 @@ def run(plan: measure.Plan) -> report.Measured:
         "starts": starts,
         "cpu": cpu,
         "pages": pages,
+        "parts": parts,
         "load": load,
         "memory": memory,
     }

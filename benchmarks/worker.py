@@ -8,6 +8,7 @@ import json
 import os
 import sys
 from dataclasses import asdict
+from functools import cache
 from typing import Any
 
 import uvloop
@@ -24,7 +25,11 @@ async def work(path: str, commands: Any, answers: Any) -> None:  # noqa: ANN401 
     module, _, name = path.partition(":")
     app = getattr(importlib.import_module(module), name)
     contender = next(each for each in LINEUP if each.app == path)
-    prepared: dict[str, list[asgi.Call]] = {}
+
+    @cache
+    def calls(name: str) -> list[asgi.Call]:
+        return [_prepare(request, state) for request in requests(name, contender, REQUESTS)]
+
     async with asgi.running(app) as state:
         for line in commands:
             command = json.loads(line)
@@ -32,13 +37,14 @@ async def work(path: str, commands: Any, answers: Any) -> None:  # noqa: ANN401 
                 call = _prepare(Request(**command["call"]), state)
                 answer = await asgi.call(app, *call)
                 reply = {"status": answer.status, "body": answer.body.decode()}
+            elif "parts" in command:  # of ours: others must not load its code
+                parts = importlib.import_module("benchmarks.parts")
+                name = command.pop("parts")
+                reply = await parts.measure(app, calls(name), name, **command)
             else:
                 name = command.pop("time")
-                if name not in prepared:
-                    made = requests(name, contender, REQUESTS)
-                    prepared[name] = [_prepare(request, state) for request in made]
-                await asgi.timed(app, prepared[name], WARM_UP_SECONDS, command["concurrency"])
-                reply = asdict(await asgi.timed(app, prepared[name], **command))
+                await asgi.timed(app, calls(name), WARM_UP_SECONDS, command["concurrency"])
+                reply = asdict(await asgi.timed(app, calls(name), **command))
             print(json.dumps(reply), file=answers, flush=True)
 
 
