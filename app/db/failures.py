@@ -16,7 +16,7 @@ from app.core.errors import AppError, Conflict, FieldError, Invalid, Stale, Unav
 from app.db.base import Base
 from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
 
-# A session wraps them all in DBAPIError; reads.py meets them as they are.
+# A session wraps them all in DBAPIError; statements.py meets them as they are.
 _RAW = (*DRIVER_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
 # asyncpg's confusion when the server is killed while it connects
 _Broken = AsyncAdapt_asyncpg_dbapi.InternalClientError

@@ -1,8 +1,8 @@
 """The engine and its doors."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import pytest
 from sqlalchemy import event, func, select, text
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from app.core.config import settings
 from app.db.failures import classify
 from app.db.models import Post, User
+from app.db.pool import FairPool
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, make_engine
 from app.db.url import asyncpg_url
 from tests.people import make_post
@@ -181,13 +182,35 @@ async def test_change_reads_back_without_another_statement(alice: User) -> None:
     assert len(statements) == 1
 
 
-async def test_nobody_is_overtaken_who_waits_for_a_connection(spare: AsyncEngine) -> None:
+@asynccontextmanager
+async def _connected(spare: AsyncEngine) -> AsyncIterator[None]:
+    async with spare.connect():
+        yield
+
+
+@asynccontextmanager
+async def _borrowed(spare: AsyncEngine) -> AsyncIterator[None]:
+    pool = spare.sync_engine.pool
+    assert isinstance(pool, FairPool)
+    connection = await pool.borrow()
+    yield
+    connection.close()
+
+
+either = pytest.mark.parametrize("taken", [_connected, _borrowed])
+Taken = Callable[[AsyncEngine], AbstractAsyncContextManager[None]]
+
+
+@either
+async def test_nobody_is_overtaken_who_waits_for_a_connection(
+    taken: Taken, spare: AsyncEngine
+) -> None:
     """The newcomer asks while the connection is being put back."""
     order: list[str] = []
     newcomers: list[asyncio.Task[None]] = []
 
     async def use(who: str) -> None:
-        async with spare.connect():
+        async with taken(spare):
             order.append(who)
 
     def come(*_: object) -> None:
@@ -203,9 +226,10 @@ async def test_nobody_is_overtaken_who_waits_for_a_connection(spare: AsyncEngine
     assert order == ["first in line", "newcomer"]
 
 
-async def test_who_gives_up_waiting_takes_no_turn(spare: AsyncEngine) -> None:
+@either
+async def test_who_gives_up_waiting_takes_no_turn(taken: Taken, spare: AsyncEngine) -> None:
     async def wait() -> None:
-        async with spare.connect():
+        async with taken(spare):
             pass
 
     async with spare.connect():

@@ -248,4 +248,25 @@ SABOTAGES = (
         "milliseconds = 0",
         FAULTS + "test_migrations_under_load.py",
     ),
+    Sabotage(
+        "let reads overtake who waits for a connection",
+        "app/db/pool.py",
+        "        await self._take_turn()\n        try:\n            return self.connect()",
+        "        try:\n            return self.connect()",
+        "tests/db/test_session.py",
+    ),
+    Sabotage(
+        "use a connection again that did not answer a read",
+        "app/db/statements.py",
+        "        connection.invalidate()  # cancelled",
+        "        pass  # cancelled",
+        "tests/db/test_statements.py::test_connection_that_did_not_answer_is_not_used_again",
+    ),
+    Sabotage(
+        "let an insert overtake what the session has to say",
+        "app/db/statements.py",
+        "    session.flush()",
+        "    pass",
+        "tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",
+    ),
 )
