@@ -29,6 +29,7 @@ async def scene(
     _database: Database, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> AsyncIterator[Scene]:
     """An admin with `MANY` posts; a service of one connection, which has prepared everything."""
+    _database.query("DELETE FROM users WHERE username = 'counter'")  # xdist may come back to this
     add_writers(_database.url(), ["counter"])
     _database.query("UPDATE users SET role = 'admin' WHERE username = 'counter'")
     user_id = _database.query("SELECT id FROM users WHERE username = 'counter'")[0][0]
