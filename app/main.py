@@ -65,7 +65,7 @@ def _leave_alone_what_stays() -> None:
     """Code and settings live to the end: under load Python looked them all through each second.
 
     Meanwhile no request was answered. What requests leave behind is looked through every 5,000
-    objects, and not every 700: they leave no circles, so there is next to nothing to find.
+    objects, and not every 700.
     """
     gc.collect()
     gc.freeze()

@@ -20,11 +20,10 @@ from app.services import callers, posts
 from benchmarks import asgi
 from benchmarks.data import USERS, token
 from benchmarks.lineup import NEWEST_ID
-from benchmarks.works import LIMIT
+from benchmarks.works import LIMIT, NEW_POST
 
 CONCURRENCY = 8
 POOL = 10
-NEW = {"title": "A title of thirty characters.", "content": "Some words. " * 17}
 ONE, NEWEST, CALLER, INSERT = (
     each.sql
     for each in (posts._POST_BY_ID, posts._NEWEST, callers._CALLER, posts._NEW_POST)  # noqa: SLF001 - the very statements
@@ -98,7 +97,7 @@ async def _by_driver(work: str, held: asyncio.LifoQueue[Connection]) -> None:
         case "create":
             await connection.fetch(CALLER, token_digest(token(number)))
             await connection.execute("BEGIN;")
-            await connection.fetch(INSERT, *NEW.values(), number)
+            await connection.fetch(INSERT, *NEW_POST.values(), number)
             await connection.execute("COMMIT;")
     held.put_nowait(connection)
 
@@ -115,4 +114,4 @@ async def _by_service(work: str) -> None:
         case "create":
             user = await callers.authenticate(token(number))
             async with transaction() as db:
-                await posts.create_post(db, user, **NEW)
+                await posts.create_post(db, user, **NEW_POST)

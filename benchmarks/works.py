@@ -20,6 +20,7 @@ WORKS = {
     "mix": "90 % reads, 10 % writes",
 }
 PAGES = {"list": "page 1", "deep": f"page {PAGE:,}"}
+NEW_POST = {"title": "A title of thirty characters.", "content": "Some words. " * 17}
 MIX = ["one"] * 12 + ["list"] * 4 + ["me"] * 2 + ["create"] * 2  # 18 of 20 read
 
 
@@ -60,9 +61,8 @@ def _request(work: str, contender: Contender, rng: random.Random) -> Request:
             return Request("GET", "/api/v1/posts", f"limit={LIMIT}&cursor={cursor}")
         case "me":
             return Request("GET", "/api/v1/users/me", headers=_signed_in(rng))
-    body = json.dumps({"title": "A title of thirty characters.", "content": "Some words. " * 17})
     headers = {**_signed_in(rng), "Content-Type": "application/json"}
-    return Request("POST", "/api/v1/posts", headers=headers, body=body.encode())
+    return Request("POST", "/api/v1/posts", headers=headers, body=json.dumps(NEW_POST).encode())
 
 
 def _signed_in(rng: random.Random) -> dict[str, str]:

@@ -29,7 +29,7 @@ class FairPool(AsyncAdaptedQueuePool):
         self._turns = asyncio.Semaphore(self.size() + self._max_overflow)
 
     async def borrow(self) -> PoolProxiedConnection:
-        """As `connect()`, without the greenlet that costs as much as a query.
+        """As `connect()`, for who can await: without a greenlet, which is dear beside one query.
 
         Only what has to wait for the server takes one: to ask whether a connection still works, and
         to open one.

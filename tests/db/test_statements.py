@@ -205,6 +205,15 @@ async def test_connection_that_did_not_answer_is_not_used_again(
     assert await _backend(spare) != silent
 
 
+async def test_ping_before_a_read_keeps_the_connection(spares: Spares) -> None:
+    spare = spares(pool_pre_ping=True)
+    before = await _backend(spare)
+
+    await get_post(1)
+
+    assert await _backend(spare) == before
+
+
 async def _backend(spare: AsyncEngine) -> object:
     async with spare.connect() as connection:
         return await connection.scalar(text("SELECT pg_backend_pid()"))
