@@ -1,22 +1,23 @@
 """Each promise broken on purpose: one change of the code, and a test that must notice."""
 
-from dataclasses import dataclass
+from tests.sabotage import (
+    Sabotage,
+    accounts,
+    document,
+    driver,
+    edge,
+    failures,
+    processes,
+    protocol,
+    setup,
+    suite,
+    text,
+)
 
 FAULTS, PITFALLS, API = "tests/faults/", "tests/pitfalls/", "tests/api/"
 
 
-@dataclass(frozen=True)
-class Sabotage:
-    """In `file`, `sound` becomes `broken`; then `test` must fail."""
-
-    name: str
-    file: str
-    sound: str
-    broken: str
-    test: str
-
-
-SABOTAGES = (
+_DATABASE = (
     Sabotage(
         "commit after the response",
         "app/http/idempotency.py",
@@ -269,4 +270,18 @@ SABOTAGES = (
         "    pass",
         "tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",
     ),
+)
+
+SABOTAGES = (
+    *_DATABASE,
+    *accounts.SABOTAGES,
+    *document.SABOTAGES,
+    *driver.SABOTAGES,
+    *edge.SABOTAGES,
+    *failures.SABOTAGES,
+    *processes.SABOTAGES,
+    *protocol.SABOTAGES,
+    *setup.SABOTAGES,
+    *suite.SABOTAGES,
+    *text.SABOTAGES,
 )

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.postgres import ROOT
-from tests.sabotage.catalogue import SABOTAGES, Sabotage
+from tests.sabotage import Sabotage
+from tests.sabotage.catalogue import SABOTAGES
 
 PARTS = ("app", "tests", "docs", "scripts", "benchmarks")
 FILES = ("pyproject.toml", ".env.example", "README.md", "CONTRIBUTING.md", "verify_connection.py")

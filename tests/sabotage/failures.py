@@ -1,0 +1,5 @@
+"""Promises about what an error means, broken on purpose."""
+
+from tests.sabotage import Sabotage
+
+SABOTAGES: tuple[Sabotage, ...] = ()
