@@ -59,9 +59,9 @@ def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
         yield admin
 
 
-def clone_database(postgres: Server, name: str) -> str:
+def clone_database(postgres: Server, name: str, template: str = TEMPLATE) -> str:
     with administrator(postgres) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{TEMPLATE}"')
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     return postgres.url(name)
 
 

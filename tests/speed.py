@@ -1,25 +1,25 @@
-"""CPU time of each request against the same work by hand, in a process of its own.
+"""What each request costs, counted: the same on every machine, however busy it is.
 
-python -m tests.speed URL: `app.main:app` with the settings of the environment, and the ceiling on
-URL, in turns, some 20 ms each. What disturbs one of them most often disturbs the one after it as
-well, so the median of the ratios of such pairs holds on a busy machine, where the ratio of the
-shortest times does not.
+python -m tests.speed: `app.main:app` with the settings of the environment. A function call is one
+of Python or of C; memory is what a request has allocated at most at one moment, in bytes. Both
+counts include the harness that calls the application (benchmarks/asgi.py).
 """
 
+import asyncio
 import json
 import sys
-from contextlib import AsyncExitStack
-from statistics import median
+import tracemalloc
+from dataclasses import asdict, dataclass
+from types import FrameType
 from typing import Any
 
 import uvloop
 
 from app.main import app
 from benchmarks import asgi
-from benchmarks.contenders import ceiling
 
-ROUNDS = 21
-ROUND_SECONDS = 0.02
+WARM_UP = 20  # caches are filled, statements prepared, adaptive code of the interpreter settled
+SAMPLES = 5  # the smallest is the request alone, without what the event loop does meanwhile
 TOKEN = "plumb_for-the-guard"
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 JSON = {"Content-Type": "application/json"}
@@ -30,33 +30,53 @@ WORKS: dict[str, tuple[str, str, str, dict[str, str], bytes]] = {
     "GET /users/me": ("GET", "/api/v1/users/me", "", SIGNED_IN, b""),
     "POST /posts": ("POST", "/api/v1/posts", "", SIGNED_IN | JSON, POST.encode()),
 }
-Side = tuple[asgi.App, dict[str, Any]]  # an application and the state of its lifespan
 
 
-async def _ratio(work: str, ours: Side, by_hand: Side) -> float:
-    mine, theirs = (asgi.prepare(*WORKS[work], state) for _, state in (ours, by_hand))
-    first, second = await asgi.call(ours[0], *mine), await asgi.call(by_hand[0], *theirs)
-    assert first.status == second.status
-    assert "POST" in work or json.loads(first.body) == json.loads(second.body)
-    return median(
-        [await _time(ours[0], mine) / await _time(by_hand[0], theirs) for _ in range(ROUNDS)]
-    )
+@dataclass(frozen=True)
+class Cost:
+    calls: int
+    memory_bytes: int
 
 
-async def _time(run: asgi.App, call: asgi.Call) -> float:
-    timing = await asgi.timed(run, [call], ROUND_SECONDS)
-    return timing.cpu_seconds / timing.requests
+async def _count_calls(call: asgi.Call) -> int:
+    calls = 0
+
+    def count(_frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        await asgi.call(app, *call)
+    finally:
+        sys.setprofile(None)
+    return calls
 
 
-async def compare(url: str) -> dict[str, float]:
-    """How many times the CPU time of the ceiling each work takes."""
-    async with AsyncExitStack() as stack:
-        sides = [
-            (run, await stack.enter_async_context(asgi.running(run)))
-            for run in (app, ceiling.create_app(url))
-        ]
-        return {work: await _ratio(work, *sides) for work in WORKS}
+async def _measure_memory(call: asgi.Call) -> int:
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        await asgi.call(app, *call)
+        return tracemalloc.get_traced_memory()[1] - before
+    finally:
+        tracemalloc.stop()
+
+
+async def _cost(work: str, state: dict[str, Any]) -> Cost:
+    call = asgi.prepare(*WORKS[work], state)
+    for _ in range(WARM_UP):
+        assert (await asgi.call(app, *call)).status < asgi.FAILED
+    calls = [await _count_calls(call) for _ in range(SAMPLES)]
+    memory = [await _measure_memory(call) for _ in range(SAMPLES)]
+    await asyncio.sleep(0)
+    return Cost(min(calls), min(memory))
+
+
+async def measure() -> dict[str, Cost]:
+    async with asgi.running(app) as state:
+        return {work: await _cost(work, state) for work in WORKS}
 
 
 if __name__ == "__main__":
-    json.dump(uvloop.run(compare(sys.argv[1])), sys.stdout)
+    json.dump({work: asdict(cost) for work, cost in uvloop.run(measure()).items()}, sys.stdout)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Request, Response, status
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from app.api.posts import PostPage
 from app.core.config import settings
@@ -24,7 +24,7 @@ from app.services.users import ProfileRead
 
 router = resource("users")
 
-_MASKED = {"format": "password"}  # Swagger UI shows dots
+_MASKED: dict[str, JsonValue] = {"format": "password"}  # Swagger UI shows dots
 Password = Annotated[
     str, Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED), PlainText
 ]

@@ -1,10 +1,13 @@
 """Whether the migrations make exactly what the models say.
 
 Alembic's own check does not see a changed CHECK expression, generated column or partial index.
-Two dumps do: one of a migrated database, one of a database made from the models.
+Two dumps do: one of a migrated database, one of a database made from the models. The order of
+columns is no difference: a migration adds a column at the end of its table, wherever the model has
+it.
 """
 
 import difflib
+import re
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -20,6 +23,8 @@ from app.db import migrate
 from app.db.base import Base
 from app.db.embedded import Server, binary, run_postgres
 from app.db.url import psycopg_url
+
+_TABLE = re.compile(r"(?<=^CREATE TABLE )(\S+ \(\n)(.*?)(?=^\))", re.DOTALL | re.MULTILINE)
 
 PORT = 15_432  # apart from the seed's, which a developer may want meanwhile
 
@@ -62,10 +67,17 @@ def compare(migrated: str, modelled: str, maintenance: str) -> str:
 
 
 def dump(url: str) -> str:
-    """The schema as SQL, without what differs between equal databases."""
+    """The schema as SQL, without what differs between equal databases; columns by name."""
     options = ["--schema-only", "--no-owner", "--exclude-table=alembic_version"]
     command = [str(binary("pg_dump")), *options, "--restrict-key=x", f"--dbname={url}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return _TABLE.sub(_sort_columns, ended.stdout)
+
+
+def _sort_columns(table: re.Match[str]) -> str:
+    """Each column and constraint of a table has a line of its own in a dump."""
+    lines = sorted(line.rstrip(",") for line in table[2].splitlines())
+    return table[1] + "".join(f"{line}\n" for line in lines)
 
 
 def _create_databases(maintenance: str, *urls: str) -> None:

@@ -19,7 +19,8 @@ END_WHAT_A_FAILED_TEST_LEFT = """
 
 @pytest.fixture(scope="session")
 async def _sandbox_url(postgres: Server) -> URL:
-    url = asyncpg_url(clone_database(postgres, "sandbox"))
+    # Empty, so that a table of the service may have the name of one of these.
+    url = asyncpg_url(clone_database(postgres, "sandbox", "template1"))
     made = create_async_engine(url)
     async with made.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)

@@ -2,4 +2,21 @@
 
 from tests.sabotage import Sabotage
 
-SABOTAGES: tuple[Sabotage, ...] = ()
+NEW_TABLE = "tests/db/test_new_table.py::test_new_table_and_column_agree_with_their_migration"
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "take the order of columns for a difference",
+        "app/db/drift.py",
+        "    return _TABLE.sub(_sort_columns, ended.stdout)",
+        "    return ended.stdout",
+        NEW_TABLE,
+    ),
+    Sabotage(
+        "forget the enum types of a table",
+        "app/db/migrations/env.py",
+        "import alembic_postgresql_enum  # noqa: F401 - it finds new, changed and dropped enum types\n",
+        "",
+        NEW_TABLE,
+    ),
+)

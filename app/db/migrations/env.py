@@ -1,5 +1,6 @@
 """Alembic's environment: how a migration connects, and waits for its turn."""
 
+import alembic_postgresql_enum  # noqa: F401 - it finds new, changed and dropped enum types
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 

@@ -1,0 +1,71 @@
+"""A team adds its own tables and columns: commands and tests of this project stay content."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.copies import change, copy_project, run_in
+
+MODELS = Path("app/db/models")
+UP_AND_DOWN = "test_every_revision_goes_up_down_and_up_again"
+# `books` is also a table of tests/pitfalls; an enum is a type of its own in PostgreSQL.
+BOOK = '''"""Books."""
+
+import enum
+
+from sqlalchemy import Enum, Identity, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.base import Base, Timestamps
+
+
+class Binding(enum.StrEnum):
+    HARDCOVER = "hardcover"
+    PAPERBACK = "paperback"
+
+
+class Book(Timestamps, Base):
+    __tablename__ = "books"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    title: Mapped[str] = mapped_column(String(200))
+    binding: Mapped[Binding] = mapped_column(Enum(Binding, name="binding"))
+'''
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Path:
+    """A copy with a new table, a new column in a model with a mixin, and their migration."""
+    copy = copy_project(tmp_path)
+    (copy / MODELS / "book.py").write_text(BOOK)
+    models, post = copy / MODELS / "__init__.py", copy / MODELS / "post.py"
+    first = "from app.db.models.idempotency_key import"
+    change(models, first, f"from app.db.models.book import Book\n{first}")
+    change(models, '    "IdempotencyKey"', '    "Book",\n    "IdempotencyKey"')
+    content = "    content: Mapped[str] = mapped_column(Text)\n"
+    change(post, content, f"{content}    subtitle: Mapped[str | None] = mapped_column(Text)\n")
+    written = run_in(copy, "-m", "app.cli", "db", "revision", "add books")
+    assert written.returncode == 0, written.stderr
+    return copy
+
+
+@pytest.mark.timeout(180)
+def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:
+    (script,) = (grown / "app/db/migrations/versions").glob("*add_books.py")
+    (revision,) = re.findall(r'^revision = "(\w+)"', script.read_text(), re.MULTILINE)
+    up_and_down = f"tests/db/test_migrations.py::{UP_AND_DOWN}[{revision}]"
+
+    checked = run_in(grown, "-m", "app.cli", "db", "check")
+    tested = run_in(grown, "-m", "pytest", "-q", "-n0", up_and_down)
+
+    assert checked.returncode == 0, checked.stdout
+    assert tested.returncode == 0, tested.stdout[-3000:]
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+def test_new_table_and_column_pass_all_tests(grown: Path) -> None:
+    tested = run_in(grown, "-m", "pytest", "-q", "--ignore=tests/db/test_new_table.py")
+
+    assert tested.returncode == 0, tested.stdout[-3000:]
