@@ -23,6 +23,7 @@ check: setup  ## Do all that CI does: format, lint, types, layers, migrations, t
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
+	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/app db check
 	@$(MAKE) --no-print-directory test
@@ -54,8 +55,9 @@ lock: $(UV)  ## Lock the newest versions that pyproject.toml allows
 
 $(VENV)/.installed: requirements-dev.txt pyproject.toml | $(UV)
 	@echo "Installing the dependencies into $(VENV)"
-	@$(UV) venv --quiet --allow-existing $(VENV)
-	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements-dev.txt
+	@$(UV) venv --quiet --allow-existing $(if $(python),--python $(python)) $(VENV)
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+		$(if $(wheels_only),--only-binary :all:) requirements-dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 

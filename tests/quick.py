@@ -1,0 +1,60 @@
+"""A pytest plugin: `--quick` leaves out what is slow, unless it is about what has changed.
+
+Changed is what git sees as different from the last commit, or as new. A test is about a changed
+file if it is that file, imports it, or has its name: app/services/posts.py, tests/api/test_posts.py.
+"""
+
+import ast
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import ROOT
+
+# Those that start processes, wait for timeouts, or change the schema.
+SLOW = (
+    "tests/faults",
+    "tests/db/embedded",
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="Fast tests, and those of what changed.")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.option.quick:
+        return
+    changed = _changed_files()
+    slow = [item for item in items if _is_slow(item.path) and not _is_about(item.path, changed)]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in slow]
+
+
+def _is_slow(path: Path) -> bool:
+    return path.relative_to(ROOT).as_posix().startswith(SLOW)
+
+
+@cache
+def _is_about(path: Path, changed: frozenset[Path]) -> bool:
+    if path in changed:
+        return True
+    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in changed}
+    names = {f"test_{file.stem}" for file in changed}
+    return path.stem in names or bool(modules & _imports(path))
+
+
+def _imports(path: Path) -> set[str]:
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    plain = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+    sources = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    members = {f"{node.module}.{name.name}" for node in sources for name in node.names}
+    return plain | members | {str(node.module) for node in sources}
+
+
+def _changed_files() -> frozenset[Path]:
+    command = ["git", "status", "--porcelain", "--untracked-files=all"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return frozenset(ROOT / line[3:] for line in said.splitlines() if line.endswith(".py"))
