@@ -44,6 +44,8 @@ def create_app() -> FastAPI:
         title="Plumbline",
         version="1",
         description="Users and their posts. Every error is a problem document (RFC 9457).",
+        servers=[{"url": settings.BASE_URL}],
+        license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
         redoc_url=None,
         telemetry={"metrics": False, "logs": False},  # Envelope counts and logs; traces are left

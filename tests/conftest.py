@@ -24,6 +24,7 @@ from app.db.embedded import Server
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
+from tests.documented import check_documented
 from tests.people import all_rows, make_post, make_user, refuse_secrets
 from tests.postgres import SERVER
 
@@ -140,6 +141,7 @@ async def client(server: str) -> AsyncIterator[httpx2.AsyncClient]:
     async def check(response: httpx2.Response) -> None:
         is_log_in = response.request.url.path == "/api/v1/auth/token"
         refuse_secrets((await response.aread()).decode(), tokens=not is_log_in)
+        check_documented(response)
 
     async with httpx2.AsyncClient(base_url=server, event_hooks={"response": [check]}) as client:
         yield client

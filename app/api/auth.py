@@ -32,7 +32,7 @@ class LoginForm(Payload):
 
 class NewTokenRead(View):
     access_token: str
-    token_type: str
+    token_type: Literal["bearer"]
     expires_in: Annotated[int, Field(description="Seconds.")]
 
 
@@ -55,7 +55,7 @@ class TokenRead(View):
 async def create_token(
     db: Db,
     form: Annotated[LoginForm, Form()],
-    user_agent: Annotated[str, Header()] = "",
+    user_agent: Annotated[str, Header(include_in_schema=False)] = "",
 ) -> tokens.NewToken:
     """Log in."""
     return await tokens.log_in(

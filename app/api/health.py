@@ -1,6 +1,7 @@
 """For load balancers and monitoring: `/livez`, `/readyz`, `/metrics`."""
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.core.errors import Unavailable
@@ -9,8 +10,9 @@ from app.http.access import ANONYMOUS
 from app.http.drain import is_draining
 from app.http.errors import problems
 from app.http.idempotency import Route
+from app.http.routing import operation_id
 
-router = APIRouter(route_class=Route, tags=["health"])
+router = APIRouter(route_class=Route, tags=["health"], generate_unique_id_function=operation_id)
 
 
 @router.get("/livez", **ANONYMOUS)
@@ -29,7 +31,7 @@ async def readyz() -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response, **ANONYMOUS)
+@router.get("/metrics", response_class=PlainTextResponse, **ANONYMOUS)
 async def metrics() -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

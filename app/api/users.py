@@ -39,6 +39,9 @@ NewPassword = Annotated[
 ]
 
 
+Role = Literal["user", "admin"]
+
+
 class UserCreate(Payload):
     username: Username
     email: Email
@@ -54,7 +57,7 @@ class MeUpdate(Payload):
 class UserUpdate(Payload):
     """Fields that are absent stay as they are."""
 
-    role: Literal["user", "admin"] = Field(default_factory=lambda: "user")
+    role: Role = Field(default_factory=lambda: "user")
     is_active: bool = Field(default_factory=bool)
 
 
@@ -73,7 +76,7 @@ class UserRead(View):
     id: int
     username: str
     email: str
-    role: str
+    role: Role
     is_active: bool
     created_at: datetime
     updated_at: datetime | None
@@ -132,7 +135,7 @@ async def get_me(user: CurrentUser) -> Caller:
 @router.patch(
     "/me",
     response_model=UserRead,
-    responses=problems(Unauthenticated, Conflict),
+    responses=problems(Unauthenticated, Conflict, TooManyRequests),
     **SIGNED_IN,
 )
 async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:

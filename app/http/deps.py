@@ -34,7 +34,9 @@ class _Authenticate(OAuth2PasswordBearer):
         return caller
 
 
-authenticate = _Authenticate(tokenUrl="/api/v1/auth/token", auto_error=False)
+authenticate = _Authenticate(
+    tokenUrl="/api/v1/auth/token", scheme_name="AccessToken", auto_error=False
+)
 
 
 async def _get_user(request: Request) -> Caller:

@@ -47,7 +47,7 @@ class Problem(BaseModel):
     detail: str
     instance: str
     request_id: str
-    errors: list[ProblemField] | None = None
+    errors: list[ProblemField] = []
 
 
 def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:

@@ -1,10 +1,17 @@
 """What every resource's routes share."""
 
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from app.core.errors import Invalid, Unavailable
 from app.http.errors import problems
 from app.http.idempotency import Route
+
+
+def operation_id(route: APIRoute) -> str:
+    """The route's name, as programs in other languages write it: `createPost`."""
+    first, *others = route.name.split("_")
+    return first + "".join(word.title() for word in others)
 
 
 def resource(name: str) -> APIRouter:
@@ -13,5 +20,6 @@ def resource(name: str) -> APIRouter:
         prefix=f"/api/v1/{name}",
         tags=[name],
         route_class=Route,
+        generate_unique_id_function=operation_id,
         responses=problems(Invalid, Unavailable),
     )
