@@ -16,6 +16,8 @@ from app.core.errors import FieldError, Invalid, PreconditionRequired
 ANY_VERSION = range(2**63)
 
 _ETAGS = re.compile(r'\s*(?:W/)?"[^"\x00-\x20\x7f]*"\s*(?:,\s*(?:W/)?"[^"\x00-\x20\x7f]*"\s*)*')
+# The same for the document: in JSON Schema a pattern of JavaScript, not anchored by itself.
+ETAGS_PATTERN = r'^(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)$'
 _VERSION = re.compile(r'(W/)?"([1-9][0-9]{0,18})"')
 
 

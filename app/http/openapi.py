@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.core.errors import Conflict
+from app.http.conditions import ETAGS_PATTERN
 from app.http.errors import MEDIA_TYPE, Problem
 from app.services.idempotency import HEADER as IDEMPOTENCY_KEY
 
@@ -20,7 +21,7 @@ IF_NONE_MATCH = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "examples": ['"1"']},
+    "schema": {"type": "string", "examples": ['"1"'], "pattern": ETAGS_PATTERN},
 }
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer"}
 HEADERS: Json = {
@@ -93,6 +94,7 @@ def _complete_parameters(operation: Json) -> None:
         parameter["schema"] = _not_null(parameter["schema"])
         if parameter["name"] == "If-Match":
             parameter["required"] = "428" in operation["responses"]
+            parameter["schema"]["pattern"] = ETAGS_PATTERN
 
 
 def _not_null(schema: Json) -> Json:

@@ -26,7 +26,12 @@ class Page(Generic[T]):
 
 async def _read_cursor(
     cursor: Annotated[
-        str | None, Query(max_length=64, description="`next_cursor` of the page before.")
+        str | None,
+        Query(
+            max_length=64,
+            description="`next_cursor` of the page before.",
+            json_schema_extra={"pattern": "^[A-Za-z0-9_-]{11}$"},
+        ),
     ] = None,
 ) -> int:
     """The id that the page begins below; the first page begins below all."""
