@@ -19,18 +19,18 @@ run: setup  ## Run PostgreSQL and the service, with reload, on http://127.0.0.1:
 test: setup  ## Run all tests against a PostgreSQL of their own
 	@$(BIN)/pytest
 
-check: setup  ## Do all that CI does: format, lint, types, layers, migrations, tests
+check: setup  ## Do all that CI does; make check quick=1 leaves out slow tests of what is unchanged
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
 	$(BIN)/basedpyright --level error
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/app db check
-	@$(MAKE) --no-print-directory test
+	$(if $(quick),,$(BIN)/app db check)
+	@$(BIN)/pytest $(if $(quick),--quick)
 
 torture: setup  ## Try for half an hour what check tries for minutes: make torture, or seed=1
 	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults
-	@$(BIN)/pytest --torture -v --tb=short tests/sabotage
+	@$(BIN)/pytest --torture -m torture -v --tb=short --ignore=tests/faults
 	@PLUMBLINE_PLAN_CACHE_MODE=force_generic_plan $(BIN)/pytest --ignore=tests/faults
 
 fix: setup  ## Format, and mend what the linter can

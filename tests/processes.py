@@ -10,7 +10,7 @@ import httpx2
 
 from tests.postgres import ROOT
 
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 def python(

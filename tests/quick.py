@@ -1,7 +1,8 @@
 """A pytest plugin: `--quick` leaves out what is slow, unless it is about what has changed.
 
 Changed is what git sees as different from the last commit, or as new. A test is about a changed
-file if it is that file, imports it, or has its name: app/services/posts.py, tests/api/test_posts.py.
+file if it is that file, imports it, or has its name, as tests/api/test_posts.py has that of
+app/services/posts.py.
 """
 
 import ast
@@ -15,8 +16,18 @@ from tests.postgres import ROOT
 
 # Those that start processes, wait for timeouts, or change the schema.
 SLOW = (
-    "tests/faults",
+    "tests/api/test_bad_input.py",
+    "tests/api/test_guessing.py",
+    "tests/core/test_production.py",
     "tests/db/embedded",
+    "tests/db/test_growth.py",
+    "tests/db/test_migrations.py",
+    "tests/db/test_new_table.py",
+    "tests/faults",
+    "tests/pitfalls/test_commit_before_response.py",
+    "tests/test_cli.py",
+    "tests/test_readme.py",
+    "tests/test_speed.py",
 )
 
 

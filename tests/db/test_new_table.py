@@ -50,7 +50,6 @@ def grown(tmp_path: Path) -> Path:
     return copy
 
 
-@pytest.mark.timeout(180)
 def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:
     (script,) = (grown / "app/db/migrations/versions").glob("*add_books.py")
     (revision,) = re.findall(r'^revision = "(\w+)"', script.read_text(), re.MULTILINE)

@@ -28,7 +28,7 @@ ENDS_WITH_US = ("setpriv", "--pdeathsig=KILL")
 WAKE_AT_LAST = 'read -r _; kill -CONT "$@"'
 # At each start after a kill PostgreSQL would sync 1300 files one by one.
 QUICK_START = {"recovery_init_sync_method": "syncfs"}
-START_SECONDS = 30
+START_SECONDS = 120
 STOP_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 ADMINISTRATOR: dict[str, Any] = {
     "autocommit": True,

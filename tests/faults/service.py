@@ -18,8 +18,8 @@ from tests.faults.wire import NotSent, Unanswered, Wire
 from tests.people import refuse_secrets
 from tests.postgres import ROOT
 
-START_SECONDS = 30
-STOP_SECONDS = 30
+START_SECONDS = 120
+STOP_SECONDS = 120
 # What Python, asyncio and this service write about an error that nobody has handled.
 DEFECT = re.compile(r"Traceback|never retrieved|never awaited|unexpected error")
 

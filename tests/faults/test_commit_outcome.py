@@ -67,7 +67,7 @@ def _cut_some(rng: random.Random, done: Counter[Fate], number: int) -> Choose:
     return choose
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_cut_commits_are_told_as_they_ended(
     database: Database,
     proxy: Proxy,

@@ -37,7 +37,7 @@ SCRIPTS = [
     for script in ScriptDirectory.from_config(migrate.config()).walk_revisions()
     if script.down_revision
 ]
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 # Somebody who meets a migration waits for the end of its try, and for others who waited as well.
 LONGEST_WAIT_SECONDS = settings.MIGRATION_LOCK_TIMEOUT_SECONDS + 0.2
 LONGEST_HOLD_SECONDS = 0.3

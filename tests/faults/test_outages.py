@@ -84,7 +84,7 @@ async def test_database_that_stands_still_is_a_503_within_five_seconds(
     assert seconds <= RETURN_SECONDS
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_restart_between_requests_is_not_noticed(
     database: Database, service: Service, amount: Amount, rng: random.Random, figure: Figure
 ) -> None:
@@ -101,7 +101,7 @@ async def test_restart_between_requests_is_not_noticed(
     assert failed == []
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_connections_that_an_administrator_ended_are_not_noticed(
     database: Database, service: Service, amount: Amount, figure: Figure
 ) -> None:

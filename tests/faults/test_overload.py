@@ -96,7 +96,7 @@ async def test_slow_client_takes_no_place(database: Database, new_service: NewSe
         writer.close()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(600)
 async def test_goodput_holds_under_five_times_the_load(
     new_database: NewDatabase, new_service: NewService, amount: Amount, figure: Figure
 ) -> None:

@@ -118,7 +118,7 @@ async def test_sign_up_waits_for_another_one_with_its_name(
     assert _outcome(await waiting) == outcome
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 async def test_no_edit_of_many_writers_is_lost(
     connect: Connect, alice: User, post: Post, amount: Amount, figure: Figure
 ) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.pool import QueuePool
 from tests.postgres import ROOT
 
 PAGE = ROOT / "docs" / "pitfalls.md"
-PATIENCE_SECONDS = 10
+PATIENCE_SECONDS = 120
 
 
 class Base(DeclarativeBase):

@@ -15,8 +15,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "forget the enum types of a table",
         "app/db/migrations/env.py",
-        "import alembic_postgresql_enum  # noqa: F401 - it finds new, changed and dropped enum types\n",
-        "",
+        "import alembic_postgresql_enum",
+        "import alembic",
         NEW_TABLE,
     ),
 )
