@@ -9,8 +9,7 @@ And a statement that was given up ends on the server as well, before its place i
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from functools import partial
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, NamedTuple
 
 try:
@@ -21,6 +20,7 @@ except ModuleNotFoundError:
 from asyncpg import transaction
 
 IsolationLevel = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
+Kind = Literal["BEGIN", "COMMIT"]
 
 APPLICATION_NAME = "plumbline"
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -42,7 +42,7 @@ LIFE = (
     "pg_is_in_recovery())"
 )
 
-_endings: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
+_in_background: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
 
 class Transaction(NamedTuple):
@@ -70,6 +70,7 @@ class Connection(asyncpg.Connection):
     __slots__ = ("_ending", "_life", "_send", "is_numbering")
     _protocol: Any  # asyncpg's, which its stubs leave out; so are the others
     _top_xact: transaction.Transaction | None
+    _cancellations: set[asyncio.Task[None]]
     _check_open: Callable[[], None]
     _clean_tasks: Callable[[], None]
 
@@ -89,7 +90,7 @@ class Connection(asyncpg.Connection):
         readonly: bool = False,
         deferrable: bool = False,
     ) -> transaction.Transaction:
-        """As asyncpg's, but a COMMIT that is lost or refused raises Unanswered or RolledBack."""
+        """As asyncpg's, but `commit()` tells what came of it: Unanswered, or RolledBack."""
         self._check_open()
         return _Transaction(self, isolation, readonly, deferrable)
 
@@ -102,21 +103,12 @@ class Connection(asyncpg.Connection):
     def is_closed(self) -> bool:
         return self._ending is not None or super().is_closed()
 
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
-        """Without waiting where a timeout is given: SQLAlchemy gives one to what it gives up."""
-        if timeout is None:
-            await super().close()
-        else:
-            self.terminate()
-
-    def terminate(self) -> None:
-        """Give the connection up, at once; a statement that it runs is cancelled meanwhile."""
-        if self._ending is not None:
-            return
+    def give_up(self) -> None:
+        """Close it without waiting; a statement that it runs is cancelled meanwhile."""
         if self._is_cancelling():
             self._end_in_background(CANCEL_SECONDS)
-        else:
-            super().terminate()
+        elif self._ending is None:
+            self.terminate()
 
     def current(self) -> Transaction:
         """The transaction that is open."""
@@ -127,7 +119,7 @@ class Connection(asyncpg.Connection):
         """Once, when the connection is new."""
         self._life = str(await self.fetchval(f"SELECT {LIFE}"))
 
-    def send_next(self, kind: Literal["BEGIN", "COMMIT"] | None) -> None:
+    def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""
         self._send = {"BEGIN": self._begin, "COMMIT": self._commit, None: None}[kind]
 
@@ -137,7 +129,7 @@ class Connection(asyncpg.Connection):
             return str(await super().execute(query + _NUMBER if is_numbering else query))
         except BaseException as error:
             if is_numbering or not isinstance(error, asyncpg.PostgresError):
-                self.terminate()  # nobody knows if a transaction is open: nobody may have it next
+                self.give_up()  # nobody knows if a transaction is open: nobody may have it next
             raise
 
     async def _commit(self, query: str) -> str:
@@ -172,8 +164,7 @@ class Connection(asyncpg.Connection):
 
     def _end_in_background(self, seconds: float) -> None:
         self._ending = asyncio.get_running_loop().create_task(self._end(seconds))
-        _endings.add(self._ending)
-        self._ending.add_done_callback(_endings.discard)
+        _keep(self._ending)
 
     async def _end(self, seconds: float) -> None:
         """Wait so long for the end of the statement that asyncpg has asked for, and hang up."""
@@ -186,36 +177,38 @@ class Connection(asyncpg.Connection):
         except (OSError, *DRIVER_ERRORS):  # a timeout, too
             await asyncio.sleep(HANG_UP_SECONDS)
         finally:
-            super().terminate()
+            for request in self._cancellations:
+                _keep(request)  # on its way on a slow network; it has a timeout of its own
+            self._cancellations.clear()
+            self.terminate()
+
+
+def _keep(task: asyncio.Task[None]) -> None:
+    _in_background.add(task)
+    task.add_done_callback(_in_background.discard)
 
 
 class _Transaction(transaction.Transaction):
-    """Tells its connection which of the statements are BEGIN and COMMIT."""
+    """Tells its connection which statements are BEGIN and COMMIT. SQLAlchemy calls these two."""
 
     __slots__ = ()
     _connection: Connection
     _nested: bool
+    _check_conn_validity: Callable[[str], None]
 
-    async def start(self) -> None:
-        if self._connection._top_xact is None:  # noqa: SLF001
-            self._connection.send_next("BEGIN")
+    def start(self) -> Coroutine[Any, Any, None]:
+        self._check_conn_validity("start")
+        is_outermost = self._connection._top_xact is None  # noqa: SLF001
+        return self._tell("BEGIN" if is_outermost else None, super().start())
+
+    def commit(self) -> Coroutine[Any, Any, None]:
+        self._check_conn_validity("commit")
+        return self._tell(None if self._nested else "COMMIT", super().commit())
+
+    async def _tell(self, kind: Kind | None, work: Coroutine[Any, Any, None]) -> None:
+        self._connection.send_next(kind)
         try:
-            await super().start()
-        finally:
-            self._connection.send_next(None)
-
-    async def commit(self) -> None:
-        await self._committing(super().commit)
-
-    async def __aexit__(self, extype: object, ex: object, tb: object) -> None:
-        leave = partial(super().__aexit__, extype, ex, tb)
-        await (self._committing(leave) if extype is None else leave())
-
-    async def _committing(self, commit: Callable[[], Awaitable[None]]) -> None:
-        if not self._nested:
-            self._connection.send_next("COMMIT")
-        try:
-            await commit()
+            await work
         finally:
             self._connection.send_next(None)
 

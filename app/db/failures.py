@@ -20,8 +20,14 @@ from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
 # A session wraps them all in DBAPIError; statements.py meets them as they are.
 _RAW = (*DRIVER_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-# XX000 says no more than that PostgreSQL is surprised; its words for that are never translated.
-_STALE_CATALOGUE = ("cache lookup failed for ", "could not open relation with OID ")
+# Where the type says no more than that somebody is surprised; these words are never translated.
+_STALE_WORDS = (
+    "cache lookup failed for ",  # PostgreSQL, XX000
+    "could not open relation with OID ",  # same
+    "the number of columns in the result row",  # asyncpg without a cache, overtaken between two
+    "unexpected trailing ",  # messages of one statement; so are these
+    "insufficient data in buffer",
+)
 # asyncpg's confusion when the server is killed while it connects
 _Broken = AsyncAdapt_asyncpg_dbapi.InternalClientError
 # What the exception handlers catch; `classify` says None for those that are defects.
@@ -94,11 +100,9 @@ def is_stale(error: BaseException) -> bool:
 
     The statement has done nothing; in a transaction of its own it can run again at once.
     """
-    cause = getattr(error, "orig", error)
-    cause = cause if isinstance(cause, DRIVER_ERRORS) else cause.__cause__
-    if isinstance(cause, asyncpg.InternalServerError):
-        return str(cause).startswith(_STALE_CATALOGUE)
-    return isinstance(cause, _STALE)
+    while error.__cause__ is not None and not isinstance(error, DRIVER_ERRORS):
+        error = error.__cause__
+    return isinstance(error, _STALE) or str(error).startswith(_STALE_WORDS)
 
 
 def find_unanswered(error: DBAPIError) -> Transaction | None:

@@ -117,7 +117,7 @@ async def _fetch(sql: str, arguments: list[object]) -> list[Any]:
     for _ in range(STALE_TRIES):
         try:
             return await _fetch_once(sql, arguments)
-        except (asyncpg.PostgresError, asyncpg.InternalClientError) as error:
+        except Exception as error:
             if not is_stale(error):
                 raise
     return await _fetch_once(sql, arguments)
