@@ -4,6 +4,7 @@ Nothing else can end it: PostgreSQL's own timeouts are off.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,9 +32,15 @@ OURS = "datname = current_database() AND application_name LIKE 'plumbline%'"
 # Outlasts the test, unless something ends it.
 _SLEEPING = func.pg_sleep(60)
 _READ = Read(select(User.id).where(_SLEEPING.is_not(None)), lambda number: number)
-_WRITE = Write(
-    insert(User).returning(User.id, _SLEEPING), "username", "email", "hashed_password", "is_active"
-)
+_NEW = {
+    "username": "late",
+    "email": "b@c",
+    "hashed_password": "",
+    "is_active": True,
+    "role": "user",
+}
+_WRITE = Write(insert(User).returning(User.id, _SLEEPING), *_NEW)
+_numbers = itertools.count()
 _UPDATE = text("UPDATE users SET username = 'late' WHERE pg_sleep(:seconds) IS NOT NULL")
 
 Ask = Callable[[AsyncEngine], Coroutine[Any, Any, object]]
@@ -57,6 +64,12 @@ class Witness:
         """How many of them work, or keep a transaction open."""
         return self._count(
             f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND state <> 'idle'"
+        )
+
+    def asleep(self) -> int:
+        """How many of them run one of the statements below."""
+        return self._count(
+            f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND wait_event = 'PgSleep'"
         )
 
     def locks(self) -> int:
@@ -123,9 +136,8 @@ async def _read(_spare: AsyncEngine) -> object:
 
 async def _write(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
-        return await _WRITE.one(
-            db, username="late", email="b@c", hashed_password="", is_active=True
-        )
+        name = f"late{next(_numbers)}"
+        return await _WRITE.one(db, **(_NEW | {"username": name, "email": f"{name}@b"}))
 
 
 async def _in_a_session(spare: AsyncEngine) -> object:
@@ -145,7 +157,8 @@ each = pytest.mark.parametrize("ask", [_read, _write, _in_a_session, _in_autocom
 async def _run(witness: Witness, asking: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
     """Until PostgreSQL is at work."""
     task = asyncio.create_task(asking)
-    await until(lambda: witness.busy() == 1 and witness.locks())
+    await until(lambda: witness.asleep() == 1)
+    assert witness.locks() > 0
     return task
 
 
@@ -248,7 +261,7 @@ async def test_pool_whose_users_give_up_has_no_more_backends_than_connections(
 
     def all_are_busy() -> bool:
         seen.append(witness.backends())
-        return witness.busy() == POOL
+        return witness.asleep() == POOL
 
     for _ in range(rounds):
         tasks = [asyncio.create_task(ask(spare)) for _ in range(POOL * 3)]
