@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from app.core.config import settings
 from app.core.errors import OutcomeUnknown
 from app.db.connection import APPLICATION_NAME, connect
-from app.db.failures import READ_ONLY, find_unanswered
+from app.db.failures import READ_ONLY, find_unanswered, is_stale
 from app.db.outcome import find_outcome
 from app.db.pool import FairPool, require_greenlet
 from app.db.url import asyncpg_url
@@ -52,6 +52,7 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
     event.listen(made.sync_engine, "checkout", _refuse_closed)
     event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
     event.listen(made.sync_engine, "handle_error", _leave_demoted_primary)
+    event.listen(made.sync_engine, "handle_error", _learn_schema_again)
     return made
 
 
@@ -109,6 +110,13 @@ def _leave_demoted_primary(context: ExceptionContext) -> None:
     """After a failover the pool's connections lead to a server that only reads: drop them."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
+
+
+def _learn_schema_again(context: ExceptionContext) -> None:
+    """SQLAlchemy does so itself, but not for OutdatedSchemaCacheError."""
+    if is_stale(context.original_exception):
+        dialect: Any = context.dialect
+        dialect._invalidate_schema_cache()  # noqa: SLF001
 
 
 class _Session(AsyncSession):
