@@ -74,10 +74,10 @@ def _row(*row: object) -> object:
     return row
 
 
-_COLUMNS = Read(select(CATS.c.name, CATS.c.lives).where(CATS.c.id == _FIRST), lambda *row: row)
+_COLUMNS = Read(select(CATS.c.name, CATS.c.lives).where(CATS.c.id == _FIRST), _row)
 _ALL = Read(_EVERYTHING, _row)
-_VIEW = Read(select(PETS.c.name).where(PETS.c.id == _FIRST), lambda *row: row)
-_BY_ENUM = Read(_IN_A_MOOD, lambda number: number)
+_VIEW = Read(select(PETS.c.name).where(PETS.c.id == _FIRST), _row)
+_BY_ENUM = Read(_IN_A_MOOD, _row)
 _INSERT = Write(CATS.insert().returning(CATS.c.id, CATS.c.lives), "name")
 
 Ask = Callable[[AsyncEngine], Awaitable[object]]
