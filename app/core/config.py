@@ -105,6 +105,13 @@ class Settings(BaseSettings):
     DB_IDLE_TRANSACTION_TIMEOUT_SECONDS: float = Field(
         10, ge=0, le=3600, description="After this PostgreSQL ends an idle transaction; 0: never."
     )
+    DB_CLIENT_CHECK_SECONDS: float = Field(
+        0.1,
+        ge=0,
+        le=60,
+        description="How often PostgreSQL looks, during a statement, if its client is gone; "
+        "0: never (a PostgreSQL on Windows cannot).",
+    )
 
     ALLOW_UNSAFE_DATABASE: bool = Field(
         default=False,

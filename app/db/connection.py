@@ -4,21 +4,36 @@ A COMMIT without an answer has happened or has not: the error is the same. Postg
 (outcome.py), if we know the transaction's number. BEGIN brings it along, in the one message
 that costs no round trip: PostgreSQL reports every change of application_name. So pg_stat_activity
 shows the number too: "plumbline 4711".
+
+And a statement that was given up ends on the server as well, before its place is taken by another.
 """
 
 import asyncio
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Literal, NamedTuple
 
 try:
     import asyncpg
 except ModuleNotFoundError:
     raise SystemExit("asyncpg is not installed: pip install asyncpg") from None
 
+from asyncpg import transaction
+
+IsolationLevel = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
+Kind = Literal["BEGIN", "COMMIT"]
+
 APPLICATION_NAME = "plumbline"
 DRIVER_ERRORS = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+# Without a number where nothing can be written: a standby cannot assign one.
 _NUMBER = (
-    f"SELECT set_config('application_name', '{APPLICATION_NAME} '||pg_current_xact_id(), true)"
+    "SELECT CASE current_setting('transaction_read_only') WHEN 'off' THEN "
+    f"set_config('application_name', '{APPLICATION_NAME} '||pg_current_xact_id(), true) END"
 )
+
+# How long PostgreSQL has to confirm that a statement which was given up has ended. Then we hang up,
+# which it notices within `client_connection_check_interval` (session.py).
+CANCEL_SECONDS = 0.1
+HANG_UP_SECONDS = 0.1
 
 # Numbers are given anew after a crash, so a number says nothing about the transaction that had it
 # before. PostgreSQL forgets its statistics in a crash, and so tells one life from the next.
@@ -26,6 +41,8 @@ LIFE = (
     "concat(pg_postmaster_start_time(), ' ', pg_stat_get_bgwriter_stat_reset_time(), ' ', "
     "pg_is_in_recovery())"
 )
+
+_in_background: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
 
 class Transaction(NamedTuple):
@@ -50,72 +67,198 @@ class RolledBack(asyncpg.InterfaceError):
 class Connection(asyncpg.Connection):
     """For `connection_class` of asyncpg.connect; see the module."""
 
-    __slots__ = ("_life", "_number")
+    __slots__ = ("_ending", "_life", "_send", "is_numbering")
+    _protocol: Any  # asyncpg's, which its stubs leave out; so are the others
+    _top_xact: transaction.Transaction | None
+    _cancellations: set[asyncio.Task[None]]
+    _check_open: Callable[[], None]
+    _clean_tasks: Callable[[], None]
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - asyncpg's
+        super().__init__(*args, **options)
+        self._life = ""
+        self._ending: asyncio.Task[None] | None = None
+        self._send: Callable[[str], Awaitable[str]] | None = None
+        # Whether the next transaction shall learn its number. That takes a snapshot and a number
+        # of PostgreSQL's, so not where the first statement must come before both.
+        self.is_numbering = False
+
+    def transaction(
+        self,
+        *,
+        isolation: IsolationLevel | None = None,
+        readonly: bool = False,
+        deferrable: bool = False,
+    ) -> transaction.Transaction:
+        """As asyncpg's, but `commit()` tells what came of it: Unanswered, or RolledBack."""
+        self._check_open()
+        return _Transaction(self, isolation, readonly, deferrable)
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ANN401, ASYNC109 - asyncpg's
-        if query.startswith("BEGIN"):
-            return await self._begin(query)
-        if query.startswith("COMMIT"):
-            return await self._commit(query)
+        send, self._send = self._send, None
+        if send is not None:
+            return await send(query)
         return str(await super().execute(query, *args, timeout=timeout))
 
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - asyncpg's
-        """At once where a timeout is given: SQLAlchemy gives one to connections that are broken."""
-        if timeout is None:
-            await super().close()
-        else:
+    def is_closed(self) -> bool:
+        return self._ending is not None or super().is_closed()
+
+    def give_up(self) -> None:
+        """Close it without waiting; a statement that it runs is cancelled meanwhile."""
+        if self._is_cancelling():
+            self._end_in_background(CANCEL_SECONDS)
+        elif self._ending is None:
             self.terminate()
+
+    def current(self) -> Transaction:
+        """The transaction that is open."""
+        name, _, number = self.get_settings().application_name.partition(" ")
+        return Transaction(self._life, number if name == APPLICATION_NAME and number else None)
 
     async def learn_life(self) -> None:
         """Once, when the connection is new."""
         self._life = str(await self.fetchval(f"SELECT {LIFE}"))
 
+    def send_next(self, kind: Kind | None) -> None:
+        """What the next `execute` is, told by the one who knows: not by the look of its text."""
+        self._send = {"BEGIN": self._begin, "COMMIT": self._commit, None: None}[kind]
+
     async def _begin(self, query: str) -> str:
-        self._number = None
+        is_numbering, self.is_numbering = self.is_numbering, False
         try:
-            status = str(await super().execute(query + _NUMBER))
-        except BaseException:
-            self.terminate()  # nobody knows whether a transaction is open: nobody may have it next
+            return str(await super().execute(query + _NUMBER if is_numbering else query))
+        except BaseException as error:
+            if is_numbering or not isinstance(error, asyncpg.PostgresError):
+                self.give_up()  # nobody knows if a transaction is open: nobody may have it next
             raise
-        name, _, number = self.get_settings().application_name.partition(" ")
-        self._number = number if name == APPLICATION_NAME else None
-        return status
 
     async def _commit(self, query: str) -> str:
+        committing = self.current()
         try:
             status = str(await super().execute(query))
         except asyncpg.PostgresError as error:
             if error.severity_en == "ERROR":  # an answer: it was rolled back
                 raise
-            raise self._lost() from error
+            raise self._lost(committing) from error
         except (OSError, *DRIVER_ERRORS) as error:
-            raise self._lost() from error
-        if status != "COMMIT":
+            raise self._lost(committing) from error
+        if status == "ROLLBACK":
             raise RolledBack("a statement failed, so nothing was stored")
         return status
 
-    def _lost(self) -> Unanswered:
-        """A timeout too (it is an OSError): whatever PostgreSQL says later, we are gone."""
-        self.terminate()
-        return Unanswered(Transaction(self._life, self._number))
+    def _lost(self, committing: Transaction) -> Unanswered:
+        """A timeout too (it is an OSError): whatever PostgreSQL says later, we are gone.
+
+        Not cancelled: a COMMIT that waits for a replica would then be stored without it.
+        """
+        if self._is_cancelling():
+            self._clean_tasks()
+            self._end_in_background(0)
+        else:
+            self.terminate()
+        return Unanswered(committing)
+
+    def _is_cancelling(self) -> bool:
+        """Whether a statement was cancelled, or timed out, and may still run on the server."""
+        return not self.is_closed() and bool(self._protocol._is_cancelling())  # noqa: SLF001
+
+    def _end_in_background(self, seconds: float) -> None:
+        self._ending = asyncio.get_running_loop().create_task(self._end(seconds))
+        _keep(self._ending)
+
+    async def _end(self, seconds: float) -> None:
+        """Wait so long for the end of the statement that asyncpg has asked for, and hang up."""
+        try:
+            if seconds:
+                await self._protocol.close(seconds)
+                return
+            self._protocol.abort()
+            await asyncio.sleep(HANG_UP_SECONDS)
+        except (OSError, *DRIVER_ERRORS):  # a timeout, too
+            await asyncio.sleep(HANG_UP_SECONDS)
+        finally:
+            for request in self._cancellations:
+                _keep(request)  # on its way on a slow network; it has a timeout of its own
+            self._cancellations.clear()
+            self.terminate()
 
 
-async def connect(*args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+def _keep(task: asyncio.Task[None]) -> None:
+    _in_background.add(task)
+    task.add_done_callback(_in_background.discard)
+
+
+class _Transaction(transaction.Transaction):
+    """Tells its connection which statements are BEGIN and COMMIT. SQLAlchemy calls these two."""
+
+    __slots__ = ()
+    _connection: Connection
+    _nested: bool
+    _check_conn_validity: Callable[[str], None]
+
+    def start(self) -> Coroutine[Any, Any, None]:
+        self._check_conn_validity("start")
+        is_outermost = self._connection._top_xact is None  # noqa: SLF001
+        return self._tell("BEGIN" if is_outermost else None, super().start())
+
+    def commit(self) -> Coroutine[Any, Any, None]:
+        self._check_conn_validity("commit")
+        return self._tell(None if self._nested else "COMMIT", super().commit())
+
+    async def _tell(self, kind: Kind | None, work: Coroutine[Any, Any, None]) -> None:
+        self._connection.send_next(kind)
+        try:
+            await work
+        finally:
+            self._connection.send_next(None)
+
+
+class _Slot:
+    """One of the connections to a server that an engine may have, until it is really gone."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots: asyncio.Semaphore | None = slots
+
+    def release(self, *_: object) -> None:
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.release()
+
+
+async def connect(
+    *args: Any,  # noqa: ANN401 - asyncpg's
+    slots: asyncio.Semaphore | None = None,
+    **options: Any,  # noqa: ANN401 - asyncpg's
+) -> Connection:
     """As asyncpg.connect; to its end, also when whoever asks is cancelled.
 
     Cancelled half-way, asyncpg leaves a future with an exception that nobody looks at.
+
+    Each connection takes one of `slots`, and gives it back when its statements have ended, or when
+    the server had the time to notice: so a pool whose users give up has no more backends at work
+    than connections.
     """
-    opening = asyncio.ensure_future(_open(*args, **options))
+    slots = slots or asyncio.Semaphore()
+    async with asyncio.timeout(options.get("timeout")):
+        await slots.acquire()
+    slot = _Slot(slots)
+    opening = asyncio.ensure_future(_open(slot, *args, **options))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
         opening.add_done_callback(_close_unused)
+        asyncio.get_running_loop().call_later(CANCEL_SECONDS, slot.release)
         raise
 
 
-async def _open(*args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
-    connection = await asyncpg.connect(*args, connection_class=Connection, **options)
+async def _open(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+    try:
+        connection = await asyncpg.connect(*args, connection_class=Connection, **options)
+    except BaseException:
+        slot.release()
+        raise
     assert isinstance(connection, Connection)
+    connection.add_termination_listener(slot.release)
     try:
         await connection.learn_life()
     except BaseException:

@@ -6,6 +6,7 @@ By SQLSTATE first, by type where there is none: with asyncpg most errors are a b
 import socket
 from functools import cache
 
+import asyncpg
 from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -18,6 +19,15 @@ from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
 
 # A session wraps them all in DBAPIError; statements.py meets them as they are.
 _RAW = (*DRIVER_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
+_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+# Where the type says no more than that somebody is surprised; these words are never translated.
+_STALE_WORDS = (
+    "cache lookup failed for ",  # PostgreSQL, XX000
+    "could not open relation with OID ",  # same
+    "the number of columns in the result row",  # asyncpg without a cache, overtaken between two
+    "unexpected trailing ",  # messages of one statement; so are these
+    "insufficient data in buffer",
+)
 # asyncpg's confusion when the server is killed while it connects
 _Broken = AsyncAdapt_asyncpg_dbapi.InternalClientError
 # What the exception handlers catch; `classify` says None for those that are defects.
@@ -58,7 +68,7 @@ def _classify_sqlstate(error: Exception) -> AppError | None:
         state in _UNAVAILABLE
         or state[:2] in _UNAVAILABLE_CLASSES
         or _has_lost_connection(error)
-        or _is_stale_plan(error)
+        or is_stale(error)
     ):
         return Unavailable("The database cannot answer right now.", retry_after_seconds=1)
     return None
@@ -72,7 +82,7 @@ def will_pass(error: BaseException) -> bool:
     if not isinstance(error, (DBAPIError, *_RAW)):
         return False
     state = sqlstate(error) or ""
-    if state in {READ_ONLY, *_LOST_A_RACE} or _is_stale_plan(error):
+    if state in {READ_ONLY, *_LOST_A_RACE} or is_stale(error):
         return True
     return _has_lost_connection(error) and not state.startswith("53")
 
@@ -85,9 +95,14 @@ def _has_lost_connection(error: Exception) -> bool:
     return not isinstance(error, ValueError)  # asyncpg's DataError: a wrong argument
 
 
-def _is_stale_plan(error: Exception) -> bool:
-    cause = getattr(error, "orig", None)
-    return isinstance(cause, AsyncAdapt_asyncpg_dbapi.InvalidCachedStatementError)
+def is_stale(error: BaseException) -> bool:
+    """Whether a change of the schema made a plan stale, or what the driver knows of a type.
+
+    The statement has done nothing; in a transaction of its own it can run again at once.
+    """
+    while error.__cause__ is not None and not isinstance(error, DRIVER_ERRORS):
+        error = error.__cause__
+    return isinstance(error, _STALE) or str(error).startswith(_STALE_WORDS)
 
 
 def find_unanswered(error: DBAPIError) -> Transaction | None:

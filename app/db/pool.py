@@ -3,11 +3,14 @@
 import asyncio
 from typing import Any
 
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
+
+from app.db.connection import Connection
 
 
 def require_greenlet(*_: object) -> None:
@@ -56,6 +59,14 @@ class FairPool(AsyncAdaptedQueuePool):
             super()._do_return_conn(record)
         finally:
             self._turns.release()
+
+    def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
+        """Without waiting for a broken connection, where SQLAlchemy gives it two seconds."""
+        driver = getattr(connection, "driver_connection", None)
+        if terminate and isinstance(driver, Connection):
+            driver.give_up()
+        else:
+            super()._close_connection(connection, terminate=terminate)
 
     async def _take_turn(self) -> None:
         if not self._turns.locked():

@@ -4,13 +4,16 @@ A stream, a background task or a command opens a session of its own:
 `async with transaction() as db`.
 """
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, NoReturn
 
 from prometheus_client import Counter
 from sqlalchemy import URL, event
-from sqlalchemy.engine import AdaptedConnection, ExceptionContext
+from sqlalchemy.engine import AdaptedConnection, Connection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -23,7 +26,7 @@ from sqlalchemy.orm import Session
 from app.core.config import settings
 from app.core.errors import OutcomeUnknown
 from app.db.connection import APPLICATION_NAME, connect
-from app.db.failures import READ_ONLY, find_unanswered
+from app.db.failures import READ_ONLY, find_unanswered, is_stale
 from app.db.outcome import find_outcome
 from app.db.pool import FairPool, require_greenlet
 from app.db.url import asyncpg_url
@@ -43,17 +46,21 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
         "pool_pre_ping": settings.DB_PRE_PING,
         "pool_use_lifo": True,
     }
-    made = create_async_engine(url, connect_args=_connect_args(), **(pool | options))
+    chosen = pool | options
+    made = create_async_engine(url, connect_args=_connect_args(chosen), **chosen)
     event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", _refuse_closed)
+    event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
     event.listen(made.sync_engine, "handle_error", _leave_demoted_primary)
+    event.listen(made.sync_engine, "handle_error", _learn_schema_again)
     return made
 
 
-def _connect_args() -> dict[str, Any]:
+def _connect_args(chosen: dict[str, Any]) -> dict[str, Any]:
     """Every wait has an end, here and on the server: a request must never hang."""
+    slots = asyncio.Semaphore(chosen["pool_size"] + chosen["max_overflow"])
     here = {
-        "async_creator_fn": connect,
+        "async_creator_fn": partial(connect, slots=slots),
         "timeout": settings.DB_CONNECT_TIMEOUT_SECONDS,
         "command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,
     }
@@ -66,12 +73,31 @@ def _connect_args() -> dict[str, Any]:
         "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
         "lock_timeout": _milliseconds(settings.DB_LOCK_TIMEOUT_SECONDS),
         "idle_in_transaction_session_timeout": _milliseconds(idle),
+        "client_connection_check_interval": _milliseconds(settings.DB_CLIENT_CHECK_SECONDS),
     }
     return {**here, "server_settings": {**on_the_server, **timeouts}}
 
 
 def _milliseconds(seconds: float) -> str:
     return str(round(seconds * 1000))
+
+
+# What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
+# come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
+_TAKES_SNAPSHOT = re.compile(
+    r"[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SAVEPOINT"
+    r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
+    re.IGNORECASE,
+)
+
+
+def number_transaction(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    """Before each statement: if a transaction begins with it, let it learn its number."""
+    proxied: Any = connection.connection
+    driver = proxied.driver_connection
+    if not driver.is_in_transaction():
+        begins = not proxied.dbapi_connection.autocommit
+        driver.is_numbering = begins and _TAKES_SNAPSHOT.match(statement) is not None
 
 
 def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
@@ -84,6 +110,13 @@ def _leave_demoted_primary(context: ExceptionContext) -> None:
     """After a failover the pool's connections lead to a server that only reads: drop them."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
+
+
+def _learn_schema_again(context: ExceptionContext) -> None:
+    """SQLAlchemy does so itself, but not for OutdatedSchemaCacheError."""
+    if is_stale(context.original_exception):
+        dialect: Any = context.dialect
+        dialect._invalidate_schema_cache()  # noqa: SLF001
 
 
 class _Session(AsyncSession):

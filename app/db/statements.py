@@ -17,14 +17,16 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.util import greenlet_spawn
 
-from app.db.failures import sqlstate
+from app.db.failures import is_stale, sqlstate
 from app.db.pool import FairPool
-from app.db.session import engine
+from app.db.session import engine, number_transaction
 
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 
 _CHECKED = (LargeBinary, Boolean)  # what SQLAlchemy would do to them, asyncpg does itself
+
+STALE_TRIES = 3  # how many changes of the schema may overtake one Read
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -60,7 +62,7 @@ class Read(_Statement, Generic[T]):
     """A SELECT whose rows `into` makes into what the caller gets; mypy knows that they fit.
 
     Its parameters are `bindparam`s. Each run is one round trip and a transaction of its own. A plan
-    that a migration has made stale is made again by asyncpg, unseen.
+    that a migration has made stale is made again, unseen.
     """
 
     def __init__(self, statement: Select[*Columns], into: Callable[[*Columns], T]) -> None:
@@ -94,25 +96,43 @@ def _execute(session: Session, sql: str, arguments: list[object]) -> object:
     _echo(sql, arguments)
     session.flush()  # what was said before goes first
     connection = session.connection()
-    cursor = connection.connection.cursor()
+    cursor: Any = connection.connection.cursor()
+    number_transaction(connection, cursor, sql)
+    dialect: Any = connection.dialect
+    cursor._invalidate_schema_cache_asof = dialect._invalidate_schema_cache_asof  # noqa: SLF001
     try:
         cursor.execute(sql, arguments)
     except BaseException as error:
-        if sqlstate(error) is None:  # not an answer of the server
+        if is_stale(error):
+            dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
+        elif sqlstate(error) is None:  # not an answer of the server
             connection.invalidate()
         raise
     return cursor.fetchone()
 
 
 async def _fetch(sql: str, arguments: list[object]) -> list[Any]:
+    """The rows; once more for each time that a change of the schema made the plan stale."""
     _echo(sql, arguments)
+    for _ in range(STALE_TRIES):
+        try:
+            return await _fetch_once(sql, arguments)
+        except Exception as error:
+            if not is_stale(error):
+                raise
+    return await _fetch_once(sql, arguments)
+
+
+async def _fetch_once(sql: str, arguments: list[object]) -> list[Any]:
     pool = engine.sync_engine.pool
     assert isinstance(pool, FairPool)
     connection = await pool.borrow()
+    driver: Any = connection.driver_connection
     try:
-        driver: Any = connection.driver_connection
         return list(await driver.fetch(sql, *arguments))
-    except asyncpg.PostgresError:
+    except (asyncpg.PostgresError, asyncpg.OutdatedSchemaCacheError) as error:
+        if is_stale(error):
+            await driver.reload_schema_state()
         raise  # the connection is as good as before, or closed, which the pool sees
     except BaseException:
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for

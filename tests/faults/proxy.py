@@ -94,6 +94,11 @@ class Proxy:
         """Be a black hole: connections stay open, new ones are made, and nothing passes."""
         self.flowing.clear()
 
+    def silence_open_connections(self) -> None:
+        """Be one only for those that are open now."""
+        for link in self._links:
+            link.flowing.clear()
+
     def restore(self) -> None:
         """End the black hole: what was held passes, as TCP sends again what was lost."""
         self.flowing.set()

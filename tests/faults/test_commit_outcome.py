@@ -11,7 +11,6 @@ from time import perf_counter
 
 import pytest
 
-from app.db.connection import Transaction
 from app.db.outcome import find_outcome
 from app.db.session import make_engine
 from app.db.url import asyncpg_url
@@ -224,7 +223,7 @@ async def test_number_that_a_crash_gives_away_again_vouches_for_nobody(database:
         await connection.exec_driver_sql("INSERT INTO attempt_counts VALUES ('x', 1, 1, now())")
         driver = raw.driver_connection
         assert driver
-        lost = Transaction(driver._life, driver._number)
+        lost = driver.current()
         await database.kill(backends=True)
         await connection.invalidate()
     await database.start()

@@ -8,10 +8,16 @@ import pytest
 from fastapi import Depends, FastAPI
 from sqlalchemy import func, select
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
 
+from app.core.config import settings
 from app.db.models import User
-from app.db.session import AsyncSessionFactory, engine
+from app.db.session import engine, make_engine
 from app.http.deps import Db
 from tests.pitfalls.sandbox import (
     IDLE_IN_TRANSACTION,
@@ -106,9 +112,15 @@ async def _nothing_is_left_behind() -> None:
     await until_backends(engine, IDLE_IN_TRANSACTION, are=0)
 
 
-async def test_own_session_cancelled_during_a_statement_leaves_nothing_behind() -> None:
+async def test_own_session_cancelled_during_a_statement_leaves_nothing_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where PostgreSQL would never end the statement by itself."""
+    monkeypatch.setattr(settings, "DB_STATEMENT_TIMEOUT_SECONDS", 0)
+    own = make_engine(engine.url, pool_size=1)
+
     async def work() -> None:
-        async with AsyncSessionFactory.begin() as db:
+        async with async_sessionmaker(own).begin() as db:
             db.add(User(username="carol", email="carol@example.com", hashed_password="-"))
             await db.execute(select(func.pg_sleep(60)))
 
@@ -120,3 +132,4 @@ async def test_own_session_cancelled_during_a_statement_leaves_nothing_behind() 
 
     await until_backends(engine, SLEEPING, are=0)
     await _nothing_is_left_behind()
+    await own.dispose()

@@ -1,0 +1,273 @@
+"""What is given up here ends in PostgreSQL too: looked at there, in its activity, locks and rows.
+
+Nothing else can end it: PostgreSQL's own timeouts are off.
+"""
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import event, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.core.config import settings
+from app.db.models import User
+from app.db.session import make_engine
+from app.db.statements import Read, Write
+from app.db.url import asyncpg_url
+from tests.faults.conftest import FreePort
+from tests.faults.proxy import Proxy
+from tests.faults.waiting import until
+from tests.pitfalls.sandbox import checked_out
+from tests.torture import Amount, Figure
+
+NEVER = 0
+POOL = 2
+A_USER = "INSERT INTO users (username, email, hashed_password) VALUES ('alice', 'a@b', '')"
+OURS = "datname = current_database() AND application_name LIKE 'plumbline%'"
+# Outlasts the test, unless something ends it.
+_SLEEPING = func.pg_sleep(60)
+_READ = Read(select(User.id).where(_SLEEPING.is_not(None)), lambda number: number)
+_NEW = {
+    "username": "late",
+    "email": "b@c",
+    "hashed_password": "",
+    "is_active": True,
+    "role": "user",
+}
+_WRITE = Write(insert(User).returning(User.id, _SLEEPING), *_NEW)
+_numbers = itertools.count()
+_UPDATE = text("UPDATE users SET username = 'late' WHERE pg_sleep(:seconds) IS NOT NULL")
+
+Ask = Callable[[AsyncEngine], Coroutine[Any, Any, object]]
+
+
+@dataclass
+class Witness:
+    """Asks PostgreSQL, on a connection of its own."""
+
+    url: str
+    _connection: psycopg.Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._connection = psycopg.connect(self.url, autocommit=True)
+
+    def backends(self) -> int:
+        """How many connections we have there."""
+        return self._count(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}")
+
+    def busy(self) -> int:
+        """How many of them work, or keep a transaction open."""
+        return self._count(
+            f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND state <> 'idle'"
+        )
+
+    def asleep(self) -> int:
+        """How many of them run one of the statements below."""
+        return self._count(
+            f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND wait_event = 'PgSleep'"
+        )
+
+    def locks(self) -> int:
+        """How many locks there are on the table users."""
+        return self._count("SELECT count(*) FROM pg_locks WHERE relation = 'users'::regclass")
+
+    def late(self) -> int:
+        """How many users were written or changed."""
+        return self._count("SELECT count(*) FROM users WHERE username <> 'alice'")
+
+    def is_over(self) -> bool:
+        return (self.busy(), self.locks()) == (0, 0)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _count(self, sql: str) -> int:
+        ((number,),) = self._connection.execute(sql.encode()).fetchall()
+        return int(number)
+
+
+@pytest.fixture
+def witness(clone: Callable[[], str]) -> Iterator[Witness]:
+    """Of a database with one user, alice."""
+    url = clone()
+    with psycopg.connect(url) as connection:
+        connection.execute(A_USER)
+    made = Witness(url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+async def network(witness: Witness, free_port: FreePort) -> AsyncIterator[Proxy]:
+    """Between `spare` and its PostgreSQL."""
+    made = Proxy(free_port(), asyncpg_url(witness.url).port or 0)
+    await made.accept()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def spare(
+    witness: Witness,
+    network: Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[AsyncEngine]:
+    """An engine of two connections."""
+    for limit in ("STATEMENT", "LOCK", "IDLE_TRANSACTION"):
+        monkeypatch.setattr(settings, f"DB_{limit}_TIMEOUT_SECONDS", NEVER)
+    for limit, seconds in getattr(request, "param", {}).items():
+        monkeypatch.setattr(settings, f"DB_{limit}_SECONDS", seconds)
+    url = asyncpg_url(witness.url).set(port=network.port)
+    made = make_engine(url, pool_size=POOL, pool_timeout=60)
+    monkeypatch.setattr("app.db.statements.engine", made)
+    yield made
+    await made.dispose()
+
+
+async def _read(_spare: AsyncEngine) -> object:
+    return await _READ.all()
+
+
+async def _write(spare: AsyncEngine) -> object:
+    async with AsyncSession(spare) as db:
+        name = f"late{next(_numbers)}"
+        return await _WRITE.one(db, **(_NEW | {"username": name, "email": f"{name}@b"}))
+
+
+async def _in_a_session(spare: AsyncEngine) -> object:
+    async with AsyncSession(spare) as db:
+        return await db.execute(_UPDATE, {"seconds": 60})
+
+
+async def _in_autocommit(spare: AsyncEngine, seconds: int = 60) -> object:
+    async with spare.connect() as connection:
+        own = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        return await own.execute(_UPDATE, {"seconds": seconds})
+
+
+each = pytest.mark.parametrize("ask", [_read, _write, _in_a_session, _in_autocommit])
+
+
+async def _run(witness: Witness, asking: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+    """Until PostgreSQL is at work."""
+    task = asyncio.create_task(asking)
+    await until(lambda: witness.asleep() == 1)
+    assert witness.locks() > 0
+    return task
+
+
+async def _cancel(task: asyncio.Task[object]) -> None:
+    """Again and again until it ends, as anyio's cancel scopes do."""
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+    assert task.cancelled()
+
+
+@each
+async def test_cancelled_statement_ends_and_stores_nothing(
+    ask: Ask, spare: AsyncEngine, witness: Witness
+) -> None:
+    task = await _run(witness, ask(spare))
+
+    await _cancel(task)
+
+    await until(witness.is_over)
+    assert (witness.late(), checked_out(spare)) == (0, 0)
+
+
+@each
+@pytest.mark.parametrize("spare", [{"COMMAND_TIMEOUT": 0.5}], indirect=True)
+async def test_statement_that_we_no_longer_wait_for_ends_and_stores_nothing(
+    ask: Ask, spare: AsyncEngine, witness: Witness
+) -> None:
+    task = await _run(witness, ask(spare))
+
+    with pytest.raises(TimeoutError):
+        await task
+
+    await until(witness.is_over)
+    assert (witness.late(), checked_out(spare)) == (0, 0)
+
+
+async def test_cancelled_autocommit_is_not_stored_later(
+    spare: AsyncEngine, witness: Witness
+) -> None:
+    """It would be, a second later."""
+    task = await _run(witness, _in_autocommit(spare, seconds=1))
+
+    await _cancel(task)
+
+    await until(witness.is_over)
+    assert witness.late() == 0
+
+
+async def test_cancelled_statement_ends_though_no_new_connection_is_accepted(
+    spare: AsyncEngine, network: Proxy, witness: Witness
+) -> None:
+    """A cancellation takes a connection of its own. PostgreSQL sees that the old one is closed."""
+    task = await _run(witness, _in_a_session(spare))
+    network.refuse()
+
+    await _cancel(task)
+
+    await until(witness.is_over)
+
+
+async def test_cancelled_statement_ends_though_its_connection_is_silent(
+    spare: AsyncEngine, network: Proxy, witness: Witness
+) -> None:
+    """PostgreSQL cannot see that it is closed, but a new connection brings the cancellation."""
+    task = await _run(witness, _in_a_session(spare))
+    network.silence_open_connections()
+
+    await _cancel(task)
+
+    await until(lambda: witness.locks() == 0)
+
+
+async def test_statement_of_a_process_that_was_killed_ends(
+    spare: AsyncEngine, witness: Witness
+) -> None:
+    """Nobody asks for its end: the socket is closed, and that is all."""
+    drivers: list[Any] = []
+    event.listen(spare.sync_engine, "connect", lambda *made: drivers.append(made[0]))
+    task = await _run(witness, _in_a_session(spare))
+
+    drivers[0].driver_connection._transport.abort()
+
+    await until(witness.is_over)
+    await asyncio.gather(task, return_exceptions=True)
+
+
+@each
+async def test_pool_whose_users_give_up_has_no_more_backends_than_connections(
+    ask: Ask,
+    spare: AsyncEngine,
+    witness: Witness,
+    amount: Amount,
+    figure: Figure,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long PostgreSQL takes to confirm that one of them has ended."""
+    monkeypatch.setattr("app.db.connection.CANCEL_SECONDS", 60)
+    rounds, seen = amount(3, 40), list[int]()
+
+    def all_are_busy() -> bool:
+        seen.append(witness.backends())
+        return witness.asleep() == POOL
+
+    for _ in range(rounds):
+        tasks = [asyncio.create_task(ask(spare)) for _ in range(POOL * 3)]
+        await until(all_are_busy)
+        await asyncio.gather(*map(_cancel, tasks))
+
+    await until(witness.is_over)
+    figure(f"backends of a pool of {POOL} while {rounds * POOL * 3} requests give up", max(seen))
+    assert max(seen) <= POOL

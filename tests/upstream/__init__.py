@@ -1,0 +1,1 @@
+"""The test suites of asyncpg and SQLAlchemy, with our classes in place of theirs."""
