@@ -9,6 +9,8 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProx
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
+from app.db.origin import mark
+
 
 def require_greenlet(*_: object) -> None:
     """Listens to `do_connect`: without it the driver begins what nobody waits for, and warns."""
@@ -65,7 +67,9 @@ class FairPool(AsyncAdaptedQueuePool):
             async with asyncio.timeout(self._timeout):
                 await self._turns.acquire()
         except TimeoutError:
-            raise PoolTimeoutError(
-                f"all {self.size() + self._max_overflow} connections were in use for "
-                f"{self._timeout} seconds"
+            raise mark(
+                PoolTimeoutError(
+                    f"all {self.size() + self._max_overflow} connections were in use for "
+                    f"{self._timeout} seconds"
+                )
             ) from None
