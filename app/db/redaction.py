@@ -62,9 +62,9 @@ def _redact_driver(error: BaseException) -> str:
         error.__dict__["quoted"] = quoted
     error.args = (message,)
     if isinstance(error, asyncpg.PostgresError):
-        constraint_key = key_of(error.detail) if error.sqlstate in _KEYED else None
+        key = key_of(error.detail) if error.sqlstate in _KEYED else None
         error.__dict__.update(message=message, hint=None, context=None, internal_query=None)
-        error.__dict__["detail"] = f"Key ({constraint_key})" if constraint_key else None
+        error.__dict__["detail"] = f"Key ({key})" if key else None
         if is_refused_by_driver(error):  # its cause quotes the value too
             error.__cause__ = None
             error.__suppress_context__ = True
