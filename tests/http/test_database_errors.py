@@ -12,7 +12,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, Query
 from sqlalchemy import insert, literal, select, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
@@ -36,7 +36,7 @@ STRANGERS: dict[str, Exception] = {
     "name": socket.gaierror(-2, "Name or service not known"),
     "closed": asyncpg.InterfaceError("connection is closed"),
     "driver": asyncpg.UniqueViolationError("of another database"),
-    "alchemy": IntegrityError("INSERT", {}, Exception("of another engine")),
+    "engine": DBAPIError("", {}, Exception("of another engine"), connection_invalidated=True),
 }
 
 
@@ -69,8 +69,7 @@ def _add_strangers(app: FastAPI) -> None:
     @app.get("/lost-after-a-bug")
     async def lost_after_a_bug(db: Db) -> None:
         RUNS["lost-after-a-bug"] += 1
-        driver: Any = (await (await db.connection()).get_raw_connection()).driver_connection
-        driver.terminate()
+        await db.run_sync(_lose_connection)
         raise KeyError("bug")
 
 
@@ -239,6 +238,7 @@ async def test_error_of_the_route_is_not_hidden_by_a_rollback_that_fails() -> No
 
 
 def _lose_connection(session: Session) -> None:
+    session.execute(text("SELECT 1"))  # BEGIN goes with it
     driver: Any = session.connection().connection.driver_connection
     driver.terminate()
 
