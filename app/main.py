@@ -28,8 +28,7 @@ log = structlog.stdlib.get_logger(__name__)
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
-    if (obstacle := await find_obstacle()) is not None:
-        log.error("not ready", reason=obstacle)
+    await find_obstacle()  # it logs what it finds
     begin_at_sigterm()
     _leave_alone_what_stays()
     yield

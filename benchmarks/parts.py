@@ -13,9 +13,10 @@ from typing import Any
 from app.core.security import token_digest
 from app.db.connection import Connection, connect
 from app.db.session import transaction
-from app.http.admission import BODY, Admission
+from app.http.admission import Admission
 from app.http.errors import ATTEMPTS_LEFT
 from app.http.middleware import Envelope
+from app.http.sent import BODY
 from app.services import callers, posts
 from benchmarks import asgi
 from benchmarks.data import USERS, token

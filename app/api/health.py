@@ -23,11 +23,14 @@ async def livez() -> dict[str, str]:
 
 @router.get("/readyz", responses=problems(Unavailable), **ANONYMOUS)
 async def readyz() -> dict[str, str]:
-    """The database can be reached, is durable, and has the schema that this version needs."""
+    """The database can be reached, is durable, and has the schema that this version needs.
+
+    If not, the answer has a code; the reason is in the log, since it tells of settings.
+    """
     if is_draining():
         raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
     if (obstacle := await find_obstacle()) is not None:
-        raise Unavailable(f"Not ready: {obstacle}.", retry_after_seconds=1)
+        raise Unavailable(f"Not ready: {obstacle.code}.", retry_after_seconds=1)
     return {"status": "ready"}
 
 

@@ -10,8 +10,9 @@ from sqlalchemy import select
 
 from app.api.users import PasswordUpdate, UserCreate
 from app.core.errors import OperatorError, Unavailable
-from app.db.failures import DATABASE_ERRORS, classify, explain
+from app.db.failures import DATABASE_ERRORS, explain, is_for_the_operator
 from app.db.models import User
+from app.db.readiness import find_meaning
 from app.db.session import ReadSessionFactory, close_connections, transaction
 from app.services import audit, users
 
@@ -100,9 +101,11 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
         except DATABASE_ERRORS as error:
-            meaning = classify(error)
-            if meaning is None or isinstance(meaning, Unavailable):
+            meaning = await find_meaning(error)
+            if isinstance(meaning, Unavailable) or is_for_the_operator(error):
                 raise OperatorError(explain(error)) from error
+            if meaning is None:
+                raise
             raise meaning from error
         finally:
             await close_connections()

@@ -60,6 +60,18 @@ class Unanswered(asyncpg.InterfaceError):
         self.transaction = transaction
 
 
+class NotConnected(asyncpg.InterfaceError):
+    """No connection came about, for whatever reason, which is its cause.
+
+    It is known by where it happens: what the system, TLS, the driver or something that is no
+    PostgreSQL may answer has no end.
+    """
+
+    def __init__(self, cause: Exception) -> None:
+        super().__init__(f"{type(cause).__name__}: {cause}")
+        self.sqlstate: str | None = getattr(cause, "sqlstate", None)
+
+
 class RolledBack(asyncpg.InterfaceError):
     """PostgreSQL answered COMMIT with ROLLBACK: a statement had failed, and somebody went on."""
 
@@ -230,7 +242,7 @@ async def connect(
     slots: asyncio.Semaphore | None = None,
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
-    """As asyncpg.connect; to its end, also when whoever asks is cancelled.
+    """As asyncpg.connect, but raises NotConnected; to its end, also when whoever asks is cancelled.
 
     Cancelled half-way, asyncpg leaves a future with an exception that nobody looks at.
 
@@ -252,6 +264,13 @@ async def connect(
 
 
 async def _open(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+    try:
+        return await _open_and_greet(slot, *args, **options)
+    except Exception as error:
+        raise NotConnected(error) from error
+
+
+async def _open_and_greet(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
     try:
         connection = await asyncpg.connect(*args, connection_class=Connection, **options)
     except BaseException:

@@ -1,24 +1,21 @@
 """What an error from the database means: for the caller (`classify`), for the operator (`explain`).
 
-By SQLSTATE first, by type where there is none: with asyncpg most errors are a bare DBAPIError.
+Only errors that came from our engine (origin.py), by SQLSTATE first: with asyncpg most errors are a
+bare DBAPIError.
 """
 
-import socket
-from functools import cache
-
 import asyncpg
-from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.errors import AppError, Conflict, FieldError, Invalid, Stale, Unavailable
-from app.db.base import Base
-from app.db.connection import DRIVER_ERRORS, Transaction, Unanswered
+from app.db.connection import DRIVER_ERRORS, NotConnected, Transaction, Unanswered
+from app.db.constraints import is_still_referred_to, violated_fields
+from app.db.origin import is_ours
+from app.db.values import refused_values
 
-# A session wraps them all in DBAPIError; statements.py meets them as they are.
-_RAW = (*DRIVER_ERRORS, AsyncAdapt_asyncpg_dbapi.Error)
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 # Where the type says no more than that somebody is surprised; these words are never translated.
 _STALE_WORDS = (
@@ -28,50 +25,63 @@ _STALE_WORDS = (
     "unexpected trailing ",  # messages of one statement; so are these
     "insufficient data in buffer",
 )
-# asyncpg's confusion when the server is killed while it connects
-_Broken = AsyncAdapt_asyncpg_dbapi.InternalClientError
 # What the exception handlers catch; `classify` says None for those that are defects.
-DATABASE_ERRORS = (SQLAlchemyError, OSError, *_RAW)
+DATABASE_ERRORS = (SQLAlchemyError, OSError)
 
 READ_ONLY = "25006"  # a primary that has been demoted, or a standby
 _LOST_A_RACE = {"40001", "40P01"}  # serialisation failure, deadlock
 _LOCKED = "55P03"  # the lock did not come within DB_LOCK_TIMEOUT_SECONDS
 _UNAVAILABLE = {"57014", "25P03", READ_ONLY, "3D000", "28P01", "28000"}
-_NOT_MIGRATED = {"42P01", "42703"}  # no such table, no such column
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
+_WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
+_STILL_REFERRED_TO = "23001"
 
 
 def classify(error: BaseException) -> AppError | None:
     """The error as its caller should see it, or None when it is a defect of this program."""
     if isinstance(error, StaleDataError):
         return Stale("Somebody else changed it at the same moment.")
+    if not is_ours(error):
+        return None
     if isinstance(error, PoolTimeoutError):
         return Unavailable("All database connections are in use.", retry_after_seconds=1)
-    if isinstance(error, (DBAPIError, *_RAW)):
-        return _classify_sqlstate(error)
-    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+    if isinstance(error, DBAPIError):
+        return _classify_dbapi(error)
+    if isinstance(error, OSError):  # a timeout too
         return Unavailable("The database cannot be reached.", retry_after_seconds=1)
     return None
 
 
-def _classify_sqlstate(error: Exception) -> AppError | None:
-    state = sqlstate(error) or ""
-    if state.startswith("23"):
-        return _classify_constraint(state, error)
-    if state.startswith("22"):
+def _classify_dbapi(error: DBAPIError) -> AppError | None:
+    state, cause = sqlstate(error) or "", driver_error(error)
+    if isinstance(cause, NotConnected):
+        return Unavailable("The database cannot be reached.", retry_after_seconds=1)
+    if state.startswith("23") and isinstance(cause, asyncpg.PostgresError):
+        return _classify_constraint(state, cause)
+    if refused_values(error, cause):
         return Invalid("A value cannot be stored.")
     if state in {_LOCKED, *_LOST_A_RACE}:
         return Unavailable("Others work on the same data.", retry_after_seconds=0)
-    if state in _NOT_MIGRATED:
-        return Unavailable("The database is being set up.", retry_after_seconds=5)
     if (
         state in _UNAVAILABLE
         or state[:2] in _UNAVAILABLE_CLASSES
-        or _has_lost_connection(error)
+        or error.connection_invalidated
         or is_stale(error)
     ):
         return Unavailable("The database cannot answer right now.", retry_after_seconds=1)
     return None
+
+
+def does_not_fit_the_schema(error: BaseException) -> bool:
+    """A table, column or type is not there or another one: a defect, if the schema is the one."""
+    return is_ours(error) and (sqlstate(error) or "")[:2] in _WRONG_NAMES
+
+
+def values_refused(error: BaseException) -> list[object]:
+    """What an Invalid of `classify` is about; empty where it is about a rule."""
+    if not isinstance(error, DBAPIError):
+        return []
+    return refused_values(error, driver_error(error))
 
 
 def will_pass(error: BaseException) -> bool:
@@ -79,20 +89,33 @@ def will_pass(error: BaseException) -> bool:
 
     Not what has waited for its timeout already, and not a server that refuses connections.
     """
-    if not isinstance(error, (DBAPIError, *_RAW)):
+    if not isinstance(error, DBAPIError) or not is_ours(error):
         return False
-    state = sqlstate(error) or ""
+    state, cause = sqlstate(error) or "", driver_error(error)
+    if isinstance(cause, NotConnected):
+        return _broke_while_connecting(cause)
     if state in {READ_ONLY, *_LOST_A_RACE} or is_stale(error):
         return True
-    return _has_lost_connection(error) and not state.startswith("53")
+    return error.connection_invalidated and not state.startswith("53")
 
 
-def _has_lost_connection(error: Exception) -> bool:
-    if isinstance(error, DBAPIError):
-        return error.connection_invalidated or isinstance(error.orig, _Broken)
+def _broke_while_connecting(error: NotConnected) -> bool:
+    """There was a server, and it went away: killed, or restarted."""
+    cause = error.__cause__
+    if isinstance(cause, ConnectionResetError | BrokenPipeError):
+        return True
+    state = error.sqlstate
+    is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
+    return is_confused or (state or "").startswith(("08", "57P"))
+
+
+def has_lost_connection(error: Exception) -> bool:
+    """Of an error of the driver: whether its connection is gone."""
     if (state := sqlstate(error)) is not None:
         return state.startswith(("08", "57P"))
-    return not isinstance(error, ValueError)  # asyncpg's DataError: a wrong argument
+    if isinstance(error, AsyncAdapt_asyncpg_dbapi.InternalClientError):
+        return True
+    return isinstance(error, DRIVER_ERRORS) and "connection is closed" in str(error)
 
 
 def is_stale(error: BaseException) -> bool:
@@ -107,32 +130,34 @@ def is_stale(error: BaseException) -> bool:
 
 def find_unanswered(error: DBAPIError) -> Transaction | None:
     """The transaction whose COMMIT got no answer, when the error is about that."""
-    cause = getattr(error.orig, "__cause__", None)
+    cause = driver_error(error)
     return cause.transaction if isinstance(cause, Unanswered) else None
 
 
-def _classify_constraint(state: str, error: Exception) -> AppError:
-    cause = getattr(getattr(error, "orig", None), "__cause__", error)
-    name = getattr(cause, "constraint_name", None) or ""
-    fields = _constraint_fields().get(name, ())
+def driver_error(error: DBAPIError) -> BaseException:
+    """The error of asyncpg itself, below SQLAlchemy's two layers."""
+    return getattr(error.orig, "__cause__", None) or error.orig or error
+
+
+def _classify_constraint(state: str, cause: asyncpg.PostgresError) -> AppError:
+    fields = violated_fields(cause)
     if state == "23505":
-        taken = tuple(FieldError(field, "taken", "is already taken") for field in fields)
-        return Conflict("It exists already.", errors=taken)
-    if state == "23503":
-        return Conflict("Something that this refers to no longer exists.")
-    broken = tuple(FieldError(field, "invalid", "is not acceptable") for field in fields)
+        return Conflict("It exists already.", errors=_each(fields, "taken", "is already taken"))
+    if state == "23P01":
+        overlaps = _each(fields, "taken", "overlaps with what is already there")
+        return Conflict("It overlaps with something that exists.", errors=overlaps)
+    if state in {"23503", _STILL_REFERRED_TO}:
+        if is_still_referred_to(cause):
+            used = _each(fields, "in_use", "is still referred to")
+            return Conflict("Something still refers to it.", errors=used)
+        missing = _each(fields, "missing", "refers to something that does not exist")
+        return Conflict("Something that this refers to does not exist.", errors=missing)
+    broken = _each(fields, "invalid", "is not acceptable")
     return Invalid("A value breaks a rule of the database.", errors=broken)
 
 
-@cache
-def _constraint_fields() -> dict[str, tuple[str, ...]]:
-    """Each constraint's columns by its name: which field a violation is about."""
-    return {
-        str(constraint.name): tuple(column.name for column in constraint.columns)
-        for table in Base.metadata.tables.values()
-        for constraint in table.constraints
-        if isinstance(constraint, UniqueConstraint | CheckConstraint)
-    }
+def _each(fields: tuple[str, ...], code: str, message: str) -> tuple[FieldError, ...]:
+    return tuple(FieldError(field, code, message) for field in fields)
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -161,19 +186,53 @@ _ADVICE_BY_TEXT = {
 }
 
 
+def is_for_the_operator(error: BaseException) -> bool:
+    """Whether settings are wrong, as far as the SQLSTATE says so: a right or a role is missing."""
+    return is_ours(error) and sqlstate(error) in {"42501", "42704"}
+
+
 def explain(error: BaseException) -> str:
     """One line for whoever runs the service: what is wrong with the database, and what to do."""
-    state = sqlstate(error)
-    if advice := _ADVICE.get(state or ""):
-        return advice
+    if isinstance(error, AppError):
+        return error.detail
     if isinstance(error, PoolTimeoutError):
         return "all connections are in use: raise DB_POOL_SIZE, or find out what holds them"
-    if isinstance(error, (DBAPIError, *_RAW)):
-        words = str(getattr(error, "orig", error))
-        text = words.partition("\n")[0]
-        if state:
-            return f"PostgreSQL refuses: {text} ({state})"
-        for sign, advice in _ADVICE_BY_TEXT.items():
-            if sign in words:
-                return advice
-    return "PostgreSQL cannot be reached: start it (`app postgres`) or correct DATABASE_URL"
+    if advice := _ADVICE.get(sqlstate(error) or ""):
+        return advice
+    if isinstance(error, DBAPIError):
+        return _explain_dbapi(error)
+    return _explain_silence(error)
+
+
+def _explain_dbapi(error: DBAPIError) -> str:
+    cause, state = driver_error(error), sqlstate(error)
+    if isinstance(cause, NotConnected):
+        return _explain_silence(cause.__cause__ or cause)
+    words = str(cause)
+    if state:
+        return f"PostgreSQL refuses: {_line(words)} ({state})"
+    for sign, advice in _ADVICE_BY_TEXT.items():
+        if sign in words:
+            return advice
+    if isinstance(cause, DRIVER_ERRORS) and not error.connection_invalidated:
+        return f"the driver refuses: {_line(words)}"
+    return _explain_silence(cause)
+
+
+def _explain_silence(error: BaseException) -> str:
+    """Which of the many ways not to answer."""
+    if isinstance(error, TimeoutError):
+        return "PostgreSQL does not answer in time: look at its load, and at the network"
+    is_refused = isinstance(error, ConnectionRefusedError) or not isinstance(error, _WITH_REASON)
+    reason = "" if is_refused else f" ({type(error).__name__}: {_line(str(error))})"
+    return (
+        f"PostgreSQL cannot be reached{reason}: start it (`app postgres`) or correct DATABASE_URL"
+    )
+
+
+# Of psycopg's errors the text is libpq's, of many lines.
+_WITH_REASON = (OSError, *DRIVER_ERRORS, ValueError, TypeError)
+
+
+def _line(words: str) -> str:
+    return words.partition("\n")[0][:200]

@@ -46,6 +46,13 @@ def head_revision() -> str | None:
     return ScriptDirectory.from_config(config()).get_current_head()
 
 
+@cache
+def is_known(revision: str) -> bool:
+    """Whether this program has the script of it: if not, a newer program has migrated."""
+    scripts = ScriptDirectory.from_config(config())
+    return any(script.revision == revision for script in scripts.walk_revisions())
+
+
 def upgrade(url: str | None = None, revision: str = "head") -> None:
     """Migrate up to `revision`; OperatorError when the database or its locks cannot be had."""
     _run(lambda: command.upgrade(config(url), revision))

@@ -25,7 +25,8 @@ async def find_outcome(engine: AsyncEngine, transaction: Transaction) -> bool | 
             async with asyncio.timeout(deadline - time.monotonic()), engine.connect() as connection:
                 status = await connection.scalar(_STATUS, transaction._asdict())
         except DATABASE_ERRORS as error:
-            if classify(error) is None:
+            is_over = isinstance(error, TimeoutError)  # our own deadline
+            if not is_over and classify(error) is None:
                 raise
         if status == "in progress":
             await asyncio.sleep(0.01)

@@ -11,6 +11,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from app.db.connection import Connection
+from app.db.origin import mark
 
 
 def require_greenlet(*_: object) -> None:
@@ -76,7 +77,9 @@ class FairPool(AsyncAdaptedQueuePool):
             async with asyncio.timeout(self._timeout):
                 await self._turns.acquire()
         except TimeoutError:
-            raise PoolTimeoutError(
-                f"all {self.size() + self._max_overflow} connections were in use for "
-                f"{self._timeout} seconds"
+            raise mark(
+                PoolTimeoutError(
+                    f"all {self.size() + self._max_overflow} connections were in use for "
+                    f"{self._timeout} seconds"
+                )
             ) from None

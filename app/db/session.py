@@ -27,6 +27,7 @@ from app.core.config import settings
 from app.core.errors import OutcomeUnknown
 from app.db.connection import APPLICATION_NAME, connect
 from app.db.failures import READ_ONLY, find_unanswered, is_stale
+from app.db.origin import claim
 from app.db.outcome import find_outcome
 from app.db.pool import FairPool, require_greenlet
 from app.db.url import asyncpg_url
@@ -39,6 +40,7 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
     pool = {
         "poolclass": FairPool,
         "echo": settings.DEBUG,
+        "hide_parameters": settings.ENVIRONMENT == "production",
         "pool_size": settings.DB_POOL_SIZE,
         "max_overflow": settings.DB_MAX_OVERFLOW,
         "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
@@ -53,6 +55,7 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
     event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
     event.listen(made.sync_engine, "handle_error", _leave_demoted_primary)
     event.listen(made.sync_engine, "handle_error", _learn_schema_again)
+    event.listen(made.sync_engine, "handle_error", claim)
     return made
 
 
@@ -121,11 +124,19 @@ def _learn_schema_again(context: ExceptionContext) -> None:
 
 class _Session(AsyncSession):
     async def __aexit__(self, *error: object) -> None:
-        """Without the task that SQLAlchemy makes to close in, where all is said to the server."""
-        if self.in_transaction():
-            await super().__aexit__(*error)
-        else:
+        """Without the task that SQLAlchemy makes to close in, where all is said to the server.
+
+        A rollback that fails does not hide why there was one: on a lost connection PostgreSQL
+        has rolled back by itself.
+        """
+        if not self.in_transaction():
             self.sync_session.close()
+            return
+        try:
+            await super().__aexit__(*error)
+        except (DBAPIError, OSError):
+            if error[0] is None:
+                raise
 
 
 class _ReadSession(Session):

@@ -17,7 +17,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.util import greenlet_spawn
 
-from app.db.failures import is_stale, sqlstate
+from app.db.failures import has_lost_connection, is_stale, sqlstate
+from app.db.origin import raise_as_sqlalchemy
 from app.db.pool import FairPool
 from app.db.session import engine, number_transaction
 
@@ -72,11 +73,11 @@ class Read(_Statement, Generic[T]):
     async def all(self, **values: object) -> list[T]:
         """All rows; `values` by the names of the parameters."""
         into = self._into
-        return [into(*row) for row in await _fetch(self.sql, self._arguments(values))]
+        return [into(*row) for row in await _rows(self.sql, self._arguments(values))]
 
     async def find(self, **values: object) -> T | None:
         """The first row, or None."""
-        rows = await _fetch(self.sql, self._arguments(values))
+        rows = await _rows(self.sql, self._arguments(values))
         return self._into(*rows[0]) if rows else None
 
 
@@ -96,6 +97,7 @@ def _execute(session: Session, sql: str, arguments: list[object]) -> object:
     _echo(sql, arguments)
     session.flush()  # what was said before goes first
     connection = session.connection()
+    driver: Any = connection.connection.driver_connection
     cursor: Any = connection.connection.cursor()
     number_transaction(connection, cursor, sql)
     dialect: Any = connection.dialect
@@ -103,12 +105,23 @@ def _execute(session: Session, sql: str, arguments: list[object]) -> object:
     try:
         cursor.execute(sql, arguments)
     except BaseException as error:
+        is_lost = driver.is_closed()
         if is_stale(error):
             dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
         elif sqlstate(error) is None:  # not an answer of the server
             connection.invalidate()
+        if isinstance(error, Exception):
+            raise_as_sqlalchemy(error, connection.engine, sql, arguments, is_lost=is_lost)
         raise
     return cursor.fetchone()
+
+
+async def _rows(sql: str, arguments: list[object]) -> list[Any]:
+    try:
+        return await _fetch(sql, arguments)
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        is_lost = has_lost_connection(error)
+        raise_as_sqlalchemy(error, engine.sync_engine, sql, arguments, is_lost=is_lost)
 
 
 async def _fetch(sql: str, arguments: list[object]) -> list[Any]:

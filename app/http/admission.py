@@ -10,10 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Unavailable
 from app.http.errors import ATTEMPTS_LEFT, Again, answer, status_problem
+from app.http.sent import BODY
 
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
-BODY = "app.body"  # in the ASGI scope: the whole body
 UNLIMITED = {"/livez", "/readyz", "/metrics"}  # what watches us must see us under load
 
 RUNNING = Gauge("http_requests_running", "Requests that are being worked on")

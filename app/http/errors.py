@@ -21,6 +21,9 @@ from app.core.errors import (
     Unavailable,
 )
 from app.db import failures
+from app.db.readiness import find_meaning
+from app.http.sent import was_sent
+from app.http.statuses import describe_status
 
 MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED_FIELDS = 20
@@ -117,11 +120,13 @@ def answer(error: AppError) -> Response:
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    meaning = failures.classify(error)
-    if meaning is None:
-        raise error
+    meaning = await find_meaning(error)
+    if meaning is None or not all(was_sent(request, v) for v in failures.values_refused(error)):
+        raise error  # a defect of ours, or another system's error
     if isinstance(meaning, Unavailable):
         log.warning("database failure", cause=failures.explain(error), error=repr(error)[:500])
+    elif isinstance(meaning, Invalid):
+        log.warning("value refused by the database", cause=failures.explain(error))
     if failures.will_pass(error) and request.scope.get(ATTEMPTS_LEFT):
         raise Again from error
     return answer(meaning)
@@ -130,28 +135,13 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
     """The framework's own refusals: unknown route, wrong method, unreadable body."""
     assert isinstance(error, HTTPException)
-    return status_problem(HTTPStatus(error.status_code), dict(error.headers or {}))
+    return status_problem(error.status_code, dict(error.headers or {}))
 
 
-def status_problem(status: HTTPStatus, headers: dict[str, str] | None = None) -> Response:
-    """A problem that HTTP's own words for the status describe well enough."""
-    code = status.phrase.lower().replace(" ", "-")
-    return problem(
-        status, code, status.phrase, _DETAILS.get(status, status.description), headers=headers
-    )
-
-
-_DETAILS = {
-    HTTPStatus.BAD_REQUEST: "The body could not be read.",
-    HTTPStatus.NOT_FOUND: "There is no such route.",
-    HTTPStatus.METHOD_NOT_ALLOWED: "The header Allow lists the methods of this route.",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service accepts.",
-    HTTPStatus.MISDIRECTED_REQUEST: "This service does not answer for the host that was asked.",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send the body as application/json, with this Content-Type.",
-    HTTPStatus.INTERNAL_SERVER_ERROR: (
-        "This is a defect of the service; nothing was stored. Report it with the request_id."
-    ),
-}
+def status_problem(status: int, headers: dict[str, str] | None = None) -> Response:
+    """The problem of a status that no AppError stands for; see app/http/statuses.py."""
+    code, title, detail = describe_status(status)
+    return problem(status, code, title, detail, headers=headers)
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:

@@ -20,8 +20,8 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import get_db
-from app.http.admission import BODY
 from app.http.conditions import known_versions, unless_known
+from app.http.sent import BODY
 from app.services.idempotency import HEADER, Claim, claim_at_begin, keep_answer
 
 NONCE_BYTES = 12

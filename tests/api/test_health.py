@@ -51,16 +51,22 @@ def test_service_waits_for_its_database_and_heals_by_itself(
         guess = httpx2.post(f"{address}/api/v1/auth/token", data={"username": "a", "password": "b"})
         with run_postgres(tmp_path / "postgres", port=port, durable=False) as server:
             assert server.port == port
-            assert until(lambda: "upgrade" in httpx2.get(f"{address}/readyz").json()["detail"])
+            behind = "Not ready: schema-behind."
+            assert until(lambda: httpx2.get(f"{address}/readyz").json()["detail"] == behind)
+            early = httpx2.get(f"{address}/api/v1/posts")
             migrate.upgrade(url)
             assert until(lambda: httpx2.get(f"{address}/readyz").json() == READY)
             listed = httpx2.get(f"{address}/api/v1/posts")
 
     assert (alive.status_code, listed.status_code) == (200, 200)
     assert (unready.status_code, refused.status_code) == (503, 503)
-    assert "PostgreSQL cannot be reached" in unready.json()["detail"]
+    assert unready.json()["detail"] == "Not ready: database-unavailable."
+    assert (early.status_code, early.headers["Retry-After"]) == (503, "5")
     assert refused.headers["Retry-After"] == "1"
     assert guess.status_code == 503  # without a count no guess
-    told = [line for line in log.read_text().splitlines() if "not ready" in line]
-    assert len(told) == 1
+    lines = log.read_text().splitlines()
+    told = [line.partition(" ")[2] for line in lines if "not ready" in line]  # without its time
+    assert len(told) == len(set(told))
+    assert "PostgreSQL cannot be reached" in told[0]
+    assert "run `app db upgrade`" in told[-1]
     assert "Traceback" not in log.read_text()

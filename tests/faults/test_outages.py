@@ -6,6 +6,8 @@ All through one process of the service with the default settings, which is never
 import random
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import httpx2
@@ -44,6 +46,33 @@ async def test_database_that_is_down_is_a_503_at_once(
     assert {answer.status for answer in answers} == {503}
     assert {beat.status for beat in beats} == {200}
     assert slowest <= 1
+    assert seconds <= RETURN_SECONDS
+
+
+@pytest.fixture
+def socket_folder() -> Iterator[Path]:
+    """Its path is short, as that of a socket must be; PostgreSQL is another user."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
+
+
+async def test_server_behind_a_unix_socket_that_stops_is_a_503_until_it_is_back(
+    socket_folder: Path, new_database: NewDatabase, new_service: NewService
+) -> None:
+    """No ConnectionRefusedError: there is no file."""
+    database = await new_database(unix_socket_directories=str(socket_folder))
+    (socket_folder / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{database.port}")
+    service = await new_service(f"postgresql://postgres:postgres@/app?host={socket_folder}")
+    await visit(service)
+
+    await database.stop()
+    answers = await visit(service, times=5)
+    await database.start()
+    seconds = await until_healed(service)
+
+    assert {answer.status for answer in answers} == {503}
+    assert "FileNotFoundError" in service.logged()
     assert seconds <= RETURN_SECONDS
 
 

@@ -147,7 +147,7 @@ _DATABASE = (
     Sabotage(
         "take a lost connection for a defect",
         "app/db/failures.py",
-        "        or _has_lost_connection(error)\n",
+        "        or error.connection_invalidated\n",
         "",
         "tests/db/test_failures.py",
     ),
@@ -238,7 +238,7 @@ _DATABASE = (
     Sabotage(
         "do not say which field is taken",
         "app/db/failures.py",
-        "_constraint_fields().get(name, ())",
+        '_each(fields, "taken", "is already taken")',
         "()",
         FAULTS + "test_races.py",
     ),

@@ -1,0 +1,112 @@
+"""In production an error of the database quotes nobody's data, whoever prints it."""
+
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from sqlalchemy import Enum, bindparam, insert, select, text
+from sqlalchemy.exc import PendingRollbackError, StatementError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from app.core.config import settings
+from app.db.models import AuditEvent, Post, User
+from app.db.session import make_engine
+from app.db.url import asyncpg_url
+from app.services.posts import _NEW_POST, _POST_BY_ID
+
+SECRET = "ada.secret@example.com"
+RAISE = f"DO $$ BEGIN RAISE EXCEPTION 'no: %', '{SECRET}' USING ERRCODE = '42P01'; END $$"
+
+Act = Callable[[AsyncSession], Awaitable[object]]
+
+
+def _user(**columns: str) -> User:
+    return User(**({"username": "ada", "email": SECRET, "hashed_password": SECRET} | columns))
+
+
+async def _taken(db: AsyncSession) -> object:
+    db.add(_user())
+    await db.flush()
+    return await db.execute(
+        insert(User), [{"username": "b", "email": SECRET, "hashed_password": ""}]
+    )
+
+
+async def _read(_db: AsyncSession) -> object:
+    return await _POST_BY_ID.find(post_id=SECRET)
+
+
+async def _write(db: AsyncSession) -> object:
+    return await _NEW_POST.one(db, title="x", content=SECRET, author_id=0)
+
+
+async def _after_a_failed_flush(db: AsyncSession) -> object:
+    db.add(_user(role=SECRET))
+    with pytest.raises(StatementError):
+        await db.flush()
+    return await db.execute(text("SELECT 1"))
+
+
+def _run(statement: object, **values: object) -> Act:
+    return lambda db: db.execute(statement, values)  # type: ignore[call-overload]
+
+
+ACTS: dict[str, Act] = {
+    "unique": _taken,
+    "not null": _run(insert(User), username="ada", email=SECRET, hashed_password=None),
+    "check": _run(insert(User), username="ada", email=SECRET, hashed_password="", role="king"),
+    "foreign key": _write,
+    "too long": _run(insert(AuditEvent), action=SECRET * 2),
+    "cast": _run(text("SELECT CAST(CAST(:value AS text) AS uuid)"), value=SECRET),
+    "wrong type": _run(select(Post).where(Post.id == bindparam("value")), value=SECRET),
+    "wrong type in a read": _read,
+    "literal": _run(text(f"SELECT nothing FROM users WHERE email = '{SECRET}'")),
+    "syntax": _run(text(f"SELECT '{SECRET}")),
+    "function": _run(text(RAISE)),
+    "enum": _run(select(bindparam("value", type_=Enum("a", "b", name="letters"))), value=SECRET),
+    "division": _run(text("SELECT 1/0 WHERE CAST(:value AS text) <> ''"), value=SECRET),
+    "rolled back": _after_a_failed_flush,
+}
+
+
+@pytest.fixture
+async def production(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
+    monkeypatch.setattr(settings, "ENVIRONMENT", "production")
+    made = make_engine(asyncpg_url(), pool_size=1)
+    monkeypatch.setattr("app.db.statements.engine", made)
+    yield made
+    await made.dispose()
+
+
+async def _fail(engine: AsyncEngine, name: str) -> BaseException:
+    async with AsyncSession(engine) as db:
+        with pytest.raises((StatementError, PendingRollbackError)) as caught:
+            await ACTS[name](db)
+    return caught.value
+
+
+@pytest.mark.parametrize("name", ACTS)
+async def test_error_quotes_no_value_in_production(production: AsyncEngine, name: str) -> None:
+    error = await _fail(production, name)
+
+    told = "".join(traceback.format_exception(error)) + str(error) + repr(error)
+    assert SECRET[:10] not in told
+    assert str(error).strip()
+
+
+async def test_error_still_says_what_is_wrong(production: AsyncEngine) -> None:
+    assert "uq_users_email" in str(await _fail(production, "unique"))
+    assert "(22P02)" not in str(await _fail(production, "cast"))
+    assert 'column "nothing" does not exist' in str(await _fail(production, "literal"))
+    assert "invalid input for query argument $1 (TypeError)" in str(
+        await _fail(production, "wrong type in a read")
+    )
+    assert "INSERT INTO posts" in str(await _fail(production, "foreign key"))
+
+
+async def test_developers_see_the_values() -> None:
+    engine = make_engine(asyncpg_url(), pool_size=1)
+
+    assert SECRET in "".join(traceback.format_exception(await _fail(engine, "unique")))
+
+    await engine.dispose()
