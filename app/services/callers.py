@@ -110,6 +110,13 @@ _UNCHANGED = (
 _SHARED = Lock(_UNCHANGED.with_for_update(read=True, of=[User, AccessToken]))
 _ALONE = Lock(_UNCHANGED.with_for_update(of=[User, AccessToken]))
 _ADMINS = Lock(lock_admins())
+_STANDS = Read(_UNCHANGED, int)
+
+
+async def stands(caller: Caller) -> bool:
+    """Whether log-in and role are still as they were when the request began."""
+    found = await _STANDS.find(token_id=caller.token_id, role=caller.role)
+    return found is not None
 
 
 def hold(db: AsyncSession, caller: Caller) -> None:

@@ -58,6 +58,19 @@ async def test_admin_who_is_removed_at_this_moment_does_nothing_more(
         assert await db.get(Post, post.id) is not None
 
 
+@pytest.mark.parametrize(("change", "status"), [("role = 'user'", 403), ("is_active = false", 401)])
+async def test_admin_who_is_removed_while_reading_is_told_nothing(
+    client: httpx2.AsyncClient, admin: User, change: str, status: int
+) -> None:
+    async with engine.begin() as other:
+        await other.execute(text("LOCK TABLE audit_events"))
+        reading = asyncio.ensure_future(client.get("/api/v1/audit", headers=signed_in(admin)))
+        await until_backends(engine, WAITS, are=1)
+        await other.execute(text(f"UPDATE users SET {change}"))
+
+    assert (await reading).status_code == status
+
+
 @pytest.fixture
 async def _second_admin() -> None:
     """So that the first one is not the last."""
