@@ -8,7 +8,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Interval,
-    Select,
     bindparam,
     func,
     literal_column,
@@ -24,6 +23,7 @@ from app.db.failures import DATABASE_ERRORS, explain
 from app.db.models import AccessToken, User
 from app.db.session import at_begin, transaction
 from app.db.statements import Lock, Read
+from app.services.locks import LOCK_ADMINS, take_turn
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -44,12 +44,6 @@ def idle_since() -> ColumnElement[datetime]:
 def _ago(seconds: int) -> ColumnElement[datetime]:
     """Written into the SQL: a parameter would be sent with each request."""
     return func.now() - literal_column(f"interval '{seconds} seconds'", Interval)
-
-
-def lock_admins() -> Select[int]:
-    """The active admins, whom nobody else changes before our commit: of two the last one stays."""
-    admins = select(User.id).where(User.role == "admin", User.is_active)
-    return admins.order_by(User.id).with_for_update()
 
 
 @dataclass(slots=True)
@@ -107,9 +101,14 @@ _UNCHANGED = (
 )
 # The account before the token, in this order, as in all that ends a log-in: nobody waits in a
 # circle. Both, since a row that is only joined would be seen as it was before we waited.
-_SHARED = Lock(_UNCHANGED.with_for_update(read=True, of=[User, AccessToken]))
-_ALONE = Lock(_UNCHANGED.with_for_update(of=[User, AccessToken]))
-_ADMINS = Lock(lock_admins())
+_BOTH = [User, AccessToken]
+_SHARED = Lock(
+    _UNCHANGED.where(take_turn(AccessToken.user_id, shared=True)).with_for_update(
+        read=True, of=_BOTH
+    )
+)
+_ALONE = Lock(_UNCHANGED.where(take_turn(AccessToken.user_id)).with_for_update(of=_BOTH))
+_ADMINS = Lock(LOCK_ADMINS)
 _STANDS = Read(_UNCHANGED, int)
 
 
@@ -141,7 +140,7 @@ def hold_alone(db: AsyncSession) -> None:
 
 def _lock(connection: Connection, caller: Caller, lock: Lock) -> None:
     if lock is _ALONE and caller.role == "admin":
-        _ADMINS.is_found(connection)  # in the order of their ids, the caller among them
+        _ADMINS.is_found(connection)  # before any account
     if not lock.is_found(connection, token_id=caller.token_id, role=caller.role):
         raise Outdated
 

@@ -16,6 +16,7 @@ from app.db.session import ReadSessionFactory
 from app.services import audit, limits, users
 from app.services.callers import is_valid
 from app.services.limits import Limit
+from app.services.locks import lock_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ async def _rehash(user: User, password: str) -> str:
 
 async def _lock_as_verified(db: AsyncSession, user: User, rehashed: str) -> None:
     """Nobody changes the password or the state between our verification and the new token."""
-    stored = await db.get(User, user.id, with_for_update=True)
+    stored = await lock_account(db, user.id)
     if stored is None or not stored.is_active or stored.hashed_password != user.hashed_password:
         raise Unauthenticated("The user name or the password is wrong.")
     stored.hashed_password = rehashed

@@ -13,7 +13,8 @@ from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, Post, User
 from app.db.statements import Read
 from app.services import audit, limits
-from app.services.callers import Caller, lock_admins
+from app.services.callers import Caller
+from app.services.locks import lock_account, lock_admins
 
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
@@ -78,7 +79,7 @@ async def get_profile(user_id: int) -> ProfileRead:
 
 async def get_user(db: AsyncSession, user_id: int, *, lock: bool = False) -> User:
     """With `lock` nobody else changes the user before our commit."""
-    user = await db.get(User, user_id, with_for_update=lock)
+    user = await (lock_account(db, user_id) if lock else db.get(User, user_id))
     if user is None:
         raise NotFound("There is no user with this id.")
     return user
@@ -131,7 +132,7 @@ async def update_user(
 
     Both take effect on the very next request: it reads them anew.
     """
-    admin_ids = list(await db.scalars(lock_admins()))
+    admin_ids = await lock_admins(db)
     user = await get_user(db, user_id, lock=True)
     if role is not None and role != user.role:
         audit.record(
@@ -207,7 +208,7 @@ async def _end_tokens(db: AsyncSession, user_id: int, *, keep_id: int | None = N
 async def delete_user(db: AsyncSession, user: Caller, password: str) -> int:
     """Delete the own account; posts and tokens go with it. Gives the number of posts."""
     await check_password(user, password)
-    if user.role == "admin" and list(await db.scalars(lock_admins())) == [user.id]:
+    if user.role == "admin" and await lock_admins(db) == [user.id]:
         raise Conflict("You are the last admin: make somebody else an admin first.")
     stored = await _lock_as_verified(db, user)  # from here on nobody adds a post of theirs
     posts = await db.scalar(select(func.count(Post.id)).where(Post.author_id == user.id))

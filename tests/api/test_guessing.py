@@ -1,7 +1,6 @@
 """Guessing passwords is bounded exactly."""
 
 import asyncio
-from contextlib import suppress
 
 import httpx2
 import pytest
@@ -11,14 +10,10 @@ from starlette.datastructures import Headers
 
 from app.core import security
 from app.core.config import parse_networks, settings
-from app.core.errors import TooManyRequests
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, engine
 from app.http import network
-from app.services.limits import Limit, Reservation, reserve
-from tests.faults.crowd import crowd
 from tests.people import PASSWORD, make_user, make_users, signed_in
-from tests.torture import Amount
 
 OFFICE, ELSEWHERE, FAR_AWAY = "198.51.100.1", "203.0.113.1", "203.0.113.2"
 
@@ -288,19 +283,3 @@ async def test_refused_network_does_not_use_up_the_count_of_the_account(
     assert owner.status_code == 200
     used = sorted(await db.scalars(select(AttemptCount.used)))
     assert used == [0, 0, 1, 1, 1, 3]  # the owner's two, three names, the network
-
-
-async def test_what_one_limit_refuses_counts_for_none_however_many_come_at_once(
-    db: AsyncSession, amount: Amount
-) -> None:
-    """Ten of one account from four networks, each of which has four: one is refused by both."""
-    account, counted = Limit("account", "alice", 10), list[Reservation]()
-
-    async def attempt(number: int) -> None:
-        with suppress(TooManyRequests):
-            counted.append(await reserve(account, Limit("network", str(number % 4), 4)))
-
-    await crowd(8, attempt, range(amount(80, 2000)))
-
-    used = dict((await db.execute(select(AttemptCount.bucket, AttemptCount.used))).all())
-    assert len(counted) == used.pop(account.bucket) == sum(used.values()) == 10

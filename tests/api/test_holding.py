@@ -13,6 +13,7 @@ from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory, engine
 from app.http.admission import RETRIES
 from app.services import users
+from app.services.locks import take_turn
 from tests.people import PASSWORD, make_users, signed_in
 from tests.pitfalls.sandbox import until_backends
 from tests.torture import Amount
@@ -155,7 +156,7 @@ async def test_one_persons_writes_do_not_wait_for_each_other(
     client: httpx2.AsyncClient, alice: User, db: AsyncSession
 ) -> None:
     """While one of them has the account and the log-in, as `hold` locks them."""
-    mine = select(User.id).join(AccessToken).where(User.id == alice.id)
+    mine = select(User.id).join(AccessToken).where(take_turn(AccessToken.user_id, shared=True))
     await db.execute(mine.with_for_update(read=True, of=[User, AccessToken]))
 
     answer = await client.post("/api/v1/posts", json=WRITE, headers=signed_in(alice))
@@ -194,3 +195,22 @@ async def test_log_in_is_locked_after_its_account(
     await db.commit()
 
     assert (await writing).status_code == 401
+
+
+async def test_log_in_that_writes_all_the_time_can_be_ended(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    """One write after the other holds the account; who waits to end them goes before the next."""
+    token_id = await _log_in_elsewhere(alice)
+    path, me = f"/api/v1/auth/tokens/{token_id}", signed_in(alice)
+    async with engine.begin() as gate:
+        await gate.execute(text("LOCK TABLE posts IN SHARE MODE"))
+        first = asyncio.ensure_future(client.post("/api/v1/posts", json=WRITE, headers=me))
+        await until_backends(engine, WAITS, are=1)
+        ending = asyncio.ensure_future(client.delete(path, headers=_elsewhere(alice)))
+        await until_backends(engine, WAITS, are=2)
+        second = asyncio.ensure_future(client.post("/api/v1/posts", json=WRITE, headers=me))
+        await until_backends(engine, WAITS, are=3)
+
+    assert ((await first).status_code, (await ending).status_code) == (201, 204)
+    assert (await second).status_code == 401

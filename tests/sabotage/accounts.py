@@ -3,7 +3,7 @@
 from tests.sabotage import Sabotage
 
 ACCESS, HOLDING = "tests/api/test_access.py", "tests/api/test_holding.py"
-GUESSING, PASSWORDS = "tests/api/test_guessing.py", "tests/api/test_passwords.py"
+PASSWORDS = "tests/api/test_passwords.py"
 KEYS, TOKENS = "tests/api/test_idempotency.py", "tests/api/test_tokens.py"
 SWEEPING = "tests/faults/test_sweeping.py"
 
@@ -25,22 +25,24 @@ _HELD = (
     Sabotage(
         "look at the caller's account without locking it",
         "app/services/callers.py",
-        "_UNCHANGED.with_for_update(read=True, of=[User, AccessToken])",
-        "_UNCHANGED",
+        "    _UNCHANGED.where(take_turn(AccessToken.user_id, shared=True)).with_for_update(\n"
+        "        read=True, of=_BOTH\n"
+        "    )\n",
+        "    _UNCHANGED\n",
         HOLDING + "::test_answer_that_ends_a_log_in_comes_after_all_that_it_stores",
     ),
     Sabotage(
         "lock the log-in before its account",
         "app/services/callers.py",
-        "_UNCHANGED.with_for_update(read=True, of=[User, AccessToken])",
-        "_UNCHANGED.with_for_update(read=True, of=[AccessToken, User])",
+        "        read=True, of=_BOTH\n",
+        "        read=True, of=_BOTH[::-1]\n",
         HOLDING + "::test_log_in_is_locked_after_its_account",
     ),
     Sabotage(
         "let one person's writes wait for each other",
         "app/services/callers.py",
-        "_UNCHANGED.with_for_update(read=True, of=[User, AccessToken])",
-        "_UNCHANGED.with_for_update(of=[User, AccessToken])",
+        "        read=True, of=_BOTH\n",
+        "        of=_BOTH\n",
         HOLDING + "::test_one_persons_writes_do_not_wait_for_each_other",
     ),
     Sabotage(
@@ -49,6 +51,13 @@ _HELD = (
         "    hold_alone(db)\n",
         "",
         HOLDING + "::test_changes_of_one_account_at_once_do_not_wait_in_a_circle",
+    ),
+    Sabotage(
+        "let those who write overtake who ends their log-in",
+        "app/services/callers.py",
+        "_UNCHANGED.where(take_turn(AccessToken.user_id, shared=True))",
+        "_UNCHANGED",
+        HOLDING + "::test_log_in_that_writes_all_the_time_can_be_ended",
     ),
     Sabotage(
         "let an admin read on who is none any more",
@@ -63,9 +72,9 @@ _COUNTED = (
     Sabotage(
         "count what another limit refuses",
         "app/services/limits.py",
-        "        if refused:  # raise, and so roll back",
-        "    if refused and (db := ReadSessionFactory()):  # raise",
-        GUESSING + "::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
+        "            raise await _find_refusal(db, refused)",
+        "            await db.commit()\n            raise await _find_refusal(db, refused)",
+        "tests/api/test_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
     ),
     Sabotage(
         "take a place before the limit is asked",
@@ -121,10 +130,10 @@ _KEPT = (
         TOKENS + "::test_one_log_in_too_many_ends_the_oldest",
     ),
     Sabotage(
-        "list all log-ins",
+        "begin every page of log-ins with the newest",
         "app/services/tokens.py",
-        "rows.order_by(AccessToken.id.desc()).limit(limit)",
-        "rows.order_by(AccessToken.id.desc())",
+        "(AccessToken.user_id == user_id) & (AccessToken.id < before_id)",
+        "AccessToken.user_id == user_id",
         TOKENS + "::test_log_ins_are_paged_by_key",
     ),
     Sabotage(
