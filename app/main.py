@@ -1,5 +1,6 @@
 """The assembly: `create_app()` is the whole service on one screen."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from app.http.errors import install_error_handlers
 from app.http.idempotency import Replay, on_replay
 from app.http.middleware import Envelope
 from app.http.openapi import describe
+from app.services.sweeping import sweep_for_ever
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -31,7 +33,11 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     await find_obstacle()  # it logs what it finds
     begin_at_sigterm()
     _leave_alone_what_stays()
+    sweeper = asyncio.create_task(sweep_for_ever()) if settings.SWEEP_SECONDS else None
     yield
+    if sweeper is not None:
+        sweeper.cancel()
+        await asyncio.wait([sweeper])
     await close_connections()
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Form, Header, Path, status
+from fastapi import Form, Header, Path, Request, Response, status
 from pydantic import ConfigDict, Field
 
 from app.core.config import settings
@@ -11,8 +11,9 @@ from app.core.errors import NotFound, TooManyRequests, Unauthenticated
 from app.core.text import OneLine, PlainText
 from app.db.models import AccessToken
 from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
-from app.http.deps import CurrentUser, Db, ReadDb
+from app.http.deps import AccountDb, CurrentUser, Db, ReadDb
 from app.http.errors import problems
+from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
 from app.http.schemas import MAX_ID, Payload, View
 from app.services import tokens
@@ -46,6 +47,13 @@ class TokenRead(View):
     expires_at: datetime
 
 
+class TokenPage(View):
+    """`next_cursor` asks for the next page; null on the last."""
+
+    items: list[TokenRead]
+    next_cursor: str | None
+
+
 @router.post(
     "/token",
     response_model=NewTokenRead,
@@ -69,20 +77,28 @@ async def create_token(
     responses=problems(Unauthenticated),
     **SIGNED_IN,
 )
-async def delete_current_token(db: Db, user: CurrentUser) -> None:
+async def delete_current_token(db: AccountDb, user: CurrentUser) -> None:
     """Log out: end the token that this request carries."""
     await tokens.delete_token(db, user.token_id, user.id)
 
 
 @router.get(
     "/tokens",
-    response_model=list[TokenRead],
+    response_model=TokenPage,
     responses=problems(Unauthenticated),
     **SIGNED_IN,
 )
-async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
+async def list_tokens(
+    db: ReadDb,
+    user: CurrentUser,
+    before_id: BeforeId,
+    request: Request,
+    response: Response,
+    limit: Limit = 20,
+) -> Page[AccessToken]:
     """Your log-ins, newest first."""
-    return await tokens.list_tokens(db, user.id)
+    rows = await tokens.list_tokens(db, user.id, before_id=before_id, limit=limit + 1)
+    return page(rows, limit, lambda token: token.id, request, response)
 
 
 @router.delete(
@@ -92,7 +108,7 @@ async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
     **OWNER,
 )
 async def delete_token(
-    db: Db, user: CurrentUser, token_id: Annotated[int, Path(ge=1, le=MAX_ID)]
+    db: AccountDb, user: CurrentUser, token_id: Annotated[int, Path(ge=1, le=MAX_ID)]
 ) -> None:
     """End one of your log-ins."""
     await tokens.delete_token(db, token_id, user.id)

@@ -12,7 +12,7 @@ from app.core.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unau
 from app.core.text import Email, PlainText, Username
 from app.db.models import User
 from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN
-from app.http.deps import CurrentUser, Db, ReadDb
+from app.http.deps import AccountDb, CurrentUser, Db, ReadDb
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
@@ -138,7 +138,7 @@ async def get_me(user: CurrentUser) -> Caller:
     responses=problems(Unauthenticated, Conflict, TooManyRequests),
     **SIGNED_IN,
 )
-async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:
+async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
     """Change your own account."""
     return await users.update_me(db, user.id, **body.model_dump(exclude_unset=True))
 
@@ -148,7 +148,7 @@ async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:
     responses=problems(Unauthenticated, Forbidden, Conflict, TooManyRequests),
     **SIGNED_IN,
 )
-async def delete_me(db: Db, user: CurrentUser, body: UserDelete) -> Deleted:
+async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Deleted:
     """Delete your own account, and your posts with it; needs your password."""
     return Deleted(deleted_posts=await users.delete_user(db, user, body.password))
 
@@ -159,7 +159,7 @@ async def delete_me(db: Db, user: CurrentUser, body: UserDelete) -> Deleted:
     responses=problems(Unauthenticated, Forbidden, TooManyRequests),
     **SIGNED_IN,
 )
-async def change_password(db: Db, user: CurrentUser, body: PasswordUpdate) -> None:
+async def change_password(db: AccountDb, user: CurrentUser, body: PasswordUpdate) -> None:
     """Change your password; every other log-in of yours ends."""
     await users.change_password(db, user, **body.model_dump())
 
@@ -181,7 +181,7 @@ async def get_user(user_id: UserId) -> ProfileRead:
     responses=problems(Unauthenticated, Forbidden, NotFound, Conflict),
     **ADMIN,
 )
-async def update_user(db: Db, user: CurrentUser, user_id: UserId, body: UserUpdate) -> User:
+async def update_user(db: AccountDb, user: CurrentUser, user_id: UserId, body: UserUpdate) -> User:
     """Make somebody an admin or a user, deactivate or activate; the last admin stays."""
     changes = body.model_dump(exclude_unset=True)
     return await users.update_user(db, user_id, actor_id=user.id, **changes)

@@ -162,6 +162,15 @@ class Settings(BaseSettings):
     TOKEN_IDLE_SECONDS: int = Field(
         604_800, ge=120, le=31_536_000, description="How long an unused access token is good for."
     )
+    MAX_LOG_INS_PER_USER: int = Field(
+        50, ge=1, le=10_000, description="Log-ins of one person; one more ends the oldest."
+    )
+    SWEEP_SECONDS: float = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="How often a process removes rows that have expired; 0: others do it.",
+    )
     LOGIN_LIMIT_PER_ACCOUNT: int = Field(
         10, ge=0, le=100_000, description="Wrong log-ins to one account; 0: no limit."
     )

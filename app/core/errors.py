@@ -10,6 +10,7 @@ AppError               becomes a problem document (RFC 9457) or one line on a te
 ├── PreconditionRequired 428 If-Match is missing
 ├── TooManyRequests 429 guessing is limited
 ├── Unavailable    503 nothing is wrong with the request, nothing was stored: try again
+│   └── Outdated       who asks has changed meanwhile: the request is run again
 └── OutcomeUnknown 503 it may have been stored or not: repeat it only with its Idempotency-Key
 OperatorError          the person who runs the service must act; one line says how
 """
@@ -113,6 +114,13 @@ class Unavailable(AppError):
     status = 503
     code = "unavailable"
     title = "The service cannot answer right now"
+
+
+class Outdated(Unavailable):
+    """What was known of the caller when the request began holds no more; nothing was stored."""
+
+    def __init__(self) -> None:
+        super().__init__("Your account changes at this moment.", retry_after_seconds=1)
 
 
 class OutcomeUnknown(AppError):

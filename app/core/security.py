@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from zxcvbn import zxcvbn
 
+from app.core import context
 from app.core.config import settings
 from app.core.errors import FieldError, Invalid, Unavailable
 
@@ -24,27 +26,67 @@ _hasher = PasswordHasher(
     memory_cost=settings.ARGON2_MEMORY_KIB,
     parallelism=settings.ARGON2_PARALLELISM,
 )
+
+
+class _Queue:
+    """Threads for one kind of work, and places for those who wait for them.
+
+    Only the event loop's thread touches the count of places.
+    """
+
+    def __init__(self, name: str, threads: int) -> None:
+        self.threads = threads
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self.taken = Counter[str | None]()  # by network
+        self.has_place: ContextVar[bool] = ContextVar(name, default=False)
+
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for this task's work; Unavailable when all are taken, or half by one network.
+
+        The work takes one by itself; taken around what comes before, a refusal costs nothing.
+        """
+        if self.has_place.get():
+            yield
+            return
+        places, network = self.threads + settings.PASSWORD_HASH_QUEUE, context.network.get()
+        if self.taken.total() >= places or self.taken[network] >= max(1, places // 2):
+            raise Unavailable("Too many passwords are being checked.", retry_after_seconds=1)
+        self.taken[network] += 1
+        mine = self.has_place.set(True)
+        try:
+            yield
+        finally:
+            self.has_place.reset(mine)
+            self.taken[network] -= 1
+            self.taken += Counter()  # drops the networks with none
+
+    async def run(self, work: Callable[[], T]) -> T:
+        with self.place():
+            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+
+
 # A hash takes some 25 ms of one core: on the event loop it would stop every other request.
-_executor = ThreadPoolExecutor(settings.PASSWORD_HASH_THREADS, thread_name_prefix="argon2")
-_waiting = 0  # places taken in the queue; only the event loop's thread touches it
-_has_place: ContextVar[bool] = ContextVar("has_place", default=False)
+hashing = _Queue("argon2", settings.PASSWORD_HASH_THREADS)
+# Not in the thread that log-ins wait for.
+estimating = _Queue("zxcvbn", 1)
 
 # Verified when there is no such user, so that the answer takes as long as for a wrong password.
 _NOBODY = _hasher.hash(secrets.token_urlsafe())
 
 # zxcvbn's scale from 0 to 4: below this a password falls to some 10^8 guesses.
 _MIN_STRENGTH = 3
-_STRENGTH_CHARACTERS = 40  # its time grows with the square of the length
+_STRENGTH_CHARACTERS = 25  # its time grows with the square of the length, and more
 
 
 async def hash_password(password: str) -> str:
     """The Argon2id hash, with its parameters and salt in it; Unavailable when too many wait."""
-    return await _off_the_loop(lambda: _hasher.hash(_canonical(password)))
+    return await hashing.run(lambda: _hasher.hash(_canonical(password)))
 
 
 async def verify_password(password: str, hashed_password: str | None) -> bool:
     """Whether the password fits; with None (nobody to compare with) False after the same work."""
-    return await _off_the_loop(lambda: _verify(_canonical(password), hashed_password))
+    return await hashing.run(lambda: _verify(_canonical(password), hashed_password))
 
 
 def needs_rehash(hashed_password: str) -> bool:
@@ -61,7 +103,7 @@ async def check_new_password(password: str, *known: str) -> None:
         raise _refused("too_long", f"must have at most {settings.PASSWORD_MAX_BYTES} bytes")
     words = [part for word in known for part in (word, *word.replace("@", ".").split("."))]
     start = _canonical(password)[:_STRENGTH_CHARACTERS]
-    estimate = await _off_the_loop(lambda: zxcvbn(start, user_inputs=words))
+    estimate = await estimating.run(lambda: zxcvbn(start, user_inputs=words))
     if estimate["score"] < _MIN_STRENGTH:
         raise _refused(
             "easy_to_guess", "is easy to guess: use several words that do not belong together"
@@ -70,32 +112,6 @@ async def check_new_password(password: str, *known: str) -> None:
 
 def _refused(code: str, message: str) -> Invalid:
     return Invalid("Not acceptable: password.", errors=(FieldError("password", code, message),))
-
-
-@contextmanager
-def place_in_queue() -> Iterator[None]:
-    """A place for this task's hashes; Unavailable when all are taken.
-
-    Hashing takes one by itself; taken around the work that comes before, a refusal costs nothing.
-    """
-    global _waiting  # noqa: PLW0603 - one queue for the process
-    if _has_place.get():
-        yield
-        return
-    if _waiting >= settings.PASSWORD_HASH_THREADS + settings.PASSWORD_HASH_QUEUE:
-        raise Unavailable("Too many passwords are being checked.", retry_after_seconds=1)
-    _waiting += 1
-    mine = _has_place.set(True)
-    try:
-        yield
-    finally:
-        _waiting -= 1
-        _has_place.reset(mine)
-
-
-async def _off_the_loop(work: Callable[[], T]) -> T:
-    with place_in_queue():
-        return await asyncio.get_running_loop().run_in_executor(_executor, work)
 
 
 def _canonical(password: str) -> str:

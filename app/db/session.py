@@ -6,14 +6,14 @@ A stream, a background task or a command opens a session of its own:
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NoReturn
 
 from prometheus_client import Counter
-from sqlalchemy import URL, event
-from sqlalchemy.engine import AdaptedConnection, Connection, ExceptionContext
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import (
     async_sessionmaker,
     create_async_engine,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from app.core.config import settings
 from app.core.errors import OutcomeUnknown
@@ -31,6 +31,8 @@ from app.db.origin import claim
 from app.db.outcome import find_outcome
 from app.db.pool import FairPool, require_greenlet
 from app.db.url import asyncpg_url
+
+_AT_BEGIN = "app.at_begin"  # in the info of a session
 
 UNANSWERED = Counter("db_commits_unanswered_total", "COMMITs without an answer", ["outcome"])
 
@@ -139,6 +141,25 @@ class _Session(AsyncSession):
                 raise
 
 
+class _WriteSession(Session):
+    """What `at_begin` was given goes first in each of its transactions."""
+
+
+@event.listens_for(_WriteSession, "after_begin")
+def _go_first(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    if not transaction.nested:
+        for act in session.info.get(_AT_BEGIN, ()):
+            act(connection)
+
+
+def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
+    """Make `act` the first thing in each transaction of `db`, whenever one begins.
+
+    Work that needs no transaction, like hashing a password, comes before and holds no connection.
+    """
+    db.info.setdefault(_AT_BEGIN, []).append(act)
+
+
 class _ReadSession(Session):
     """Each statement of it is a transaction of its own, so it must not write."""
 
@@ -155,7 +176,11 @@ side_engine = make_engine(asyncpg_url(), pool_size=1, isolation_level="AUTOCOMMI
 # close_resets_only=False: a session used after its request raises, instead of taking a connection
 # that nobody gives back.
 AsyncSessionFactory = async_sessionmaker(
-    engine, class_=_Session, expire_on_commit=False, close_resets_only=False
+    engine,
+    class_=_Session,
+    expire_on_commit=False,
+    close_resets_only=False,
+    sync_session_class=_WriteSession,
 )
 
 # AUTOCOMMIT: one round trip a statement instead of BEGIN, statement, ROLLBACK.

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import asyncpg
 import structlog
-from sqlalchemy import Boolean, LargeBinary, Select
+from sqlalchemy import Boolean, Connection, LargeBinary, Select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
@@ -93,10 +93,21 @@ class Write(_Statement, Generic[*Columns]):
         return tuple(row)
 
 
+class Lock(_Statement):
+    """A SELECT … FOR SHARE or FOR UPDATE, in a transaction that has begun."""
+
+    def is_found(self, connection: Connection, **values: object) -> bool:
+        """Whether there is such a row; then it is locked until the transaction ends."""
+        return _execute_on(connection, self.sql, self._arguments(values)) is not None
+
+
 def _execute(session: Session, sql: str, arguments: list[object]) -> object:
-    _echo(sql, arguments)
     session.flush()  # what was said before goes first
-    connection = session.connection()
+    return _execute_on(session.connection(), sql, arguments)
+
+
+def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> object:
+    _echo(sql, arguments)
     driver: Any = connection.connection.driver_connection
     cursor: Any = connection.connection.cursor()
     number_transaction(connection, cursor, sql)

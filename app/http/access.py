@@ -5,29 +5,40 @@ stands in the OpenAPI document as `x-access`, and tests/api/test_access.py tries
 everybody.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, FastAPI
+from fastapi import Depends, FastAPI, Request
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.core.errors import Forbidden
+from app.core.errors import Forbidden, Outdated
 from app.http.deps import authenticate
-from app.services.callers import Caller
+from app.services.callers import Caller, stands
 
 Rule = dict[str, Any]  # arguments of `router.get` and its like
-Check = Callable[..., Coroutine[Any, Any, object]]
+Check = Callable[..., Coroutine[Any, Any, object] | AsyncIterator[None]]
 
 MARK = "x-access"
 
 
 def _rule(name: str, *checks: Check) -> Rule:
-    return {"openapi_extra": {MARK: name}, "dependencies": [Depends(check) for check in checks]}
+    # scope="function": what a check says after the route comes before the answer.
+    dependencies = [Depends(check, scope="function") for check in checks]
+    return {"openapi_extra": {MARK: name}, "dependencies": dependencies}
 
 
-async def _admin(user: Annotated[Caller, Depends(authenticate)]) -> None:
+async def _admin(
+    request: Request, user: Annotated[Caller, Depends(authenticate)]
+) -> AsyncIterator[None]:
+    """What an admin reads is sent only if the reader is one after it was read.
+
+    What an admin writes, the transaction itself holds (services/callers.py).
+    """
     if user.role != "admin":
         raise Forbidden("Only an admin may do this.")
+    yield
+    if request.method == "GET" and not await stands(user):
+        raise Outdated
 
 
 ANONYMOUS = _rule("anonymous")

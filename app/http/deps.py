@@ -8,12 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import Unauthenticated
 from app.db.session import get_read_db
-from app.http.idempotency import get_db_once
+from app.http.idempotency import get_account_db, get_db_once
 from app.services import callers
 from app.services.callers import Caller
 
 # scope="function": commit before the response leaves, so a 201 is never sent for a failed commit.
 Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
+# For what changes accounts or ends log-ins: one at a time of each caller (services/callers.py).
+AccountDb = Annotated[AsyncSession, Depends(get_account_db, scope="function")]
 ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
 
 

@@ -16,6 +16,7 @@ from app.core.errors import (
     AppError,
     FieldError,
     Invalid,
+    Outdated,
     TooManyRequests,
     Unauthenticated,
     Unavailable,
@@ -99,8 +100,10 @@ def install_error_handlers(app: FastAPI) -> None:
         app.add_exception_handler(kind, _on_database_error)
 
 
-async def _on_app_error(_request: Request, error: Exception) -> Response:
+async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
+    if isinstance(error, Outdated) and request.scope.get(ATTEMPTS_LEFT):
+        raise Again from error
     return answer(error)
 
 

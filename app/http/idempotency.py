@@ -22,7 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.session import get_db
 from app.http.conditions import known_versions, unless_known
 from app.http.sent import BODY
-from app.services.idempotency import HEADER, Claim, claim_at_begin, keep_answer
+from app.services.callers import hold, hold_alone
+from app.services.idempotency import HEADER, Claim, claim_at_begin, find_kept, keep_answer
 
 NONCE_BYTES = 12
 
@@ -58,19 +59,34 @@ async def get_db_once(
     db: Annotated[AsyncSession, Depends(get_db, scope="function")],
     key: Key = None,
 ) -> AsyncSession:
-    """The session of `get_db`; with a key, one whose transaction happens once."""
+    """The session of `get_db`, whose transaction holds the caller's log-in; with a key, once."""
     if key is not None:
         if not isinstance(request.scope["route"], Route):
             raise RuntimeError("nobody would keep the answer: make routers with resource()")
-        secret = key.encode()
-        claim = Claim(_digest(secret, request), _fingerprint(secret, request))
-        request.state.keep = lambda response: keep_answer(db, claim, _seal(secret, response))
-
-        def replay(answer: bytes) -> NoReturn:
-            raise Replay(_open(secret, answer))
-
-        claim_at_begin(db, claim, replay)
+        await _claim(request, db, key.encode())
+    if (caller := getattr(request.state, "user", None)) is not None:
+        hold(db, caller)
     return db
+
+
+async def get_account_db(
+    db: Annotated[AsyncSession, Depends(get_db_once, scope="function")],
+) -> AsyncSession:
+    """As `get_db_once`; of one caller's transactions one runs at a time."""
+    hold_alone(db)
+    return db
+
+
+async def _claim(request: Request, db: AsyncSession, secret: bytes) -> None:
+    claim = Claim(_digest(secret, request), _fingerprint(secret, request))
+
+    def replay(answer: bytes) -> NoReturn:
+        raise Replay(_open(secret, answer))
+
+    if (kept := await find_kept(claim)) is not None:
+        replay(kept)
+    request.state.keep = lambda response: keep_answer(db, claim, _seal(secret, response))
+    claim_at_begin(db, claim, replay)
 
 
 class Route(APIRoute):

@@ -4,25 +4,41 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
-from sqlalchemy import ColumnElement, Interval, bindparam, func, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Interval,
+    bindparam,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
 from app.core.config import settings
-from app.core.errors import AppError, Unauthenticated
+from app.core.errors import AppError, Outdated, Unauthenticated
 from app.db.failures import DATABASE_ERRORS, explain
 from app.db.models import AccessToken, User
-from app.db.session import transaction
-from app.db.statements import Read
+from app.db.session import at_begin, transaction
+from app.db.statements import Lock, Read
+from app.services.locks import LOCK_ADMINS, take_turn
 
 log = structlog.stdlib.get_logger(__name__)
 
+_HELD = "app.held"  # in the info of a session
 USE_PRECISION_SECONDS = 60  # `last_used_at` is at most this much behind
 
 
 def is_valid() -> ColumnElement[bool]:
     """Of tokens. By the database's clock: not too old, and used lately."""
-    idle = _ago(settings.TOKEN_IDLE_SECONDS + USE_PRECISION_SECONDS)
-    return (AccessToken.expires_at > func.now()) & (AccessToken.last_used_at > idle)
+    return (AccessToken.expires_at > func.now()) & (AccessToken.last_used_at > idle_since())
+
+
+def idle_since() -> ColumnElement[datetime]:
+    """Tokens that were last used before have expired."""
+    return _ago(settings.TOKEN_IDLE_SECONDS + USE_PRECISION_SECONDS)
 
 
 def _ago(seconds: int) -> ColumnElement[datetime]:
@@ -71,6 +87,62 @@ async def authenticate(token: str) -> Caller:
     if caller is None:
         raise Unauthenticated("The access token is not valid, or no longer: log in again.")
     return caller
+
+
+_UNCHANGED = (
+    select(User.id)
+    .join(AccessToken)
+    .where(
+        AccessToken.id == bindparam("token_id"),
+        User.role == bindparam("role"),
+        User.is_active,
+        is_valid(),
+    )
+)
+# The account before the token, in this order, as in all that ends a log-in: nobody waits in a
+# circle. Both, since a row that is only joined would be seen as it was before we waited.
+_BOTH = [User, AccessToken]
+_SHARED = Lock(
+    _UNCHANGED.where(take_turn(AccessToken.user_id, shared=True)).with_for_update(
+        read=True, of=_BOTH
+    )
+)
+_ALONE = Lock(_UNCHANGED.where(take_turn(AccessToken.user_id)).with_for_update(of=_BOTH))
+_ADMINS = Lock(LOCK_ADMINS)
+_STANDS = Read(_UNCHANGED, int)
+
+
+async def stands(caller: Caller) -> bool:
+    """Whether log-in and role are still as they were when the request began."""
+    found = await _STANDS.find(token_id=caller.token_id, role=caller.role)
+    return found is not None
+
+
+def hold(db: AsyncSession, caller: Caller) -> None:
+    """Nothing of a log-in is stored after it has ended, nor by a role that was taken away.
+
+    Each transaction of `db` begins by locking the caller's account and token as they were when the
+    request began: Outdated when they are no more. What ends a log-in or changes a role waits until
+    the transaction is over, and the other way round; a caller's own writes do not wait for each
+    other. For what changes accounts see `hold_alone`.
+    """
+    db.info[_HELD] = _SHARED
+    at_begin(db, lambda connection: _lock(connection, caller, db.info[_HELD]))
+
+
+def hold_alone(db: AsyncSession) -> None:
+    """Of one caller's transactions with this, one runs at a time; for what changes accounts.
+
+    Two that both hold an account, and both want to change it, would wait in a circle.
+    """
+    db.info[_HELD] = _ALONE
+
+
+def _lock(connection: Connection, caller: Caller, lock: Lock) -> None:
+    if lock is _ALONE and caller.role == "admin":
+        _ADMINS.is_found(connection)  # before any account
+    if not lock.is_found(connection, token_id=caller.token_id, role=caller.role):
+        raise Outdated
 
 
 async def note_use(token_id: int) -> None:

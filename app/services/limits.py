@@ -1,26 +1,25 @@
 """Attempts are counted in PostgreSQL, and reserved before the work: N allowed means exactly N.
 
 One atomic statement in a transaction of its own: many at once cannot get past it, and a request
-that fails does not take its attempt back. Without the database nothing is allowed.
+that fails does not take its attempt back. What one limit refuses counts for none of the others.
+Without the database nothing is allowed.
 """
 
 import hashlib
-import math
-import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import case, delete, func, or_, select, update
+from sqlalchemy import case, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from app.core.config import settings
-from app.core.errors import TooManyRequests
+from app.core.errors import TooManyRequests, Unavailable
 from app.db.models import AttemptCount
 from app.db.session import ReadSessionFactory, transaction
-
-SWEEP_PROBABILITY = 0.01  # one attempt in a hundred removes the windows that are over
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,38 +39,75 @@ class Limit:
 Reservation = dict[bytes, datetime]
 
 
+@asynccontextmanager
+async def guess(*limits: Limit, place: AbstractContextManager[None]) -> AsyncIterator[Reservation]:
+    """Count one attempt, with a place for its work; TooManyRequests when a limit is used up.
+
+    Who is over a limit is refused before taking a place that others need. An attempt for which
+    there was no place after all (Unavailable) is taken back.
+    """
+    await ask(*limits)
+    with place:
+        reservation = await reserve(*limits)
+        try:
+            yield reservation
+        except Unavailable:
+            await refund(reservation)
+            raise
+
+
+async def ask(*limits: Limit) -> None:
+    """TooManyRequests when one of them is used up; counts nothing."""
+    if active := _active(limits):
+        async with ReadSessionFactory() as db:
+            refusal = await _find_refusal(db, active)
+        if refusal is not None:
+            raise refusal
+
+
 async def reserve(*limits: Limit) -> Reservation:
-    """Count one attempt for each limit; TooManyRequests when one of them is used up."""
-    # Rows are locked in the order of their buckets, here and in refund: nobody waits in a circle.
-    active = sorted((limit for limit in limits if limit.allowed), key=lambda limit: limit.bucket)
-    if not active:
+    """Count one attempt for each limit; when one of them is used up for none: TooManyRequests."""
+    if not (active := _active(limits)):
         return {}
     async with transaction() as db:
         counted = {row.bucket: row.ends_at for row in await db.execute(_count(active))}
-    if random.random() < SWEEP_PROBABILITY:  # noqa: S311 - no secret
-        await _sweep()
-    for limit in active:
-        if limit.bucket not in counted:
-            raise await _refusal(limit)
+        refused = [limit for limit in active if limit.bucket not in counted]
+        if refused:  # raise, and so roll back; the rows are ours: nobody changes them meanwhile
+            raise await _find_refusal(db, refused) or RuntimeError("refused by no limit")
     return counted
 
 
-async def refund(db: AsyncSession, reservation: Reservation) -> None:
+async def refund(reservation: Reservation) -> None:
     """Take an attempt back that was right: only wrong ones count. Nothing, in a later window."""
-    for bucket, ends_at in sorted(reservation.items()):
-        await db.execute(
-            update(AttemptCount)
-            .where(AttemptCount.bucket == bucket, AttemptCount.ends_at == ends_at)
-            .values(used=AttemptCount.used - 1)
-        )
-
-
-async def _sweep() -> None:
-    """Remove the windows that are over, but not those that somebody counts in right now."""
-    over = select(AttemptCount.bucket).where(AttemptCount.ends_at <= func.now())
-    idle = over.with_for_update(skip_locked=True)
+    if not reservation:
+        return
+    mine = tuple_(AttemptCount.bucket, AttemptCount.ends_at).in_(reservation.items())
+    rows = select(AttemptCount.bucket).where(mine).order_by(AttemptCount.bucket).with_for_update()
+    one_less = update(AttemptCount).values(used=AttemptCount.used - 1)
     async with transaction() as db:
-        await db.execute(delete(AttemptCount).where(AttemptCount.bucket.in_(idle)))
+        await db.execute(one_less.where(AttemptCount.bucket.in_(rows)))
+
+
+def _active(limits: Sequence[Limit]) -> list[Limit]:
+    """Rows are locked in the order of their buckets, as in refund: nobody waits in a circle."""
+    return sorted((limit for limit in limits if limit.allowed), key=lambda limit: limit.bucket)
+
+
+async def _find_refusal(db: AsyncSession, limits: Sequence[Limit]) -> TooManyRequests | None:
+    """By the used-up limit that ends last: another one does not refuse who comes back then."""
+    left = func.ceil(func.extract("epoch", AttemptCount.ends_at - func.now()))
+    rows = select(AttemptCount.bucket, AttemptCount.used, left).where(
+        AttemptCount.bucket.in_([limit.bucket for limit in limits]),
+        AttemptCount.ends_at > func.now(),
+    )
+    found = {bucket: (used, int(seconds)) for bucket, used, seconds in await db.execute(rows)}
+    full = [each for each in limits if found.get(each.bucket, (-1, 0))[0] >= each.allowed]
+    if not full:
+        return None
+    limit = max(full, key=lambda each: found[each.bucket][1])
+    return TooManyRequests(
+        limit.name, limit.allowed, settings.LIMIT_WINDOW_SECONDS, found[limit.bucket][1]
+    )
 
 
 def _count(limits: list[Limit]) -> ReturningInsert[bytes, datetime]:
@@ -96,12 +132,3 @@ def _count(limits: list[Limit]) -> ReturningInsert[bytes, datetime]:
         },
         where=or_(over, AttemptCount.used < fresh.excluded.allowed),
     ).returning(AttemptCount.bucket, AttemptCount.ends_at)
-
-
-async def _refusal(limit: Limit) -> TooManyRequests:
-    async with ReadSessionFactory() as db:
-        left = func.extract("epoch", AttemptCount.ends_at - func.now())
-        seconds = await db.scalar(select(left).where(AttemptCount.bucket == limit.bucket))
-    return TooManyRequests(
-        limit.name, limit.allowed, settings.LIMIT_WINDOW_SECONDS, max(1, math.ceil(seconds or 1))
-    )

@@ -13,9 +13,10 @@ from app.core.errors import NotFound, Unauthenticated
 from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, User
 from app.db.session import ReadSessionFactory
-from app.services import audit, users
+from app.services import audit, limits, users
 from app.services.callers import is_valid
-from app.services.limits import Limit, Reservation, refund, reserve
+from app.services.limits import Limit
+from app.services.locks import lock_account
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +34,25 @@ async def log_in(db: AsyncSession, *, login: str, password: str, label: str) -> 
     Unknown, wrong and deactivated are the same work and the same answer: one query, one count of
     the attempt, one hash, one audit row.
     """
-    with security.place_in_queue():
-        user, guess = await _verify(login, password)
-        rehashed = await _rehash(user, password)
+    user = await _verify(login, password)
+    rehashed = await _rehash(user, password)
     await _lock_as_verified(db, user, rehashed)
-    await refund(db, guess)
+    await _make_room(db, user.id)
     return await _create_token(db, user, label)
 
 
-async def _verify(login: str, password: str) -> tuple[User, Reservation]:
-    """The user whose password it is, and the attempt to be refunded."""
+async def _verify(login: str, password: str) -> User:
+    """The user whose password it is."""
     async with ReadSessionFactory() as reader:  # its connection is free again while we hash
         user, known_here = await users.find_user_by_login(reader, login)
-    guess = await reserve(*_limits(user, login, known_here=known_here))
-    fits = await security.verify_password(password, user.hashed_password if user else None)
+    counts = _limits(user, login, known_here=known_here)
+    async with limits.guess(*counts, place=security.hashing.place()) as guess:
+        fits = await security.verify_password(password, user.hashed_password if user else None)
     if user is None or not fits or not user.is_active:
         await audit.record_failure("failed log-in", subject_id=user.id if user else None)
         raise Unauthenticated("The user name or the password is wrong.")
-    return user, guess
+    await limits.refund(guess)
+    return user
 
 
 def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[Limit, Limit]:
@@ -76,10 +78,17 @@ async def _rehash(user: User, password: str) -> str:
 
 async def _lock_as_verified(db: AsyncSession, user: User, rehashed: str) -> None:
     """Nobody changes the password or the state between our verification and the new token."""
-    stored = await db.get(User, user.id, with_for_update=True)
+    stored = await lock_account(db, user.id)
     if stored is None or not stored.is_active or stored.hashed_password != user.hashed_password:
         raise Unauthenticated("The user name or the password is wrong.")
     stored.hashed_password = rehashed
+
+
+async def _make_room(db: AsyncSession, user_id: int) -> None:
+    """End the oldest log-ins where one more would be too many; the account is locked."""
+    mine = select(AccessToken.id).where(AccessToken.user_id == user_id)
+    room = mine.order_by(AccessToken.id.desc()).offset(settings.MAX_LOG_INS_PER_USER - 1)
+    await db.execute(delete(AccessToken).where(AccessToken.id.in_(room)))
 
 
 async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:
@@ -99,10 +108,13 @@ async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:
     return NewToken(token, settings.TOKEN_LIFETIME_SECONDS)
 
 
-async def list_tokens(db: AsyncSession, user_id: int) -> list[AccessToken]:
-    """The user's valid tokens, newest first."""
-    rows = select(AccessToken).where(AccessToken.user_id == user_id, is_valid())
-    return list(await db.scalars(rows.order_by(AccessToken.id.desc())))
+async def list_tokens(
+    db: AsyncSession, user_id: int, *, before_id: int, limit: int
+) -> list[AccessToken]:
+    """The user's valid tokens, newest first, `limit` at the most, with ids below `before_id`."""
+    mine = (AccessToken.user_id == user_id) & (AccessToken.id < before_id)
+    rows = select(AccessToken).where(mine, is_valid())
+    return list(await db.scalars(rows.order_by(AccessToken.id.desc()).limit(limit)))
 
 
 async def delete_token(db: AsyncSession, token_id: int, user_id: int) -> None:

@@ -14,28 +14,41 @@ from app.db.models import AccessToken, KnownNetwork, Post, User
 from app.db.statements import Read
 from app.services import audit, limits
 from app.services.callers import Caller
+from app.services.locks import lock_account, lock_admins
 
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
     """Create an own account. The answer tells which names exist, so a network has few tries."""
-    with security.place_in_queue():
-        await _limit_name_tries()
-        user = await create_user(db, username=username, email=email, password=password)
+    async with limits.guess(_name_tries(), place=security.estimating.place()):
+        hashed_password = await _hash_new_password(password, username, email)
+    user = await _store_user(db, username, email, hashed_password, role="user")
     audit.record(db, "sign-up", actor_id=user.id, subject_id=user.id)
     return user
 
 
-async def _limit_name_tries() -> None:
+def _name_tries() -> limits.Limit:
     network = context.network.get() or ""
-    await limits.reserve(limits.Limit("signup", network, settings.SIGNUP_LIMIT_PER_NETWORK))
+    return limits.Limit("signup", network, settings.SIGNUP_LIMIT_PER_NETWORK)
 
 
 async def create_user(
     db: AsyncSession, *, username: str, email: str, password: str, role: str = "user"
 ) -> User:
+    """Create an account without limits; for the command line."""
+    hashed_password = await _hash_new_password(password, username, email)
+    return await _store_user(db, username, email, hashed_password, role)
+
+
+async def _hash_new_password(password: str, *known: str) -> str:
+    """Takes its time, so it comes before `db` takes a connection."""
+    await security.check_new_password(password, *known)
+    return await security.hash_password(password)
+
+
+async def _store_user(
+    db: AsyncSession, username: str, email: str, hashed_password: str, role: str
+) -> User:
     """A name or an e-mail that is taken is found by the database's unique constraint."""
-    await security.check_new_password(password, username, email)
-    hashed_password = await security.hash_password(password)  # before db takes a connection
     user = User(username=username, email=email, hashed_password=hashed_password, role=role)
     db.add(user)
     await db.flush()
@@ -66,7 +79,7 @@ async def get_profile(user_id: int) -> ProfileRead:
 
 async def get_user(db: AsyncSession, user_id: int, *, lock: bool = False) -> User:
     """With `lock` nobody else changes the user before our commit."""
-    user = await db.get(User, user_id, with_for_update=lock)
+    user = await (lock_account(db, user_id) if lock else db.get(User, user_id))
     if user is None:
         raise NotFound("There is no user with this id.")
     return user
@@ -98,7 +111,7 @@ async def list_users(db: AsyncSession, *, before_id: int, limit: int) -> list[Us
 async def update_me(db: AsyncSession, user_id: int, *, email: str | None = None) -> User:
     """Change the own account; None stays as it is."""
     if email is not None:
-        await _limit_name_tries()  # the answer tells, as at sign-up, which e-mails exist
+        await limits.reserve(_name_tries())  # the answer tells, as at sign-up, which e-mails exist
     user = await get_user(db, user_id)
     if email is not None and fold(email) != user.email:
         user.email = email
@@ -119,7 +132,7 @@ async def update_user(
 
     Both take effect on the very next request: it reads them anew.
     """
-    admin_ids = await _lock_admins(db)
+    admin_ids = await lock_admins(db)
     user = await get_user(db, user_id, lock=True)
     if role is not None and role != user.role:
         audit.record(
@@ -137,32 +150,25 @@ async def update_user(
     return user
 
 
-async def _lock_admins(db: AsyncSession) -> list[int]:
-    """The active admins, whom nobody else changes before our commit: of two the last one stays."""
-    admins = select(User.id).where(User.role == "admin", User.is_active).order_by(User.id)
-    return list(await db.scalars(admins.with_for_update()))
-
-
 async def change_password(
     db: AsyncSession, user: Caller, *, current_password: str, new_password: str
 ) -> None:
     """Set a new password and end every log-in but the one that asks."""
-    await security.check_new_password(new_password, user.username, user.email)
-    guess = await check_password(user, current_password)
-    hashed_password = await security.hash_password(new_password)
-    await limits.refund(db, guess)
+    await check_password(user, current_password)
+    hashed_password = await _hash_new_password(new_password, user.username, user.email)
     stored = await _lock_as_verified(db, user)
     await _store_password(db, stored, hashed_password, actor_id=user.id, keep_id=user.token_id)
 
 
-async def check_password(user: Caller, password: str) -> limits.Reservation:
-    """For acts that a stolen token must not suffice for. Gives the attempt, to be refunded."""
+async def check_password(user: Caller, password: str) -> None:
+    """For acts that a stolen token must not suffice for. Wrong guesses count; see limits.py."""
     limit = limits.Limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
-    guess = await limits.reserve(limit)
-    if not await security.verify_password(password, user.hashed_password):
+    async with limits.guess(limit, place=security.hashing.place()) as guess:
+        fits = await security.verify_password(password, user.hashed_password)
+    if not fits:
         await audit.record_failure("failed password check", subject_id=user.id)
         raise Forbidden("The password is wrong.")
-    return guess
+    await limits.refund(guess)
 
 
 async def _lock_as_verified(db: AsyncSession, user: Caller) -> User:
@@ -175,8 +181,7 @@ async def _lock_as_verified(db: AsyncSession, user: Caller) -> User:
 
 async def set_password(db: AsyncSession, user: User, password: str) -> None:
     """Set a password without knowing the old one, and end every log-in; for the command line."""
-    await security.check_new_password(password, user.username, user.email)
-    hashed_password = await security.hash_password(password)
+    hashed_password = await _hash_new_password(password, user.username, user.email)
     stored = await get_user(db, user.id, lock=True)
     await _store_password(db, stored, hashed_password, actor_id=None)
 
@@ -202,9 +207,8 @@ async def _end_tokens(db: AsyncSession, user_id: int, *, keep_id: int | None = N
 
 async def delete_user(db: AsyncSession, user: Caller, password: str) -> int:
     """Delete the own account; posts and tokens go with it. Gives the number of posts."""
-    await limits.refund(db, await check_password(user, password))
-    admin_ids = await _lock_admins(db)
-    if admin_ids == [user.id]:
+    await check_password(user, password)
+    if user.role == "admin" and await lock_admins(db) == [user.id]:
         raise Conflict("You are the last admin: make somebody else an admin first.")
     stored = await _lock_as_verified(db, user)  # from here on nobody adds a post of theirs
     posts = await db.scalar(select(func.count(Post.id)).where(Post.author_id == user.id))

@@ -1,5 +1,6 @@
 """Every route with everybody, as the rule says that the route declares (`x-access`)."""
 
+import asyncio
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,16 +10,17 @@ import pytest
 from fastapi import FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AccessToken, Post, User
-from app.db.session import AsyncSessionFactory, get_db
+from app.db.session import AsyncSessionFactory, engine, get_db
 from app.http.access import require_rules
 from app.main import app, create_app
 from tests.api.bad_input import DOCUMENT, FORM, Request, operations
 from tests.api.requests import send
-from tests.people import all_rows, make_post, make_users, signed_in
+from tests.people import PASSWORD, all_rows, make_post, make_users, signed_in
+from tests.pitfalls.sandbox import until_backends
 
 RULES = {"anonymous", "signed-in", "owner", "owner-or-admin", "admin"}
 NOBODY = {"anonymous", "deactivated", "expired", "revoked"}
@@ -92,6 +94,68 @@ async def test_rule_of_the_route_holds(
     assert response.status_code in expected
     assert "owner@example.com" not in response.text
     assert await all_rows(db) == before
+
+
+WRITES = [
+    pytest.param(request, operation["x-access"], id=str(request))
+    for request, operation in operations()
+    if request.method != "get" and operation["x-access"] != "anonymous"
+]
+UNTOUCHED = ("users", "posts", "audit_events", "idempotency_keys")
+
+
+@pytest.mark.parametrize(("request_", "rule"), WRITES)
+async def test_request_whose_log_in_ends_before_it_writes_stores_nothing(
+    client: httpx2.AsyncClient, db: AsyncSession, world: World, request_: Request, rule: str
+) -> None:
+    """It has passed its check, and waits for whoever ends the log-in."""
+    actor = world.people["admin" if rule == "admin" else "owner"]
+    ids = {name: world.ids[name] for name in request_.path_params}
+    before = [row for row in await all_rows(db) if row[0] in UNTOUCHED]
+
+    async with engine.begin() as other:
+        await other.execute(select(User).where(User.id == actor.id).with_for_update())
+        sending = send(client, replace(request_, path_params=ids), signed_in(actor))
+        asked = asyncio.create_task(sending)
+        await until_backends(engine, "wait_event_type = 'Lock'", are=1)
+        await other.execute(delete(AccessToken).where(AccessToken.user_id == actor.id))
+
+    assert (await asked).status_code == 401
+    assert [row for row in await all_rows(db) if row[0] in UNTOUCHED] == before
+
+
+ENDS_ITSELF = {"DELETE /api/v1/users/me", "DELETE /api/v1/auth/token"}
+KEYED = [
+    pytest.param(request, operation["x-access"], id=str(request))
+    for request, operation in operations()
+    if request.method != "get"
+]
+
+
+@pytest.mark.parametrize(("request_", "rule"), KEYED)
+async def test_request_repeated_with_its_key_is_answered_again_and_leaves_no_trace(
+    client: httpx2.AsyncClient, db: AsyncSession, world: World, request_: Request, rule: str
+) -> None:
+    """But for what ends the log-in that it carries: then the second answer is 401."""
+    actor = world.people["admin" if rule == "admin" else "owner"]
+    headers = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
+    if rule != "anonymous":
+        headers |= signed_in(actor)
+    ids = {name: world.ids[name] for name in request_.path_params}
+    request = replace(request_, path_params=ids)
+    if request.content_type == FORM:
+        request = replace(request, body={"username": "owner", "password": PASSWORD})
+
+    first = await send(client, request, headers)
+    after_first = await all_rows(db)
+    second = await send(client, request, headers)
+
+    ends_itself = f"{request.method.upper()} {request.path}" in ENDS_ITSELF
+    is_own = request.path.endswith("{token_id}") or ends_itself
+    assert first.status_code // 100 == 2
+    assert second.status_code == (401 if is_own else first.status_code)
+    assert is_own or second.content == first.content
+    assert await all_rows(db) == after_first
 
 
 def test_every_operation_declares_a_known_rule() -> None:

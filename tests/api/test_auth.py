@@ -8,7 +8,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import security
 from app.db.models import AccessToken, User
 from app.db.session import AsyncSessionFactory, engine
-from app.services import limits
 from tests.people import PASSWORD, make_user, signed_in
 
 
@@ -41,7 +40,6 @@ async def test_unknown_wrong_and_deactivated_are_the_same_work_and_the_same_answ
         return verify(password, hashed)
 
     monkeypatch.setattr(security, "_verify", spy)
-    monkeypatch.setattr(limits, "SWEEP_PROBABILITY", 0)  # or a hundredth does more
     listen = ("before_cursor_execute", lambda *call: work.append(call[2]))
     event.listen(engine.sync_engine, *listen)
     observed = []

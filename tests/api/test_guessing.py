@@ -266,3 +266,20 @@ async def test_many_right_log_ins_at_once_never_wait_in_a_circle(
     answers = await asyncio.gather(*log_ins)
 
     assert {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.usefixtures("alice", "verified")
+async def test_refused_network_does_not_use_up_the_count_of_the_account(
+    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, db: AsyncSession
+) -> None:
+    monkeypatch.setattr(settings, "LOGIN_LIMIT_PER_NETWORK", 3)
+    for number in range(3):
+        await _log_in(client, login=f"user{number}")
+
+    refused = [await _log_in(client) for _ in range(12)]
+    owner = await _log_in(client, PASSWORD, come_from=FAR_AWAY)
+
+    assert {answer.status_code for answer in refused} == {429}
+    assert owner.status_code == 200
+    used = sorted(await db.scalars(select(AttemptCount.used)))
+    assert used == [0, 0, 1, 1, 1, 3]  # the owner's two, three names, the network

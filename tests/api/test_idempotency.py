@@ -9,10 +9,10 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
-from app.db.models import AccessToken, IdempotencyKey, Post, User
+from app.core.config import settings
+from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey, Post, User
 from app.db.session import engine, transaction
 from app.http.deps import Db
-from app.services import idempotency
 from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
 from tests.pitfalls.sandbox import in_process, until_backends
 
@@ -196,22 +196,39 @@ async def test_key_is_free_again_when_its_time_is_over(
     assert await _count(Post, db) == 2
 
 
-async def test_old_keys_are_swept_by_many_at_once(
-    client: httpx2.AsyncClient, alice: User, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+async def test_repeated_password_change_and_log_in_count_as_no_attempt(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
 ) -> None:
-    await _create(client, alice)
-    async with transaction() as other:
-        await other.execute(update(IdempotencyKey).values(expires_at=func.now()))
-    monkeypatch.setattr(idempotency, "SWEEP_PROBABILITY", 1)
-    keys = [{"Idempotency-Key": f"a-random-key-number-{number}"} for number in range(8)]
-    requests = [
-        client.post("/api/v1/posts", json=POST, headers=signed_in(alice) | key) for key in keys
-    ]
+    """More often than a wrong password may be tried; the old one is wrong by the second time."""
+    change = {"current_password": PASSWORD, "new_password": "a different long password"}
+    form = {"username": "alice", "password": "a different long password"}
+    other_key = {"Idempotency-Key": "another-random-key-of-hers"}
+    changed, logged_in, repeats = set[bytes](), set[bytes](), settings.LOGIN_LIMIT_PER_ACCOUNT + 2
+    for _ in range(repeats):
+        me = signed_in(alice) | KEY
+        answer = await client.put("/api/v1/users/me/password", json=change, headers=me)
+        changed.add(b"%d" % answer.status_code + answer.content)
+    for _ in range(repeats):
+        answer = await client.post("/api/v1/auth/token", data=form, headers=other_key)
+        logged_in.add(answer.content)
 
-    answers = await asyncio.gather(*requests)
+    assert changed == {b"204"}
+    assert len(logged_in) == 1
+    assert set(await db.scalars(select(AttemptCount.used))) == {0}
+    assert set(await db.scalars(select(AuditEvent.action))) == {"password change", "log-in"}
 
-    assert [answer.status_code for answer in answers] == [201] * 8
-    assert await _count(IdempotencyKey, db) == 8
+
+async def test_of_many_log_ins_with_one_key_at_once_all_get_one_answer_or_wait(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
+    form = {"username": alice.username, "password": PASSWORD}
+    log_ins = [client.post("/api/v1/auth/token", data=form, headers=KEY) for _ in range(8)]
+
+    answers = await asyncio.gather(*log_ins)
+
+    assert {answer.status_code for answer in answers} <= {200, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 200}) == 1
+    assert set(await db.scalars(select(AttemptCount.used))) == {0}
 
 
 @pytest.mark.parametrize("key", ["short", "with a blank in it", "x" * 256], ids=len)

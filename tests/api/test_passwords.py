@@ -2,20 +2,24 @@
 
 import asyncio
 import threading
-import time
 import unicodedata
+from collections.abc import Awaitable, Callable
+from itertools import count
 
 import httpx2
 import pytest
 from argon2 import PasswordHasher
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
+from zxcvbn import zxcvbn
 
 from app.core import security
-from app.core.config import settings
-from app.db.models import User
+from app.core.config import parse_networks, settings
+from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory
-from tests.people import PASSWORD
+from app.http import network
+from app.services.limits import Limit, reserve
+from tests.people import PASSWORD, signed_in
 
 E_ACUTE = "\u00e9"
 
@@ -124,28 +128,121 @@ def held_up(monkeypatch: pytest.MonkeyPatch) -> HeldUp:
     return made
 
 
-async def test_full_queue_is_a_503_at_once_and_memory_stays_bounded(
-    client: httpx2.AsyncClient, held_up: HeldUp
-) -> None:
-    places = settings.PASSWORD_HASH_THREADS + settings.PASSWORD_HASH_QUEUE
+PLACES = settings.PASSWORD_HASH_THREADS + settings.PASSWORD_HASH_QUEUE
+Sender = Callable[[str], Awaitable[httpx2.Response]]
 
-    async def log_in(number: int) -> httpx2.Response:
-        form = {"username": f"user{number}", "password": "wrong"}
-        return await client.post("/api/v1/auth/token", data=form)
 
-    waiting = [asyncio.create_task(log_in(number)) for number in range(places)]
-    while security._waiting < places or not held_up.running:  # noqa: ASYNC110 - it has no event
+@pytest.fixture
+def log_in_from(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Sender:
+    """Each time as somebody else, from a network."""
+    monkeypatch.setattr(network, "_trusted", parse_networks("127.0.0.1/32"))
+    names = (f"user{number}" for number in count())
+
+    def log_in(come_from: str) -> Awaitable[httpx2.Response]:
+        form = {"username": next(names), "password": "wrong"}
+        headers = {"X-Forwarded-For": come_from}
+        return client.post("/api/v1/auth/token", data=form, headers=headers)
+
+    return log_in
+
+
+async def _until_waiting(number: int) -> None:
+    while security.hashing.taken.total() < number:  # noqa: ASYNC110 - it has no event
         await asyncio.sleep(0.01)
-    started = time.perf_counter()
-    refused = await log_in(places)
-    took = time.perf_counter() - started
+
+
+async def test_full_queue_is_a_503_at_once_and_memory_stays_bounded(
+    client: httpx2.AsyncClient, held_up: HeldUp, log_in_from: Sender
+) -> None:
+    networks = [f"198.51.100.{number % 3}" for number in range(PLACES)]
+    waiting = [asyncio.ensure_future(log_in_from(each)) for each in networks]
+    await _until_waiting(PLACES)
+    refused = await log_in_from("203.0.113.1")
     alive = await client.get("/livez")
     running = held_up.running  # each takes ARGON2_MEMORY_KIB
     held_up.gate.set()
 
-    assert refused.status_code == 503
-    assert refused.headers["Retry-After"] == "1"
-    assert took < 0.1
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
     assert alive.status_code == 200
-    assert running == settings.PASSWORD_HASH_THREADS
+    assert running <= settings.PASSWORD_HASH_THREADS
     assert {(await answer).status_code for answer in waiting} == {401}
+    assert security.hashing.taken == {}
+
+
+async def test_one_network_takes_half_the_places_at_most(
+    held_up: HeldUp, log_in_from: Sender
+) -> None:
+    mine = [asyncio.ensure_future(log_in_from("198.51.100.1")) for _ in range(PLACES)]
+    await _until_waiting(PLACES // 2)
+    theirs = asyncio.ensure_future(log_in_from("203.0.113.1"))
+    await _until_waiting(PLACES // 2 + 1)
+    held_up.gate.set()
+
+    statuses = [(await answer).status_code for answer in mine]
+    assert statuses.count(401) == PLACES // 2
+    assert statuses.count(503) == PLACES - PLACES // 2
+    assert (await theirs).status_code == 401
+
+
+async def test_limit_is_asked_before_a_place_is_taken(
+    held_up: HeldUp, log_in_from: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of three networks two hold all places, and the third is over its limit."""
+    monkeypatch.setattr(settings, "LOGIN_LIMIT_PER_NETWORK", PLACES // 2 + 1)
+    limit = Limit("login-network", "203.0.113.1", PLACES // 2 + 1)
+    for _ in range(limit.allowed):
+        await reserve(limit)
+    networks = [f"198.51.100.{number % 3}" for number in range(PLACES)]
+    waiting = [asyncio.ensure_future(log_in_from(each)) for each in networks]
+    await _until_waiting(PLACES)
+    refused = await log_in_from("203.0.113.1")
+    held_up.gate.set()
+
+    assert refused.status_code == 429
+    assert {(await answer).status_code for answer in waiting} == {401}
+
+
+async def test_attempt_without_a_place_is_not_counted(
+    held_up: HeldUp, log_in_from: Sender, db: AsyncSession
+) -> None:
+    networks = [f"198.51.100.{number % 3}" for number in range(PLACES)]
+    waiting = [asyncio.ensure_future(log_in_from(each)) for each in networks]
+    await _until_waiting(PLACES)
+    await log_in_from("203.0.113.1")
+    held_up.gate.set()
+    await asyncio.gather(*waiting)
+
+    assert await db.scalar(select(func.count()).select_from(AttemptCount)) == PLACES
+
+
+@pytest.fixture
+def estimated(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The thread and the password of each estimate of strength."""
+    seen: list[tuple[str, str]] = []
+
+    def spy(password: str, user_inputs: list[str]) -> object:
+        seen.append((threading.current_thread().name, password))
+        return zxcvbn(password, user_inputs=user_inputs)
+
+    monkeypatch.setattr(security, "zxcvbn", spy)
+    return seen
+
+
+async def test_strength_is_estimated_from_the_start_and_in_a_thread_of_its_own(
+    client: httpx2.AsyncClient, estimated: list[tuple[str, str]]
+) -> None:
+    await _sign_up(client, "a long password of many words " * 9)
+
+    assert estimated == [("zxcvbn_0", "a long password of many w")]
+
+
+async def test_wrong_password_is_refused_and_counted_before_the_new_one_is_estimated(
+    client: httpx2.AsyncClient, alice: User, estimated: list[tuple[str, str]], db: AsyncSession
+) -> None:
+    change = {"current_password": "wrong", "new_password": "passwordpassword"}
+
+    answer = await client.put("/api/v1/users/me/password", json=change, headers=signed_in(alice))
+
+    assert answer.status_code == 403
+    assert estimated == []
+    assert await db.scalar(select(AttemptCount.used)) == 1

@@ -20,6 +20,12 @@ async def _log_in(client: httpx2.AsyncClient, program: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {response.json()['access_token']}"}
 
 
+async def _list(client: httpx2.AsyncClient, user: User) -> list[dict[str, object]]:
+    page = (await client.get("/api/v1/auth/tokens", headers=signed_in(user))).json()
+    items: list[dict[str, object]] = page["items"]
+    return items
+
+
 async def _set(**values: object) -> None:
     async with AsyncSessionFactory.begin() as db:
         await db.execute(update(AccessToken).values(**values))
@@ -30,8 +36,8 @@ async def test_own_log_ins_are_listed_with_their_program(
 ) -> None:
     await _log_in(client, "Lynx/2.9")
 
-    tokens = (await client.get("/api/v1/auth/tokens", headers=signed_in(alice))).json()
-    others = (await client.get("/api/v1/auth/tokens", headers=signed_in(bob))).json()
+    tokens = await _list(client, alice)
+    others = await _list(client, bob)
 
     assert [token["label"] for token in tokens] == ["Lynx/2.9", "tests"]
     assert tokens[0].keys() == {"id", "label", "created_at", "last_used_at", "expires_at"}
@@ -40,7 +46,7 @@ async def test_own_log_ins_are_listed_with_their_program(
 
 async def test_one_log_in_can_be_ended(client: httpx2.AsyncClient, alice: User) -> None:
     lost = await _log_in(client, "lost phone")
-    tokens = (await client.get("/api/v1/auth/tokens", headers=signed_in(alice))).json()
+    tokens = await _list(client, alice)
 
     response = await client.delete(
         f"/api/v1/auth/tokens/{tokens[0]['id']}", headers=signed_in(alice)
@@ -54,7 +60,7 @@ async def test_one_log_in_can_be_ended(client: httpx2.AsyncClient, alice: User) 
 async def test_log_in_of_another_is_not_found(
     client: httpx2.AsyncClient, alice: User, bob: User
 ) -> None:
-    theirs = (await client.get("/api/v1/auth/tokens", headers=signed_in(alice))).json()[0]["id"]
+    theirs = (await _list(client, alice))[0]["id"]
 
     response = await client.delete(f"/api/v1/auth/tokens/{theirs}", headers=signed_in(bob))
 
@@ -114,3 +120,39 @@ async def test_token_answers_are_not_to_be_kept(client: httpx2.AsyncClient, alic
     response = await client.post("/api/v1/auth/token", data=form)
 
     assert response.headers["Cache-Control"] == "no-store"
+
+
+async def test_log_ins_are_paged_by_key(client: httpx2.AsyncClient, alice: User) -> None:
+    await _log_in(client, "Lynx/2.9")
+
+    first = await client.get("/api/v1/auth/tokens?limit=1", headers=signed_in(alice))
+    second = await client.get(first.links["next"]["url"], headers=signed_in(alice))
+
+    labels = [token["label"] for page in (first, second) for token in page.json()["items"]]
+    assert labels == ["Lynx/2.9", "tests"]
+    assert second.json()["next_cursor"] is None
+
+
+async def test_one_log_in_too_many_ends_the_oldest(
+    client: httpx2.AsyncClient, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "MAX_LOG_INS_PER_USER", 3)
+    ours = [signed_in(alice), *[await _log_in(client, f"number {number}") for number in range(4)]]
+
+    answers = [await client.get("/api/v1/users/me", headers=me) for me in [*ours, signed_in(bob)]]
+
+    assert [answer.status_code for answer in answers] == [401, 401, 200, 200, 200, 200]
+
+
+async def test_of_many_log_ins_at_once_no_more_stay_than_may(
+    client: httpx2.AsyncClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "MAX_LOG_INS_PER_USER", 3)
+    await asyncio.gather(*(_log_in(client, f"number {number}") for number in range(6)))
+    newest = await _log_in(client, "the last")
+
+    response = await client.get("/api/v1/auth/tokens", headers=newest)
+
+    assert response.json()["items"][0]["label"] == "the last"
+    assert len(response.json()["items"]) == 3
+    assert (await client.get("/api/v1/users/me", headers=signed_in(alice))).status_code == 401

@@ -2,4 +2,168 @@
 
 from tests.sabotage import Sabotage
 
-SABOTAGES: tuple[Sabotage, ...] = ()
+ACCESS, HOLDING = "tests/api/test_access.py", "tests/api/test_holding.py"
+PASSWORDS = "tests/api/test_passwords.py"
+KEYS, TOKENS = "tests/api/test_idempotency.py", "tests/api/test_tokens.py"
+SWEEPING = "tests/faults/test_sweeping.py"
+
+_HELD = (
+    Sabotage(
+        "let an ended log-in store",
+        "app/http/idempotency.py",
+        "        hold(db, caller)\n",
+        "        db.info\n",
+        ACCESS + "::test_request_whose_log_in_ends_before_it_writes_stores_nothing",
+    ),
+    Sabotage(
+        "believe the role that the request began with",
+        "app/services/callers.py",
+        '        User.role == bindparam("role"),\n',
+        '        bindparam("role") != "",\n',
+        HOLDING + "::test_admin_who_is_removed_at_this_moment_does_nothing_more",
+    ),
+    Sabotage(
+        "look at the caller's account without locking it",
+        "app/services/callers.py",
+        "    _UNCHANGED.where(take_turn(AccessToken.user_id, shared=True)).with_for_update(\n"
+        "        read=True, of=_BOTH\n"
+        "    )\n",
+        "    _UNCHANGED\n",
+        HOLDING + "::test_answer_that_ends_a_log_in_comes_after_all_that_it_stores",
+    ),
+    Sabotage(
+        "lock the log-in before its account",
+        "app/services/callers.py",
+        "        read=True, of=_BOTH\n",
+        "        read=True, of=_BOTH[::-1]\n",
+        HOLDING + "::test_log_in_is_locked_after_its_account",
+    ),
+    Sabotage(
+        "let one person's writes wait for each other",
+        "app/services/callers.py",
+        "        read=True, of=_BOTH\n",
+        "        of=_BOTH\n",
+        HOLDING + "::test_one_persons_writes_do_not_wait_for_each_other",
+    ),
+    Sabotage(
+        "let changes of one account wait in a circle",
+        "app/http/idempotency.py",
+        "    hold_alone(db)\n",
+        "",
+        HOLDING + "::test_changes_of_one_account_at_once_do_not_wait_in_a_circle",
+    ),
+    Sabotage(
+        "let those who write overtake who ends their log-in",
+        "app/services/callers.py",
+        "_UNCHANGED.where(take_turn(AccessToken.user_id, shared=True))",
+        "_UNCHANGED",
+        HOLDING + "::test_log_in_that_writes_all_the_time_can_be_ended",
+    ),
+    Sabotage(
+        "let an admin read on who is none any more",
+        "app/http/access.py",
+        'if request.method == "GET" and not await stands(user):',
+        "if False:",
+        HOLDING + "::test_admin_who_is_removed_while_reading_is_told_nothing",
+    ),
+)
+
+_COUNTED = (
+    Sabotage(
+        "count what another limit refuses",
+        "app/services/limits.py",
+        "            raise await _find_refusal(db, refused)",
+        "            await db.commit()\n            raise await _find_refusal(db, refused)",
+        "tests/api/test_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
+    ),
+    Sabotage(
+        "take a place before the limit is asked",
+        "app/services/limits.py",
+        "    await ask(*limits)\n    with place:\n",
+        "    with place:\n        await ask(*limits)\n",
+        PASSWORDS + "::test_limit_is_asked_before_a_place_is_taken",
+    ),
+    Sabotage(
+        "give one network all places",
+        "app/core/security.py",
+        "self.taken[network] >= max(1, places // 2)",
+        "self.taken[network] >= places",
+        PASSWORDS + "::test_one_network_takes_half_the_places_at_most",
+    ),
+    Sabotage(
+        "estimate whole passwords",
+        "app/core/security.py",
+        "[:_STRENGTH_CHARACTERS]",
+        "",
+        PASSWORDS + "::test_strength_is_estimated_from_the_start_and_in_a_thread_of_its_own",
+    ),
+    Sabotage(
+        "estimate in the thread that log-ins wait for",
+        "app/core/security.py",
+        "await estimating.run(",
+        "await hashing.run(",
+        PASSWORDS + "::test_strength_is_estimated_from_the_start_and_in_a_thread_of_its_own",
+    ),
+    Sabotage(
+        "estimate the new password before the old one is checked",
+        "app/services/users.py",
+        "    await check_password(user, current_password)\n",
+        "    await security.check_new_password(new_password)\n"
+        "    await check_password(user, current_password)\n",
+        PASSWORDS + "::test_wrong_password_is_refused_and_counted_before_the_new_one_is_estimated",
+    ),
+    Sabotage(
+        "do the work again before the kept answer is looked for",
+        "app/http/idempotency.py",
+        "if (kept := await find_kept(claim)) is not None:",
+        "if (kept := None) is not None:",
+        KEYS + "::test_repeated_password_change_and_log_in_count_as_no_attempt",
+    ),
+)
+
+_KEPT = (
+    Sabotage(
+        "keep all log-ins",
+        "app/services/tokens.py",
+        "    await _make_room(db, user.id)\n",
+        "",
+        TOKENS + "::test_one_log_in_too_many_ends_the_oldest",
+    ),
+    Sabotage(
+        "begin every page of log-ins with the newest",
+        "app/services/tokens.py",
+        "(AccessToken.user_id == user_id) & (AccessToken.id < before_id)",
+        "AccessToken.user_id == user_id",
+        TOKENS + "::test_log_ins_are_paged_by_key",
+    ),
+    Sabotage(
+        "keep log-ins that nobody uses",
+        "app/services/sweeping.py",
+        "    Expiring(AccessToken.id, AccessToken.last_used_at <= idle_since()),\n",
+        "",
+        SWEEPING + "::test_expired_rows_of_every_table_go_in_batches",
+    ),
+    Sabotage(
+        "sweep one batch",
+        "app/services/sweeping.py",
+        "while batch == BATCH_ROWS:",
+        "if batch == BATCH_ROWS:",
+        SWEEPING + "::test_expired_rows_of_every_table_go_in_batches",
+    ),
+    Sabotage(
+        "wait for rows that somebody holds",
+        "app/services/sweeping.py",
+        "with_for_update(skip_locked=True)",
+        "with_for_update()",
+        SWEEPING + "::test_row_that_somebody_holds_is_left_for_the_next_time",
+    ),
+    Sabotage(
+        "take an outage for a defect of the sweeper",
+        "app/services/sweeping.py",
+        "        except (*DATABASE_ERRORS, AppError) as error:\n",
+        "        except AppError as error:\n",
+        SWEEPING + "::test_service_sweeps_by_itself_and_again_after_an_outage",
+    ),
+)
+
+SABOTAGES: tuple[Sabotage, ...] = (*_HELD, *_COUNTED, *_KEPT)

@@ -140,8 +140,8 @@ _DATABASE = (
     Sabotage(
         "claim the key before the work that needs no transaction",
         "app/http/idempotency.py",
-        "        claim_at_begin(db, claim, replay)\n",
-        "        claim_at_begin(db, claim, replay)\n        await db.connection()\n",
+        "    claim_at_begin(db, claim, replay)\n",
+        "    claim_at_begin(db, claim, replay)\n    await db.connection()\n",
         API + "test_idempotency.py::test_keyed_log_in_holds_no_connection_while_it_hashes",
     ),
     Sabotage(

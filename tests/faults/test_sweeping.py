@@ -1,0 +1,85 @@
+"""Rows that have expired go without a request that waits for it, whatever happens meanwhile."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, insert, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.core.config import settings
+from app.db.models import AccessToken, AttemptCount, IdempotencyKey, User
+from app.db.session import AsyncSessionFactory
+from app.services import sweeping
+from app.services.sweeping import sweep
+from tests.faults.conftest import NewService
+from tests.faults.database import Database
+from tests.faults.waiting import until
+
+EXPIRED = 5  # of each kind
+COUNT = "SELECT count(*) FROM attempt_counts WHERE ends_at <= now()"
+EXPIRE = "INSERT INTO attempt_counts VALUES (sha256(random()::text::bytea), 1, 1, now())"
+
+
+@pytest.fixture
+async def expired(alice: User) -> int:
+    """How many rows are over, of those there are; alice's log-in and one row a table are not."""
+    now, day = func.now(), timedelta(days=1)
+    idle = now - timedelta(seconds=settings.TOKEN_IDLE_SECONDS) - day
+    async with AsyncSessionFactory.begin() as db:
+        for number in range(EXPIRED + 1):
+            key, ends_at = b"%d" % number, now if number else now + day
+            used = {"used": 1, "allowed": 1}
+            await db.execute(insert(AttemptCount).values(bucket=key, ends_at=ends_at, **used))
+            kept = {"fingerprint": b"", "answer": b""}
+            await db.execute(insert(IdempotencyKey).values(digest=key, expires_at=ends_at, **kept))
+            token = {"user_id": alice.id, "label": ""}
+            await db.execute(insert(AccessToken).values(digest=key, expires_at=ends_at, **token))
+            unused = {"last_used_at": idle if number else now, "expires_at": now + day}
+            await db.execute(insert(AccessToken).values(digest=b"-" + key, **unused, **token))
+    return 4 * EXPIRED
+
+
+async def _left(db: AsyncSession) -> list[int]:
+    tables = (AttemptCount, IdempotencyKey, AccessToken)
+    return [await db.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+async def test_expired_rows_of_every_table_go_in_batches(
+    expired: int, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "BATCH_ROWS", 2)
+
+    assert await sweep() == expired
+    assert await _left(db) == [1, 1, 3]
+
+
+async def test_many_who_sweep_at_once_remove_each_row_once(expired: int) -> None:
+    removed = await asyncio.gather(*(sweep() for _ in range(4)))
+
+    assert sum(removed) == expired
+
+
+async def test_row_that_somebody_holds_is_left_for_the_next_time(
+    expired: int, db: AsyncSession
+) -> None:
+    over = select(AttemptCount).where(AttemptCount.ends_at <= func.now()).limit(1)
+    await db.execute(over.with_for_update())
+
+    assert await sweep() == expired - 1
+    await db.rollback()
+    assert await sweep() == 1
+
+
+async def test_service_sweeps_by_itself_and_again_after_an_outage(
+    database: Database, new_service: NewService
+) -> None:
+    service = await new_service(database.url(), SWEEP_SECONDS="0.05")
+    for _ in range(2):
+        database.query(EXPIRE)
+        await until(lambda: database.query(COUNT) == [(0,)])
+        await database.kill()
+        await until(lambda: "rows that have expired were not removed" in service.logged())
+        await database.start()
+
+    assert service.defects() == []
