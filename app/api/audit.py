@@ -12,7 +12,7 @@ from app.http.deps import ReadDb
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
-from app.http.schemas import MAX_ID, View
+from app.http.schemas import MAX_ID, Number, View
 from app.services import audit
 
 router = resource("audit")
@@ -50,7 +50,7 @@ async def list_events(
     request: Request,
     response: Response,
     limit: Limit = 20,
-    subject_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    subject_id: Annotated[int | None, Query(ge=1, le=MAX_ID), Number] = None,
 ) -> Page[AuditEvent]:
     """Sign-ups, log-ins, failed log-ins, changes and deletions, newest first."""
     rows = await audit.list_events(db, before_id=before_id, limit=limit + 1, subject_id=subject_id)

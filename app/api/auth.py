@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Form, Header, Path, status
+from fastapi import Form, Header, status
 from pydantic import ConfigDict, Field
 
 from app.core.config import settings
@@ -14,7 +14,7 @@ from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
 from app.http.deps import CurrentUser, Db, ReadDb
 from app.http.errors import problems
 from app.http.routing import resource
-from app.http.schemas import MAX_ID, Payload, View
+from app.http.schemas import Payload, TokenId, View
 from app.services import tokens
 
 router = resource("auth")
@@ -91,8 +91,6 @@ async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
     responses=problems(Unauthenticated, NotFound),
     **OWNER,
 )
-async def delete_token(
-    db: Db, user: CurrentUser, token_id: Annotated[int, Path(ge=1, le=MAX_ID)]
-) -> None:
+async def delete_token(db: Db, user: CurrentUser, token_id: TokenId) -> None:
     """End one of your log-ins."""
     await tokens.delete_token(db, token_id, user.id)

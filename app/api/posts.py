@@ -20,7 +20,7 @@ from app.http.deps import CurrentUser, Db
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
-from app.http.schemas import MAX_ID, Payload, PostId, View
+from app.http.schemas import MAX_ID, Number, Payload, PostId, View
 from app.services import posts
 from app.services.posts import PostRead
 
@@ -55,7 +55,7 @@ async def list_posts(
     request: Request,
     response: Response,
     limit: Limit = 20,
-    author_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    author_id: Annotated[int | None, Query(ge=1, le=MAX_ID), Number] = None,
 ) -> Page[PostRead]:
     """Posts, newest first."""
     rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=author_id)
