@@ -42,7 +42,7 @@ class AuditPage(View):
     "",
     response_model=AuditPage,
     responses=problems(Unauthenticated, Forbidden),
-    **ADMIN,
+    dependencies=[ADMIN],
 )
 async def list_events(
     db: ReadDb,

@@ -50,7 +50,7 @@ class TokenRead(View):
     "/token",
     response_model=NewTokenRead,
     responses=problems(Unauthenticated, TooManyRequests),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def create_token(
     db: Db,
@@ -67,7 +67,7 @@ async def create_token(
     "/token",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def delete_current_token(db: Db, user: CurrentUser) -> None:
     """Log out: end the token that this request carries."""
@@ -78,7 +78,7 @@ async def delete_current_token(db: Db, user: CurrentUser) -> None:
     "/tokens",
     response_model=list[TokenRead],
     responses=problems(Unauthenticated),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
     """Your log-ins, newest first."""
@@ -89,7 +89,7 @@ async def list_tokens(db: ReadDb, user: CurrentUser) -> list[AccessToken]:
     "/tokens/{token_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, NotFound),
-    **OWNER,
+    dependencies=[OWNER],
 )
 async def delete_token(db: Db, user: CurrentUser, token_id: TokenId) -> None:
     """End one of your log-ins."""

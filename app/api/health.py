@@ -13,13 +13,13 @@ from app.http.idempotency import Route
 router = APIRouter(route_class=Route, tags=["health"])
 
 
-@router.get("/livez", **ANONYMOUS)
+@router.get("/livez", dependencies=[ANONYMOUS])
 async def livez() -> dict[str, str]:
     """The process answers. Never asks the database: its outage is no reason to restart us."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=problems(Unavailable), **ANONYMOUS)
+@router.get("/readyz", responses=problems(Unavailable), dependencies=[ANONYMOUS])
 async def readyz() -> dict[str, str]:
     """The database can be reached, is durable, and has the schema that this version needs."""
     if is_draining():
@@ -29,7 +29,7 @@ async def readyz() -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=Response, **ANONYMOUS)
+@router.get("/metrics", response_class=Response, dependencies=[ANONYMOUS])
 async def metrics() -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -95,7 +95,7 @@ class Deleted(View):
     status_code=status.HTTP_201_CREATED,
     response_model=UserRead,
     responses=problems(Conflict, TooManyRequests),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     """Sign up."""
@@ -108,7 +108,7 @@ async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     "",
     response_model=UserPage,
     responses=problems(Unauthenticated, Forbidden),
-    **ADMIN,
+    dependencies=[ADMIN],
 )
 async def list_users(
     db: ReadDb, before_id: BeforeId, request: Request, response: Response, limit: Limit = 20
@@ -122,7 +122,7 @@ async def list_users(
     "/me",
     response_model=UserRead,
     responses=problems(Unauthenticated),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def get_me(user: CurrentUser) -> Caller:
     """Your own account."""
@@ -133,7 +133,7 @@ async def get_me(user: CurrentUser) -> Caller:
     "/me",
     response_model=UserRead,
     responses=problems(Unauthenticated, Conflict),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:
     """Change your own account."""
@@ -143,7 +143,7 @@ async def update_me(db: Db, user: CurrentUser, body: MeUpdate) -> User:
 @router.delete(
     "/me",
     responses=problems(Unauthenticated, Forbidden, Conflict, TooManyRequests),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def delete_me(db: Db, user: CurrentUser, body: UserDelete) -> Deleted:
     """Delete your own account, and your posts with it; needs your password."""
@@ -154,7 +154,7 @@ async def delete_me(db: Db, user: CurrentUser, body: UserDelete) -> Deleted:
     "/me/password",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, Forbidden, TooManyRequests),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def change_password(db: Db, user: CurrentUser, body: PasswordUpdate) -> None:
     """Change your password; every other log-in of yours ends."""
@@ -165,7 +165,7 @@ async def change_password(db: Db, user: CurrentUser, body: PasswordUpdate) -> No
     "/{user_id}",
     response_model=ProfileRead,
     responses=problems(NotFound),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def get_user(user_id: UserId) -> ProfileRead:
     """A user's public profile."""
@@ -176,7 +176,7 @@ async def get_user(user_id: UserId) -> ProfileRead:
     "/{user_id}",
     response_model=UserRead,
     responses=problems(Unauthenticated, Forbidden, NotFound, Conflict),
-    **ADMIN,
+    dependencies=[ADMIN],
 )
 async def update_user(db: Db, user: CurrentUser, user_id: UserId, body: UserUpdate) -> User:
     """Make somebody an admin or a user, deactivate or activate; the last admin stays."""
@@ -188,7 +188,7 @@ async def update_user(db: Db, user: CurrentUser, user_id: UserId, body: UserUpda
     "/{user_id}/posts",
     response_model=PostPage,
     responses=problems(NotFound),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def list_user_posts(
     user_id: UserId,

@@ -1,9 +1,10 @@
-"""Adds to the OpenAPI document what FastAPI cannot know: problem documents, If-None-Match."""
+"""Adds to the OpenAPI document what FastAPI cannot know: problems, If-None-Match, who may."""
 
 from typing import Any
 
 from fastapi import FastAPI
 
+from app.http.access import MARK, rules_of
 from app.http.errors import Problem
 
 IF_NONE_MATCH = {
@@ -15,7 +16,7 @@ IF_NONE_MATCH = {
 
 
 def describe(app: FastAPI) -> None:
-    """Put in the schema Problem, to which all routes refer, and the header of ETags."""
+    """Put in the schema Problem, the header of ETags, and each route's rule as `x-access`."""
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
@@ -24,6 +25,7 @@ def describe(app: FastAPI) -> None:
         if not is_made:
             _add_problem(document)
             _add_if_none_match(document)
+            _add_rules(document, app)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the way that FastAPI documents
@@ -38,3 +40,10 @@ def _add_if_none_match(document: dict[str, Any]) -> None:
     for methods in document["paths"].values():
         if "304" in methods.get("get", {}).get("responses", {}):
             methods["get"].setdefault("parameters", []).append(IF_NONE_MATCH)
+
+
+def _add_rules(document: dict[str, Any], app: FastAPI) -> None:
+    for context, rule in rules_of(app):
+        for method in context.methods or ():
+            if operation := document["paths"].get(context.path_format, {}).get(method.lower()):
+                operation[MARK] = rule.name
