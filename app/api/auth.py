@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from app.core.config import settings
 from app.core.errors import NotFound, TooManyRequests, Unauthenticated
-from app.core.text import OneLine, PlainText
+from app.core.text import OneLine, PlainText, composed
 from app.db.models import AccessToken
 from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
 from app.http.deps import CurrentUser, Db, ReadDb
@@ -27,7 +27,12 @@ class LoginForm(Payload):
 
     grant_type: Literal["password"] = "password"
     username: Annotated[str, Field(max_length=255, description="User name or e-mail."), OneLine]
-    password: Annotated[str, Field(max_length=settings.PASSWORD_MAX_BYTES), PlainText]
+    password: Annotated[
+        str,
+        Field(max_length=settings.PASSWORD_MAX_BYTES),
+        composed(settings.PASSWORD_MAX_BYTES),
+        PlainText,
+    ]
 
 
 class NewTokenRead(View):

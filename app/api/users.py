@@ -9,7 +9,7 @@ from pydantic import Field
 from app.api.posts import PostPage
 from app.core.config import settings
 from app.core.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
-from app.core.text import Email, PlainText, Username
+from app.core.text import Email, PlainText, Username, composed
 from app.db.models import User
 from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.http.deps import CurrentUser, Db, ReadDb
@@ -26,7 +26,10 @@ router = resource("users")
 
 _MASKED = {"format": "password"}  # Swagger UI shows dots
 Password = Annotated[
-    str, Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED), PlainText
+    str,
+    Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED),
+    composed(settings.PASSWORD_MAX_BYTES),
+    PlainText,
 ]
 NewPassword = Annotated[
     str,
@@ -35,6 +38,7 @@ NewPassword = Annotated[
         max_length=settings.PASSWORD_MAX_BYTES,
         json_schema_extra=_MASKED,
     ),
+    composed(settings.PASSWORD_MAX_BYTES),
     PlainText,
 ]
 

@@ -16,6 +16,7 @@ from zxcvbn import zxcvbn
 
 from app.core.config import settings
 from app.core.errors import FieldError, Invalid, Unavailable
+from app.core.known_words import without_known_words
 
 T = TypeVar("T")
 
@@ -53,19 +54,24 @@ def needs_rehash(hashed_password: str) -> bool:
 
 
 async def check_new_password(password: str, *known: str) -> None:
-    """Refuse what is too long to hash or easy to guess, also from `known` words: name, e-mail.
+    """Refuse what is too long to hash or easy to guess, also from the `known` name and e-mail.
 
     A list of common passwords instead of rules of composition: NIST SP 800-63B-4, 3.1.1.2.
     """
     if len(_canonical(password).encode()) > settings.PASSWORD_MAX_BYTES:
         raise _refused("too_long", f"must have at most {settings.PASSWORD_MAX_BYTES} bytes")
     words = [part for word in known for part in (word, *word.replace("@", ".").split("."))]
-    start = _canonical(password)[:_STRENGTH_CHARACTERS]
-    estimate = await _off_the_loop(lambda: zxcvbn(start, user_inputs=words))
-    if estimate["score"] < _MIN_STRENGTH:
+    start = without_known_words(_canonical(password))[:_STRENGTH_CHARACTERS]
+    strength = await _off_the_loop(lambda: _strength(start, words))
+    if strength < _MIN_STRENGTH:
         raise _refused(
             "easy_to_guess", "is easy to guess: use several words that do not belong together"
         )
+
+
+def _strength(text: str, words: list[str]) -> int:
+    """On zxcvbn's scale; it cannot do without any text."""
+    return int(zxcvbn(text, user_inputs=words)["score"]) if text else 0
 
 
 def _refused(code: str, message: str) -> Invalid:

@@ -4,6 +4,70 @@ from tests.sabotage import Sabotage
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
+        "passwords are counted as typed",
+        "app/core/text.py",
+        'return unicodedata.normalize("NFC", value)',
+        "return value",
+        "tests/api/test_passwords.py",
+    ),
+    Sabotage(
+        "the service's name, a season and a year are a password",
+        "app/core/security.py",
+        "without_known_words(_canonical(password))",
+        "_canonical(password)",
+        "tests/api/test_passwords.py::test_password_that_is_short_long_or_common_is_refused",
+    ),
+    Sabotage(
+        "disguised words are not known",
+        "app/core/known_words.py",
+        "if letter in _LOOK_ALIKES else letter",
+        "if letter in () else letter",
+        "tests/api/test_passwords.py::test_password_that_is_short_long_or_common_is_refused",
+    ),
+    Sabotage(
+        "fillers of Hangul are not ignored",
+        "app/core/text.py",
+        r"\u2060-\u206f\u3164\ufe00",
+        r"\u2060-\u206f\ufe00",
+        "tests/core/test_invisible.py::test_what_is_ignored_is_what_unicode_ignores",
+    ),
+    Sabotage(
+        "what is not seen stays in a name",
+        "app/core/text.py",
+        'unicodedata.normalize("NFKC", _IGNORABLES.sub("", text)).casefold()',
+        'unicodedata.normalize("NFKC", text).casefold()',
+        "tests/core/test_invisible.py::test_name_with_something_unseen_is_the_name_without",
+    ),
+    Sabotage(
+        "a title of nothing that is seen",
+        "app/core/text.py",
+        "if not _VISIBLE.search(text):",
+        "if not text.strip():",
+        "tests/core/test_invisible.py::test_nobody_and_nothing_is_called_by_what_is_not_seen",
+    ),
+    Sabotage(
+        "blanks in an e-mail",
+        "app/core/text.py",
+        "if not folded or _HAS_BLANK.search(folded):",
+        "if not folded:",
+        "tests/core/test_invisible.py::test_what_is_blank_but_not_ignorable_is_refused_in_names",
+    ),
+    Sabotage(
+        "marks may stand alone",
+        "app/core/text.py",
+        '_WRONG_MARKS = re.compile("(?<![Lnc])[nc]|n{5}")',
+        '_WRONG_MARKS = re.compile("n{5}")',
+        "tests/core/test_invisible.py"
+        "::test_mark_without_a_letter_and_marks_without_end_are_refused",
+    ),
+    Sabotage(
+        "a second dot makes a second name",
+        "app/core/text.py",
+        '_SECOND_DOT.sub("", unicodedata.normalize("NFKC", text))',
+        'unicodedata.normalize("NFKC", text)',
+        "tests/core/test_invisible.py::test_second_dot_on_a_letter_makes_no_second_name",
+    ),
+    Sabotage(
         "a number in a URL has many spellings",
         "app/http/schemas.py",
         '_NUMBER = re.compile("[1-9][0-9]{0,18}")',
