@@ -115,10 +115,15 @@ async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     dependencies=[ADMIN],
 )
 async def list_users(
-    db: ReadDb, before_id: BeforeId, request: Request, response: Response, limit: Limit = 20
+    db: ReadDb,
+    user: CurrentUser,
+    before_id: BeforeId,
+    request: Request,
+    response: Response,
+    limit: Limit = 20,
 ) -> Page[User]:
-    """All accounts, newest first."""
-    rows = await users.list_users(db, before_id=before_id, limit=limit + 1)
+    """All accounts, newest first; that you read them is on record."""
+    rows = await users.list_users(db, before_id=before_id, limit=limit + 1, actor_id=user.id)
     return page(rows, limit, lambda user: user.id, request, response)
 
 

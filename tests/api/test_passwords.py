@@ -47,6 +47,8 @@ async def _sign_up(client: httpx2.AsyncClient, password: str) -> httpx2.Response
         ("November2026November!", "easy_to_guess"),
         ("Password-Frühling-2026", "easy_to_guess"),
         ("MargaretSummer2026", "easy_to_guess"),
+        ("justinolipatate", "easy_to_guess"),  # these two were stolen
+        ("HockeyIsTheBest", "easy_to_guess"),
     ],
 )
 async def test_password_that_is_short_long_or_common_is_refused(

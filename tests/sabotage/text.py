@@ -13,8 +13,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "the service's name, a season and a year are a password",
         "app/core/security.py",
-        "without_known_words(_canonical(password))",
-        "_canonical(password)",
+        "without_known_words(password)",
+        "password",
+        "tests/api/test_passwords.py::test_password_that_is_short_long_or_common_is_refused",
+    ),
+    Sabotage(
+        "what was stolen elsewhere is a password",
+        "app/core/security.py",
+        "if not rest or _is_stolen(password):",
+        "if not rest:",
         "tests/api/test_passwords.py::test_password_that_is_short_long_or_common_is_refused",
     ),
     Sabotage(
@@ -116,5 +123,40 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "if check.call is not _anybody]",
         "]",
         "tests/api/test_access.py::test_route_for_everybody_runs_no_check",
+    ),
+    Sabotage(
+        "an admin deletes a post and nobody knows",
+        "app/services/posts.py",
+        "if post.author_id != user.id:",
+        "if False:",
+        "tests/api/test_record.py::test_admin_who_deletes_a_post_of_another_is_on_record",
+    ),
+    Sabotage(
+        "accounts are read without a record",
+        "app/services/users.py",
+        'await audit.record_reading("accounts read", actor_id=actor_id)',
+        "del actor_id",
+        "tests/api/test_record.py::test_admin_who_reads_about_others_is_on_record",
+    ),
+    Sabotage(
+        "a change that changes nothing shows an account without a record",
+        "app/services/users.py",
+        "(user.role, user.is_active) == before and actor_id",
+        "False and actor_id",
+        "tests/api/test_record.py::test_admin_who_reads_about_others_is_on_record",
+    ),
+    Sabotage(
+        "one digest for an address everywhere",
+        "app/services/audit.py",
+        'f"{user_id}\\0{email}".encode()',
+        "email.encode()",
+        "tests/api/test_record.py::test_record_of_a_new_email_can_be_held_against_both",
+    ),
+    Sabotage(
+        "some log-in has ended",
+        "app/services/tokens.py",
+        'detail = f"log-in {token_id}"',
+        'detail = "a log-in"',
+        "tests/api/test_record.py::test_record_says_which_log_in_began_and_ended",
     ),
 )
