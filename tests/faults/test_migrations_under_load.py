@@ -19,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import settings
 from app.db import grants, migrate
 from app.db.embedded import Server
+from app.db.migrate import TURN
 from app.db.models import Post, User
 from app.db.url import psycopg_url
 from tests.conftest import administrator
 from tests.faults.conftest import NewService
-from tests.faults.crowd import TURN, Columns, own_engine, using
+from tests.faults.crowd import Columns, own_engine, using
 from tests.faults.service import Service
 from tests.faults.waiting import until
 from tests.faults.wire import Wire

@@ -187,4 +187,18 @@ SABOTAGES: tuple[Sabotage, ...] = (
         'detail = "a log-in"',
         "tests/api/test_record.py::test_record_says_which_log_in_began_and_ended",
     ),
+    Sabotage(
+        "the code does what a page says that no file does",
+        "app/services/posts.py",
+        "from sqlalchemy.ext.asyncio import AsyncSession",
+        "from sqlalchemy.ext.asyncio import AsyncSession\nfrom sqlalchemy.orm import joinedload",
+        "tests/test_claims.py::test_claim_holds",
+    ),
+    Sabotage(
+        "a page says something of every file, and nobody looks",
+        "docs/reliability.md",
+        "# Reliability",
+        "# Reliability\n\nNo file of `app/` names SQL.",
+        "tests/test_claims.py::test_sentence_about_all_has_its_claim",
+    ),
 )
