@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.api import audit, auth, health, posts, users
-from app.core.config import settings
+from app.core.config import SERVICE_NAME, settings
 from app.core.logging import configure_logging
 from app.core.production import find_risks, find_warnings
 from app.db.readiness import find_obstacle
@@ -46,7 +46,7 @@ def create_app() -> FastAPI:
     if settings.ENVIRONMENT == "production":
         _refuse_risks()
     app = FastAPIOffline(
-        title="Plumbline",
+        title=SERVICE_NAME,
         version="1",
         description="Users and their posts. Every error is a problem document (RFC 9457).",
         servers=[{"url": settings.BASE_URL}],

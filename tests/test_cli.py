@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import cli
 from app.core import security
 from app.db import migrate
-from app.db.models import AccessToken, User
+from app.db.models import AccessToken, AuditEvent, User
 from tests.people import PASSWORD, signed_in
 from tests.processes import python
 
@@ -131,7 +131,7 @@ def test_set_password_of_nobody_says_where_to_look() -> None:
 
 
 @pytest.mark.usefixtures("alice", "admin")
-def test_user_list_shows_all_newest_first() -> None:
+async def test_user_list_shows_all_newest_first_and_is_on_record(db: AsyncSession) -> None:
     process = _app("user", "list")
 
     rows = [line.split("\t") for line in process.stdout.splitlines()]
@@ -139,6 +139,7 @@ def test_user_list_shows_all_newest_first() -> None:
         ["root", "root@example.com", "admin"],
         ["alice", "alice@example.com", "user"],
     ]
+    assert list(await db.scalars(select(AuditEvent.action))) == ["accounts read"]
 
 
 def test_current_shows_both_revisions() -> None:

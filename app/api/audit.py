@@ -8,11 +8,11 @@ from fastapi import Query, Request, Response
 from app.core.errors import Forbidden, Unauthenticated
 from app.db.models import AuditEvent
 from app.http.access import ADMIN
-from app.http.deps import ReadDb
+from app.http.deps import CurrentUser, ReadDb
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
-from app.http.schemas import MAX_ID, View
+from app.http.schemas import MAX_ID, Number, View
 from app.services import audit
 
 router = resource("audit")
@@ -42,16 +42,19 @@ class AuditPage(View):
     "",
     response_model=AuditPage,
     responses=problems(Unauthenticated, Forbidden),
-    **ADMIN,
+    dependencies=[ADMIN],
 )
 async def list_events(
     db: ReadDb,
+    user: CurrentUser,
     before_id: BeforeId,
     request: Request,
     response: Response,
     limit: Limit = 20,
-    subject_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    subject_id: Annotated[int | None, Query(ge=1, le=MAX_ID), Number] = None,
 ) -> Page[AuditEvent]:
-    """Sign-ups, log-ins, failed log-ins, changes and deletions, newest first."""
-    rows = await audit.list_events(db, before_id=before_id, limit=limit + 1, subject_id=subject_id)
+    """Sign-ups, log-ins, changes, deletions, and what admins read and delete; newest first."""
+    rows = await audit.list_events(
+        db, before_id=before_id, limit=limit + 1, actor_id=user.id, subject_id=subject_id
+    )
     return page(rows, limit, lambda event: event.id, request, response)

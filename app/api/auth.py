@@ -3,19 +3,19 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Form, Header, Path, Request, Response, status
+from fastapi import Form, Header, Request, Response, status
 from pydantic import ConfigDict, Field
 
 from app.core.config import settings
 from app.core.errors import NotFound, TooManyRequests, Unauthenticated
-from app.core.text import OneLine, PlainText
+from app.core.text import OneLine, PlainText, composed
 from app.db.models import AccessToken
 from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
 from app.http.deps import AccountDb, CurrentUser, Db, ReadDb
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
-from app.http.schemas import MAX_ID, Payload, View
+from app.http.schemas import Payload, TokenId, View
 from app.services import tokens
 
 router = resource("auth")
@@ -28,7 +28,12 @@ class LoginForm(Payload):
 
     grant_type: Literal["password"] = "password"
     username: Annotated[str, Field(max_length=255, description="User name or e-mail."), OneLine]
-    password: Annotated[str, Field(max_length=settings.PASSWORD_MAX_BYTES), PlainText]
+    password: Annotated[
+        str,
+        Field(max_length=settings.PASSWORD_MAX_BYTES),
+        composed(settings.PASSWORD_MAX_BYTES),
+        PlainText,
+    ]
 
 
 class NewTokenRead(View):
@@ -58,7 +63,7 @@ class TokenPage(View):
     "/token",
     response_model=NewTokenRead,
     responses=problems(Unauthenticated, TooManyRequests),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def create_token(
     db: Db,
@@ -75,7 +80,7 @@ async def create_token(
     "/token",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def delete_current_token(db: AccountDb, user: CurrentUser) -> None:
     """Log out: end the token that this request carries."""
@@ -86,7 +91,7 @@ async def delete_current_token(db: AccountDb, user: CurrentUser) -> None:
     "/tokens",
     response_model=TokenPage,
     responses=problems(Unauthenticated),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def list_tokens(
     db: ReadDb,
@@ -105,10 +110,8 @@ async def list_tokens(
     "/tokens/{token_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, NotFound),
-    **OWNER,
+    dependencies=[OWNER],
 )
-async def delete_token(
-    db: AccountDb, user: CurrentUser, token_id: Annotated[int, Path(ge=1, le=MAX_ID)]
-) -> None:
+async def delete_token(db: AccountDb, user: CurrentUser, token_id: TokenId) -> None:
     """End one of your log-ins."""
     await tokens.delete_token(db, token_id, user.id)

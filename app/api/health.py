@@ -15,13 +15,13 @@ from app.http.routing import operation_id
 router = APIRouter(route_class=Route, tags=["health"], generate_unique_id_function=operation_id)
 
 
-@router.get("/livez", **ANONYMOUS)
+@router.get("/livez", dependencies=[ANONYMOUS])
 async def livez() -> dict[str, str]:
     """The process answers. Never asks the database: its outage is no reason to restart us."""
     return {"status": "alive"}
 
 
-@router.get("/readyz", responses=problems(Unavailable), **ANONYMOUS)
+@router.get("/readyz", responses=problems(Unavailable), dependencies=[ANONYMOUS])
 async def readyz() -> dict[str, str]:
     """The database can be reached, is durable, and has the schema that this version needs.
 
@@ -34,7 +34,7 @@ async def readyz() -> dict[str, str]:
     return {"status": "ready"}
 
 
-@router.get("/metrics", response_class=PlainTextResponse, **ANONYMOUS)
+@router.get("/metrics", response_class=PlainTextResponse, dependencies=[ANONYMOUS])
 async def metrics() -> Response:
     """Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

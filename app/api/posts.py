@@ -20,7 +20,7 @@ from app.http.deps import CurrentUser, Db
 from app.http.errors import problems
 from app.http.paging import BeforeId, Limit, Page, page
 from app.http.routing import resource
-from app.http.schemas import MAX_ID, Payload, PostId, View
+from app.http.schemas import MAX_ID, Number, Payload, PostId, View
 from app.services import posts
 from app.services.posts import PostRead
 
@@ -49,13 +49,13 @@ class PostPage(View):
     next_cursor: str | None
 
 
-@router.get("", response_model=PostPage, **ANONYMOUS)
+@router.get("", response_model=PostPage, dependencies=[ANONYMOUS])
 async def list_posts(
     before_id: BeforeId,
     request: Request,
     response: Response,
     limit: Limit = 20,
-    author_id: Annotated[int | None, Query(ge=1, le=MAX_ID)] = None,
+    author_id: Annotated[int | None, Query(ge=1, le=MAX_ID), Number] = None,
 ) -> Page[PostRead]:
     """Posts, newest first."""
     rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=author_id)
@@ -67,7 +67,7 @@ async def list_posts(
     status_code=status.HTTP_201_CREATED,
     response_model=PostRead,
     responses=problems(Unauthenticated),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> PostRead:
     """Write a post."""
@@ -81,7 +81,7 @@ async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Res
     "/{post_id}",
     response_model=PostRead,
     responses=problems(NotFound) | UNLESS_KNOWN,
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def get_post(post_id: PostId, response: Response) -> PostRead:
     """One post."""
@@ -94,7 +94,7 @@ async def get_post(post_id: PostId, response: Response) -> PostRead:
     "/{post_id}",
     response_model=PostRead,
     responses=problems(Unauthenticated, Forbidden, NotFound, Stale, PreconditionRequired),
-    **OWNER,
+    dependencies=[OWNER],
 )
 async def update_post(
     db: Db,
@@ -115,7 +115,7 @@ async def update_post(
     "/{post_id}",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, Forbidden, NotFound, Stale),
-    **OWNER_OR_ADMIN,
+    dependencies=[OWNER_OR_ADMIN],
 )
 async def delete_post(
     db: Db, user: CurrentUser, post_id: PostId, versions: OptionalIfMatch

@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 from app.api.posts import PostPage
 from app.core.config import settings
 from app.core.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
-from app.core.text import Email, PlainText, Username
+from app.core.text import Email, PlainText, Username, composed
 from app.db.models import User
 from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.http.deps import AccountDb, CurrentUser, Db, ReadDb
@@ -26,7 +26,10 @@ router = resource("users")
 
 _MASKED: dict[str, JsonValue] = {"format": "password"}  # Swagger UI shows dots
 Password = Annotated[
-    str, Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED), PlainText
+    str,
+    Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED),
+    composed(settings.PASSWORD_MAX_BYTES),
+    PlainText,
 ]
 NewPassword = Annotated[
     str,
@@ -35,6 +38,7 @@ NewPassword = Annotated[
         max_length=settings.PASSWORD_MAX_BYTES,
         json_schema_extra=_MASKED,
     ),
+    composed(settings.PASSWORD_MAX_BYTES),
     PlainText,
 ]
 
@@ -98,7 +102,7 @@ class Deleted(View):
     status_code=status.HTTP_201_CREATED,
     response_model=UserRead,
     responses=problems(Conflict, TooManyRequests),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     """Sign up."""
@@ -111,13 +115,18 @@ async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     "",
     response_model=UserPage,
     responses=problems(Unauthenticated, Forbidden),
-    **ADMIN,
+    dependencies=[ADMIN],
 )
 async def list_users(
-    db: ReadDb, before_id: BeforeId, request: Request, response: Response, limit: Limit = 20
+    db: ReadDb,
+    user: CurrentUser,
+    before_id: BeforeId,
+    request: Request,
+    response: Response,
+    limit: Limit = 20,
 ) -> Page[User]:
-    """All accounts, newest first."""
-    rows = await users.list_users(db, before_id=before_id, limit=limit + 1)
+    """All accounts, newest first; that you read them is on record."""
+    rows = await users.list_users(db, before_id=before_id, limit=limit + 1, actor_id=user.id)
     return page(rows, limit, lambda user: user.id, request, response)
 
 
@@ -125,7 +134,7 @@ async def list_users(
     "/me",
     response_model=UserRead,
     responses=problems(Unauthenticated),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def get_me(user: CurrentUser) -> Caller:
     """Your own account."""
@@ -136,7 +145,7 @@ async def get_me(user: CurrentUser) -> Caller:
     "/me",
     response_model=UserRead,
     responses=problems(Unauthenticated, Conflict, TooManyRequests),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
     """Change your own account."""
@@ -146,7 +155,7 @@ async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
 @router.delete(
     "/me",
     responses=problems(Unauthenticated, Forbidden, Conflict, TooManyRequests),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Deleted:
     """Delete your own account, and your posts with it; needs your password."""
@@ -157,7 +166,7 @@ async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Delet
     "/me/password",
     status_code=status.HTTP_204_NO_CONTENT,
     responses=problems(Unauthenticated, Forbidden, TooManyRequests),
-    **SIGNED_IN,
+    dependencies=[SIGNED_IN],
 )
 async def change_password(db: AccountDb, user: CurrentUser, body: PasswordUpdate) -> None:
     """Change your password; every other log-in of yours ends."""
@@ -168,7 +177,7 @@ async def change_password(db: AccountDb, user: CurrentUser, body: PasswordUpdate
     "/{user_id}",
     response_model=ProfileRead,
     responses=problems(NotFound),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def get_user(user_id: UserId) -> ProfileRead:
     """A user's public profile."""
@@ -179,7 +188,7 @@ async def get_user(user_id: UserId) -> ProfileRead:
     "/{user_id}",
     response_model=UserRead,
     responses=problems(Unauthenticated, Forbidden, NotFound, Conflict),
-    **ADMIN,
+    dependencies=[ADMIN],
 )
 async def update_user(db: AccountDb, user: CurrentUser, user_id: UserId, body: UserUpdate) -> User:
     """Make somebody an admin or a user, deactivate or activate; the last admin stays."""
@@ -191,7 +200,7 @@ async def update_user(db: AccountDb, user: CurrentUser, user_id: UserId, body: U
     "/{user_id}/posts",
     response_model=PostPage,
     responses=problems(NotFound),
-    **ANONYMOUS,
+    dependencies=[ANONYMOUS],
 )
 async def list_user_posts(
     user_id: UserId,

@@ -81,6 +81,7 @@ def list_users() -> None:
 
     async def show() -> None:
         async with transaction() as db:
+            audit.record(db, "accounts read", actor_id=None, subject_id=None)
             async for user in await db.stream_scalars(select(User).order_by(User.id.desc())):
                 state = "" if user.is_active else " (deactivated)"
                 print(f"{user.id}\t{user.username}\t{user.email}\t{user.role}{state}")

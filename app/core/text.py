@@ -5,18 +5,45 @@ import unicodedata
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 # PostgreSQL stores neither NUL nor half a surrogate pair; terminals and logs obey the rest.
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff"
 _NOT_TEXT = re.compile(f"[{_CONTROLS}]")
 _NOT_ONE_LINE = re.compile(f"[{_CONTROLS}\t\n\r\u2028\u2029]")
-_NOT_IN_USERNAME = re.compile(r"[^\w.-]")
+
+# Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt, 17.0), which Python does not
+# have: soft hyphens, fillers, joiners, bidi controls, variation selectors, tags. Nobody sees them.
+_IGNORABLE = (
+    r"\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
+    r"\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+# Not ignorable, and blank all the same: of Braille, hieroglyphs, Khitan, music; object replacement.
+_BLANK = r"\u2800\ufffc\U00013441\U00013442\U00016fe4\U0001d159"
+_IGNORABLES = re.compile(f"[{_IGNORABLE}]+")
+_HAS_BLANK = re.compile(f"[{_BLANK}]")
+_VISIBLE = re.compile(rf"[^\s{_IGNORABLE}{_BLANK}]")
+# Letters that have a dot already do not show another (Unicode's Soft_Dotted, as folded).
+_SECOND_DOT = re.compile(
+    "(?<=[ij\u012f\u0249\u0268\u029d\u03f3\u0456\u0458\u1d96\u1e2d\u1ecb\U0001df1a])\u0307+"
+)
+# In categories (L: letter, n: nonspacing mark, c: other mark): a mark without a letter, or more
+# marks above and below one letter than a line has room for (Unicode Technical Standard 39, 5.4).
+_WRONG_MARKS = re.compile("(?<![Lnc])[nc]|n{5}")
+_MARKS = {"Mn": "n", "Mc": "c", "Me": "c"}
+
+USERNAME_MIN_LENGTH = 3
 
 
 def fold(text: str) -> str:
-    """The one spelling under which names are stored and compared (Unicode's NFKC_Casefold)."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    """The one spelling under which names are stored and compared: Unicode's NFKC_Casefold.
+
+    What nobody sees is no part of it. Joiners change the shape of Persian or Sinhala letters, and
+    are dropped like the rest (UAX 31, 2.3): such a name may be typed with them and without.
+    """
+    text = unicodedata.normalize("NFKC", _IGNORABLES.sub("", text)).casefold()
+    return unicodedata.normalize("NFKC", _SECOND_DOT.sub("", unicodedata.normalize("NFKC", text)))
 
 
 def _text(text: str) -> str:
@@ -26,28 +53,55 @@ def _text(text: str) -> str:
 
 
 def _line(text: str) -> str:
+    """Invisible characters may be in it: joiners and directions belong to words of many scripts."""
     if _NOT_ONE_LINE.search(text):
         raise ValueError("must be one line without control characters")
-    if not text.strip():
+    if not _VISIBLE.search(text):
         raise ValueError("must not be blank")
     return text
 
 
 def _username(text: str) -> str:
-    """Letters, digits and `. _ -` of any script; no `@`, so that it is never somebody's e-mail."""
+    """Words of any script (UAX 31) with `.` and `-`; no `@`, so that it is never an e-mail."""
     folded = fold(text)
-    if _NOT_IN_USERNAME.search(folded):
+    word = folded.replace(".", "").replace("-", "")
+    if not f"x{word}".isidentifier() or _HAS_BLANK.search(word) or _has_wrong_marks(folded):
         raise ValueError("may contain only letters, digits, '.', '_' and '-'")
+    if len(folded) < USERNAME_MIN_LENGTH:
+        raise ValueError(f"must have at least {USERNAME_MIN_LENGTH} characters that can be seen")
     return folded
+
+
+def _has_wrong_marks(text: str) -> bool:
+    """Vowels and tones of Hindi, Thai or Tamil are marks; each belongs to a letter."""
+    categories = map(unicodedata.category, text)
+    kinds = "".join(_MARKS.get(category, category[0]) for category in categories)
+    return _WRONG_MARKS.search(kinds) is not None
 
 
 def _email(text: str) -> str:
     """Own words instead of the library's: those quote what was sent."""
     try:
         # Folding can make an @ or a blank out of another character: what is stored is validated.
-        return fold(validate_email(fold(text), check_deliverability=False).normalized)
+        folded = fold(validate_email(fold(text), check_deliverability=False).normalized)
     except EmailNotValidError:
-        raise ValueError("must be an e-mail address, as in name@example.com") from None
+        folded = ""
+    if not folded or _HAS_BLANK.search(folded):
+        raise ValueError("must be an e-mail address, as in name@example.com")
+    return folded
+
+
+def composed(max_length: int) -> BeforeValidator:
+    """Compose a text (NFC) before its length is checked; then it is what its hash is made of."""
+
+    def compose(value: object) -> object:
+        # A composed character has four decomposed at the most (UAX 15, 9); sorting the marks of a
+        # text takes the square of its length, so what will be refused is left alone.
+        if isinstance(value, str) and len(value) <= 4 * max_length:
+            return unicodedata.normalize("NFC", value)
+        return value
+
+    return BeforeValidator(compose)
 
 
 # To go with a length: Annotated[str, Field(max_length=200), OneLine].
@@ -56,7 +110,10 @@ OneLine = AfterValidator(_line)
 
 # The longer name is checked again after folding, which can lengthen it.
 Username = Annotated[
-    str, Field(min_length=3, max_length=50), AfterValidator(_username), Field(max_length=50)
+    str,
+    Field(min_length=USERNAME_MIN_LENGTH, max_length=50),
+    AfterValidator(_username),
+    Field(max_length=50),
 ]
 Email = Annotated[
     str,

@@ -121,22 +121,3 @@ def wait_for_turn(connection: Connection) -> None:
             raise OperatorError("another process has been migrating this database for 10 minutes")
         time.sleep(0.1)
     connection.commit()
-
-
-def grant(role: str, url: str | None = None) -> None:
-    """Let `role` use all tables; what is on record in the audit it can only read and add to."""
-    statements = (
-        f"GRANT USAGE ON SCHEMA public TO {role}",
-        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
-        f"REVOKE UPDATE, DELETE, TRUNCATE ON audit_events FROM {role}",
-        f"REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",
-    )
-    engine = create_engine(psycopg_url(url), poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            wait_for_turn(connection)
-            for statement in statements:
-                connection.execute(text(statement))
-            connection.commit()
-    except DBAPIError as error:
-        raise OperatorError(explain(error)) from error

@@ -12,7 +12,9 @@ from app.http.idempotency import get_account_db, get_db_once
 from app.services import callers
 from app.services.callers import Caller
 
-# scope="function": commit before the response leaves, so a 201 is never sent for a failed commit.
+# What decides that the commit comes before the response stands in get_db_once, where get_db is
+# asked for: a scope holds for what yields, and get_db_once does not. It is said here as well, so
+# that it stays right when that changes.
 Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
 # For what changes accounts or ends log-ins: one at a time of each caller (services/callers.py).
 AccountDb = Annotated[AsyncSession, Depends(get_account_db, scope="function")]

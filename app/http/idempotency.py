@@ -56,6 +56,9 @@ async def on_replay(_request: Request, replay: Exception) -> Response:
 
 async def get_db_once(
     request: Request,
+    # scope="function" commits when the route has returned and before the response leaves; by
+    # default get_db would go on after it, and a failed commit would have been a 201. `keep` below
+    # comes before either: Route calls it while get_db waits at its yield.
     db: Annotated[AsyncSession, Depends(get_db, scope="function")],
     key: Key = None,
 ) -> AsyncSession:

@@ -10,6 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.core.errors import Conflict
+from app.http.access import MARK, rules_of
 from app.http.conditions import ETAGS_PATTERN
 from app.http.errors import MEDIA_TYPE, Problem
 from app.services.idempotency import HEADER as IDEMPOTENCY_KEY
@@ -62,6 +63,7 @@ def describe(app: FastAPI) -> None:
         document = original()
         if not is_made:
             _complete(document)
+            _add_rules(document, app)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the way that FastAPI documents
@@ -130,3 +132,11 @@ def _fields(response: Json, schemas: Json) -> Json:
     schema = response.get("content", {}).get("application/json", {}).get("schema", {})
     named = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
     return dict(named.get("properties", {}))
+
+
+def _add_rules(document: Json, app: FastAPI) -> None:
+    """Each route's rule as `x-access`."""
+    for context, rule in rules_of(app):
+        for method in context.methods or ():
+            if operation := document["paths"].get(context.path_format, {}).get(method.lower()):
+                operation[MARK] = rule.name

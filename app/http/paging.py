@@ -4,14 +4,14 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Query, Request, Response
 
 from app.core.errors import FieldError, Invalid
-from app.http.schemas import MAX_ID
+from app.http.schemas import MAX_ID, Number
 
-Limit = Annotated[int, Query(ge=1, le=100, description="How many at the most.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="How many at the most."), Number]
 
 T = TypeVar("T")
 
@@ -62,6 +62,10 @@ def page(
     if len(rows) <= limit:
         return Page(rows, None)
     cursor = write_cursor(key(rows[limit - 1]))
-    query = urlencode({**request.query_params, "cursor": cursor})
-    response.headers["Link"] = f'<{request.scope["path"]}?{query}>; rel="next"'
+    # The path is decoded by now: routes also match `/posts%0A`, and a header must not hold that.
+    path, query = (
+        quote(request.scope["path"]),
+        urlencode({**request.query_params, "cursor": cursor}),
+    )
+    response.headers["Link"] = f'<{path}?{query}>; rel="next"'
     return Page(rows[:limit], cursor)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.errors import Forbidden, NotFound, Stale
 from app.db.models import Post, User
 from app.db.statements import Read, Write
+from app.services import audit
 from app.services.callers import Caller
 
 P = TypeVar("P")
@@ -113,7 +114,16 @@ async def delete_post(
 ) -> None:
     """Delete a post of `user`, or any if `user` is an admin; `versions` None: whichever it has."""
     allowed_id = None if user.role == "admin" else user.id
-    await db.delete(await _lock_post(db, post_id, versions, allowed_id=allowed_id))
+    post = await _lock_post(db, post_id, versions, allowed_id=allowed_id)
+    if post.author_id != user.id:
+        audit.record(
+            db,
+            "post deletion",
+            actor_id=user.id,
+            subject_id=post.author_id,
+            detail=f"post {post_id}",
+        )
+    await db.delete(post)
 
 
 async def _lock_post(

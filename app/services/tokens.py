@@ -95,8 +95,10 @@ async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:
     token = security.new_token()
     lifetime = timedelta(seconds=settings.TOKEN_LIFETIME_SECONDS)
     digest, expires_at = security.token_digest(token), func.now() + lifetime
-    db.add(AccessToken(digest=digest, user_id=user.id, label=label, expires_at=expires_at))
-    audit.record(db, "log-in", actor_id=user.id, subject_id=user.id)
+    made = AccessToken(digest=digest, user_id=user.id, label=label, expires_at=expires_at)
+    db.add(made)
+    await db.flush()
+    audit.record(db, "log-in", actor_id=user.id, subject_id=user.id, detail=f"log-in {made.id}")
     if (network := context.network.get()) is not None:
         here = insert(KnownNetwork).values(user_id=user.id, network=network)
         await db.execute(
@@ -123,4 +125,5 @@ async def delete_token(db: AsyncSession, token_id: int, user_id: int) -> None:
     ended = await db.scalar(delete(AccessToken).where(mine).returning(AccessToken.id))
     if ended is None:
         raise NotFound("You have no log-in with this id.")
-    audit.record(db, "log-out", actor_id=user_id, subject_id=user_id)
+    detail = f"log-in {token_id}"
+    audit.record(db, "log-out", actor_id=user_id, subject_id=user_id, detail=detail)

@@ -102,8 +102,9 @@ async def find_user_by_login(db: AsyncSession, login: str) -> tuple[User | None,
     return (row[0], row[1]) if row else (None, False)
 
 
-async def list_users(db: AsyncSession, *, before_id: int, limit: int) -> list[User]:
+async def list_users(db: AsyncSession, *, before_id: int, limit: int, actor_id: int) -> list[User]:
     """Newest first, `limit` at the most, of those with an id below `before_id`."""
+    await audit.record_reading("accounts read", actor_id=actor_id)
     rows = select(User).where(User.id < before_id).order_by(User.id.desc()).limit(limit)
     return list(await db.scalars(rows))
 
@@ -114,10 +115,17 @@ async def update_me(db: AsyncSession, user_id: int, *, email: str | None = None)
         await limits.reserve(_name_tries())  # the answer tells, as at sign-up, which e-mails exist
     user = await get_user(db, user_id)
     if email is not None and fold(email) != user.email:
-        user.email = email
-        audit.record(db, "email change", actor_id=user_id, subject_id=user_id)
+        old, user.email = user.email, email
+        _record_email_change(db, user, old)
     await db.flush()
     return user
+
+
+def _record_email_change(db: AsyncSession, user: User, old: str) -> None:
+    digests = [audit.address_digest(user.id, address) for address in (old, user.email)]
+    audit.record(
+        db, "email change", actor_id=user.id, subject_id=user.id, detail=" > ".join(digests)
+    )
 
 
 async def update_user(
@@ -134,6 +142,7 @@ async def update_user(
     """
     admin_ids = await lock_admins(db)
     user = await get_user(db, user_id, lock=True)
+    before = (user.role, user.is_active)
     if role is not None and role != user.role:
         audit.record(
             db, "role change", actor_id=actor_id, subject_id=user_id, detail=f"{user.role} > {role}"
@@ -141,11 +150,14 @@ async def update_user(
         user.role = role
     if is_active is not None and is_active != user.is_active:
         action = "activation" if is_active else "deactivation"
-        audit.record(db, action, actor_id=actor_id, subject_id=user_id)
+        audit.record(db, action, actor_id=actor_id, subject_id=user_id, detail="ended all log-ins")
         user.is_active = is_active
         await _end_tokens(db, user_id)  # a later activation must not bring them back
     if admin_ids == [user_id] and not (user.role == "admin" and user.is_active):
         raise Conflict("This is the last admin: make somebody else an admin first.")
+    if (user.role, user.is_active) == before and actor_id not in {None, user_id}:
+        # The answer shows the e-mail, changed or not.
+        audit.record(db, "account read", actor_id=actor_id, subject_id=user_id)
     await db.flush()
     return user
 
@@ -197,7 +209,8 @@ async def _store_password(
     """`stored` is locked by the caller."""
     stored.hashed_password = hashed_password
     await _end_tokens(db, stored.id, keep_id=keep_id)
-    audit.record(db, "password change", actor_id=actor_id, subject_id=stored.id)
+    ended = f"ended all log-ins but {keep_id}" if keep_id else "ended all log-ins"
+    audit.record(db, "password change", actor_id=actor_id, subject_id=stored.id, detail=ended)
 
 
 async def _end_tokens(db: AsyncSession, user_id: int, *, keep_id: int | None = None) -> None:
@@ -212,6 +225,8 @@ async def delete_user(db: AsyncSession, user: Caller, password: str) -> int:
         raise Conflict("You are the last admin: make somebody else an admin first.")
     stored = await _lock_as_verified(db, user)  # from here on nobody adds a post of theirs
     posts = await db.scalar(select(func.count(Post.id)).where(Post.author_id == user.id))
-    audit.record(db, "deletion", actor_id=user.id, subject_id=user.id)
+    address = audit.address_digest(user.id, stored.email)
+    detail = f"{posts} posts, e-mail {address}"
+    audit.record(db, "deletion", actor_id=user.id, subject_id=user.id, detail=detail)
     await db.delete(stored)
     return posts or 0

@@ -1,21 +1,15 @@
 """What admins do, and what is on record of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 from sqlalchemy import select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import migrate
-from app.db.embedded import Server
 from app.db.models import AuditEvent, User
-from app.db.session import AsyncSessionFactory, engine, make_engine
-from app.db.url import asyncpg_url
+from app.db.session import AsyncSessionFactory, engine
 from app.services import users
-from tests.conftest import administrator
 from tests.people import PASSWORD, make_user, make_users, signed_in
 from tests.pitfalls.sandbox import until_backends
 
@@ -198,33 +192,3 @@ async def test_audit_is_paged_by_key(client: httpx2.AsyncClient, admin: User, al
     second = await client.get(first.links["next"]["url"], headers=signed_in(admin))
 
     assert (len(first.json()["items"]), len(second.json()["items"])) == (2, 1)
-
-
-@pytest.fixture
-async def application(postgres: Server) -> AsyncIterator[AsyncEngine]:
-    """As DB_APPLICATION_ROLE connects."""
-    with administrator(postgres) as owner:
-        owner.execute("CREATE ROLE plumbline_app LOGIN PASSWORD 'app'")
-    migrate.grant("plumbline_app", postgres.url("main"))
-    made = make_engine(asyncpg_url().set(username="plumbline_app", password="app"))
-    yield made
-    await made.dispose()
-    async with engine.begin() as connection:
-        await connection.execute(text("DROP OWNED BY plumbline_app"))
-        await connection.execute(text("DROP ROLE plumbline_app"))
-
-
-@pytest.mark.parametrize(
-    "statement",
-    ["UPDATE audit_events SET action = 'x'", "DELETE FROM audit_events", "TRUNCATE audit_events"],
-)
-async def test_application_role_can_only_append_to_the_audit(
-    application: AsyncEngine, statement: str
-) -> None:
-    async with application.begin() as connection:
-        await connection.execute(text("INSERT INTO audit_events (action) VALUES ('x')"))
-        await connection.execute(text("SELECT * FROM audit_events, users, posts"))
-
-    async with application.connect() as connection:
-        with pytest.raises(DBAPIError, match="permission denied"):
-            await connection.execute(text(statement))

@@ -22,6 +22,8 @@ from app.services.limits import Limit, reserve
 from tests.people import PASSWORD, signed_in
 
 E_ACUTE = "\u00e9"
+ACUTE = "\u0301"
+GREEK = unicodedata.normalize("NFD", "\u1f82")  # four characters; three bytes as hashed
 
 
 async def _sign_up(client: httpx2.AsyncClient, password: str) -> httpx2.Response:
@@ -33,6 +35,7 @@ async def _sign_up(client: httpx2.AsyncClient, password: str) -> httpx2.Response
     ("password", "code"),
     [
         ("x" * 14, "string_too_short"),
+        (f"e{ACUTE}" * 14, "string_too_short"),  # 28 characters as typed, 14 as hashed
         ("ab c" * 257, "string_too_long"),
         (f"words of {E_ACUTE * 600}", "too_long"),
         ("passwordpassword", "easy_to_guess"),
@@ -41,6 +44,15 @@ async def _sign_up(client: httpx2.AsyncClient, password: str) -> httpx2.Response
         ("qwertyuiopasdfghjkl", "easy_to_guess"),
         ("margaretmargaret", "easy_to_guess"),
         ("hamilton@apollo.example", "easy_to_guess"),
+        ("PlumblineSummer2026", "easy_to_guess"),
+        ("Winter-2025-Plumbline!", "easy_to_guess"),
+        ("P1umb1ine$ummer2026", "easy_to_guess"),
+        ("WelcomeToPlumbline2026!", "easy_to_guess"),
+        ("November2026November!", "easy_to_guess"),
+        ("Password-Frühling-2026", "easy_to_guess"),
+        ("MargaretSummer2026", "easy_to_guess"),
+        ("justinolipatate", "easy_to_guess"),  # these two were stolen
+        ("HockeyIsTheBest", "easy_to_guess"),
     ],
 )
 async def test_password_that_is_short_long_or_common_is_refused(
@@ -61,6 +73,8 @@ async def test_password_that_is_short_long_or_common_is_refused(
         "Пароль из нескольких слов",
         "🐎🔋📎 and some words",
         "plain words " * 80,
+        "my plumbline hangs on a red wall since summer",
+        f"several other words {GREEK * 330}",  # 1340 characters as typed, 1010 bytes as hashed
     ],
 )
 async def test_any_other_password_is_accepted_and_verified_whole(

@@ -12,13 +12,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.db.migrate import TURN
 from app.db.session import make_engine
 from app.db.url import asyncpg_url
 
 T = TypeVar("T")
 Columns = dict[str, list[str]]  # of tables, by their names
 
-TURN = 7_272_740  # the advisory lock of app/db/migrations/env.py
 USERS_AT_ONCE = 4
 PAUSE_SECONDS = 0.005  # between statements, so that there are processors left for the migration
 

@@ -18,13 +18,14 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
-from app.db import migrate
+from app.db import grants, migrate
 from app.db.embedded import Server
+from app.db.migrate import TURN
 from app.db.models import Post, User
 from app.db.url import psycopg_url
 from tests.conftest import administrator
 from tests.faults.conftest import NewService
-from tests.faults.crowd import TURN, Columns, own_engine, using
+from tests.faults.crowd import Columns, own_engine, using
 from tests.faults.service import Service
 from tests.faults.waiting import until
 from tests.faults.wire import Wire
@@ -107,7 +108,7 @@ async def _add_people(url: str) -> None:
 
 def _migrate(url: str, call: str) -> asyncio.Task[str]:
     """In a process of its own; gives what it says when it fails, or nothing."""
-    program = f"from app.db import migrate; migrate.{call}"
+    program = f"from app.db import grants, migrate; migrate.{call}"
 
     async def run() -> str:
         process = await asyncio.create_subprocess_exec(
@@ -190,7 +191,7 @@ async def test_machines_that_migrate_an_empty_database_at_once_all_succeed(
     role: str, empty: str, amount: Amount
 ) -> None:
     """They begin together: we have the turn until all of them wait for it."""
-    machines, app_db_upgrade = amount(8, 16), f"upgrade(); migrate.grant({role!r})"
+    machines, app_db_upgrade = amount(8, 16), f"upgrade(); grants.grant({role!r})"
     with psycopg.connect(empty, autocommit=True) as gate:
         gate.execute("SELECT pg_advisory_lock(%s)", [TURN])
         runs = [_migrate(empty, app_db_upgrade) for _ in range(machines)]
@@ -209,7 +210,7 @@ async def test_machines_that_grant_rights_at_once_all_succeed(
 
     said = [
         await asyncio.gather(
-            *(asyncio.to_thread(migrate.grant, role, url) for _ in range(GRANTS_AT_ONCE)),
+            *(asyncio.to_thread(grants.grant, role, url) for _ in range(GRANTS_AT_ONCE)),
             return_exceptions=True,
         )
         for _ in range(rounds)

@@ -1,7 +1,7 @@
 """A plain `Depends(get_db)` commits after the client has its 201."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Literal
 
 import httpx2
@@ -16,6 +16,7 @@ from tests.conftest import serve
 from tests.pitfalls.sandbox import PAGE, Author, Book, count, make_author
 
 GetDb = Callable[[], AsyncIterator[AsyncSession]]
+AskForDb = Callable[..., AsyncIterator[AsyncSession] | Awaitable[AsyncSession]]
 DependencyScope = Literal["request", "function"]
 NO_SUCH_AUTHOR = 404
 
@@ -30,7 +31,7 @@ def _get_db(engine: AsyncEngine, before_commit: Callable[[], object] = list) -> 
     return get_db
 
 
-def _library(get_db: GetDb, scope: DependencyScope) -> FastAPI:
+def _library(get_db: AskForDb, scope: DependencyScope) -> FastAPI:
     library = FastAPI()
 
     @library.post("/books/{author_id}", status_code=201)
@@ -105,6 +106,30 @@ async def test_scope_decides_what_comes_first(
 
     assert events == order
     assert await count(sandbox, Author) == 1
+
+
+@pytest.mark.parametrize("outer", ["request", "function"])
+@pytest.mark.parametrize(
+    ("inner", "order"),
+    [("request", ["response", "commit"]), ("function", ["commit", "response"])],
+)
+async def test_scope_of_the_dependency_that_yields_decides(
+    sandbox: AsyncEngine, outer: DependencyScope, inner: DependencyScope, order: list[str]
+) -> None:
+    author, events = await make_author(sandbox), list[str]()
+    get_db = _get_db(sandbox, lambda: events.append("commit"))
+
+    async def get_db_once(
+        db: Annotated[AsyncSession, Depends(get_db, scope=inner)],
+    ) -> AsyncSession:
+        return db
+
+    library = _library(get_db_once, outer)
+    library.add_middleware(_Witness, events=events)
+
+    await _create_book(library, author.id)
+
+    assert events == order
 
 
 class _Witness:

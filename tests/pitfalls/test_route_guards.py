@@ -57,6 +57,20 @@ def test_every_session_of_the_app_commits_before_the_answer() -> None:
     assert _faults(app) == []
 
 
+def test_each_step_to_a_session_has_the_scope_of_the_function() -> None:
+    """That of `get_db` decides, in get_db_once; that of `Db` would, if get_db_once yielded."""
+    steps = {
+        (_name(step.call), step.scope)
+        for _, dependant in _routes(app)
+        for below in dependant.dependencies
+        for step in _tree(below)
+        if any(_opens(each) for each in _tree(step))
+    }
+
+    assert {scope for _, scope in steps} == {"function"}
+    assert {name for name, _ in steps} >= {"get_db_once", "get_db", "get_read_db"}
+
+
 def test_walk_finds_the_sessions_of_the_app() -> None:
     found = {
         name: [_name(each.call) for each in _tree(dependant) if _opens(each)]
