@@ -27,6 +27,8 @@ from app.main import app
 from tests.people import all_rows, make_post, make_user, refuse_secrets
 from tests.postgres import SERVER
 
+pytest_plugins = ["tests.browser"]
+
 TEMPLATE = "app"
 
 
