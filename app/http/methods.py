@@ -16,7 +16,7 @@ def name_methods(start: Message, routes: Sequence[BaseRoute], scope: Scope) -> N
     """
     # Whatever is mounted has changed the scope: look from the outermost application again.
     outermost = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
-    others = [header for header in start.get("headers", ()) if header[0].lower() != b"allow"]
+    others = [header for header in start.get("headers") or () if header[0].lower() != b"allow"]
     allow = ", ".join(sorted(methods_of(routes, outermost) or _with_head(_FILES)))
     start["headers"] = [*others, (b"allow", allow.encode())]
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.core.errors import Invalid, Unavailable
+from app.core.errors import Invalid, Malformed, Stale, Unavailable
 from app.http.errors import problems
 from app.http.idempotency import Route
 
@@ -13,5 +13,5 @@ def resource(name: str) -> APIRouter:
         prefix=f"/api/v1/{name}",
         tags=[name],
         route_class=Route,
-        responses=problems(Invalid, Unavailable),
+        responses=problems(Malformed, Stale, Invalid, Unavailable),
     )

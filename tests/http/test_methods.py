@@ -72,10 +72,11 @@ async def test_405_below_another_route_names_them_all_too(
     assert response.headers["Allow"] == "GET, HEAD, PUT"
 
 
+STYLES = "/static-offline-docs/swagger-ui.css"  # a file of a mounted application
 GETS = [request.path for request, _ in operations() if request.method == "get"]
 
 
-@pytest.mark.parametrize("path", [*GETS, "/", "/docs", "/openapi.json", "/nothing"])
+@pytest.mark.parametrize("path", [*GETS, "/", "/docs", "/openapi.json", STYLES, "/nothing"])
 async def test_head_answers_as_get_does_without_the_body(
     client: httpx2.AsyncClient, admin: User, post: Post, path: str
 ) -> None:

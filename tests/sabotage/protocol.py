@@ -43,7 +43,7 @@ _REQUESTS = (
     Sabotage(
         "demand headers of a response",
         "app/http/headers.py",
-        'start.get("headers", ())',
+        '(start.get("headers") or ())',
         'start["headers"]',
         HTTP + "test_asgi.py::test_response_without_headers_gets_ours",
     ),
