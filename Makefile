@@ -6,7 +6,7 @@ BENCH := .venv-bench
 UV := $(shell command -v uv || echo .tools/bin/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check torture fix migration lock bench
+.PHONY: help setup run browser test check torture fix migration lock bench
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,7 +16,10 @@ setup: $(VENV)/.installed  ## Bring the dependencies, exactly as locked, into .v
 run: setup  ## Run PostgreSQL and the service, with reload, on http://127.0.0.1:8000
 	@$(BIN)/app dev || [ $$? -eq 130 ]  # Ctrl-C is the way to stop it
 
-test: setup  ## Run all tests against a PostgreSQL of their own
+browser: setup  ## Bring a Chromium for the browser tests, where the machine has none
+	@$(BIN)/python -m tests.chromium
+
+test: setup browser  ## Run all tests against a PostgreSQL of their own
 	@$(BIN)/pytest
 
 check: setup  ## Do all that CI does; make check quick=1 leaves out slow tests of what is unchanged
@@ -28,7 +31,7 @@ check: setup  ## Do all that CI does; make check quick=1 leaves out slow tests o
 	$(if $(quick),,$(BIN)/app db check)
 	@$(BIN)/pytest $(if $(quick),--quick)
 
-torture: setup  ## Try for half an hour what check tries for minutes: make torture, or seed=1
+torture: setup browser  ## Try for half an hour what check tries for minutes: make torture, or seed=1
 	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults
 	@$(BIN)/pytest --torture -m torture -v --tb=short --ignore=tests/faults
 	@PLUMBLINE_PLAN_CACHE_MODE=force_generic_plan $(BIN)/pytest --ignore=tests/faults

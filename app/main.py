@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
-from app.api import audit, auth, health, posts, users
+from app.api import audit, auth, health, index, posts, users
 from app.core.config import SERVICE_NAME, settings
 from app.core.logging import configure_logging
 from app.core.production import find_risks, find_warnings
@@ -56,13 +56,13 @@ def create_app() -> FastAPI:
         telemetry={"metrics": False, "logs": False},  # Envelope counts and logs; traces are left
         redirect_slashes=False,  # a redirect would name the host and scheme that the caller claims
     )
-    for module in (posts, users, auth, audit, health):
+    for module in (posts, users, auth, audit, health, index):
         # Not include_router: that makes a tree, which FastAPI walks twice a request.
         app.router.routes.extend(module.router.routes)
     install_error_handlers(app)
     app.add_exception_handler(Replay, on_replay)
     app.add_middleware(Admission, settings.MAX_RUNNING_REQUESTS, settings.MAX_BODY_BYTES)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, app.routes)
     require_rules(app)
     describe(app)
     return app

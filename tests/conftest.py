@@ -28,6 +28,8 @@ from tests.documented import check_documented
 from tests.people import all_rows, make_post, make_user, refuse_secrets
 from tests.postgres import SERVER
 
+pytest_plugins = ["tests.browser"]
+
 TEMPLATE = "app"
 
 

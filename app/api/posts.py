@@ -100,13 +100,13 @@ async def update_post(
     db: Db,
     user: CurrentUser,
     post_id: PostId,
-    versions: IfMatch,
+    check_version: IfMatch,
     body: PostUpdate,
     response: Response,
 ) -> PostRead:
     """Change your own post."""
     changes = body.model_dump(exclude_unset=True)
-    post = await posts.update_post(db, post_id, user, versions, **changes)
+    post = await posts.update_post(db, post_id, user, check_version, **changes)
     response.headers["ETag"] = etag(post.version)
     return post
 
@@ -118,7 +118,7 @@ async def update_post(
     dependencies=[OWNER_OR_ADMIN],
 )
 async def delete_post(
-    db: Db, user: CurrentUser, post_id: PostId, versions: OptionalIfMatch
+    db: Db, user: CurrentUser, post_id: PostId, check_version: OptionalIfMatch
 ) -> None:
     """Delete your own post, or as an admin any."""
-    await posts.delete_post(db, post_id, user, versions)
+    await posts.delete_post(db, post_id, user, check_version)

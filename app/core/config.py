@@ -1,6 +1,7 @@
 """Settings: the environment first, then the file `.env`; `.env.example` lists them all."""
 
 import os
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,10 @@ SERVICE_NAME = "Plumbline"
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 # What both drivers understand, of the many parameters that libpq has.
 _PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}
+
+# Scheme, host and port; a browser writes other scripts in ASCII: https://xn--bcher-kva.example
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
+_DEFAULT_PORT = re.compile(r"^(http://[^/]+?(?=:80$)|https://[^/]+?(?=:443$)):\d+$")
 
 
 def _normalise_url(value: str) -> str:
@@ -48,6 +53,21 @@ def _checked_networks(value: str) -> str:
 def parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
     """TRUSTED_PROXIES as networks; ValueError for what is none."""
     return [ip_network(part.strip()) for part in value.split(",") if part.strip()]
+
+
+def _checked_origins(value: str) -> str:
+    for origin in parse_origins(value):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                "must be origins with commas between them, without a path: https://app.example.com"
+            )
+    return value
+
+
+def parse_origins(value: str) -> list[str]:
+    """CORS_ORIGINS as browsers write them: in lower case, without the port that is the default."""
+    named = [part.strip().lower() for part in value.split(",") if part.strip()]
+    return [_DEFAULT_PORT.sub(r"\1", origin) for origin in named]
 
 
 def parse_hosts(value: str) -> set[str]:
@@ -191,6 +211,11 @@ class Settings(BaseSettings):
     )
     ALLOWED_HOSTS: str = Field(
         "*", description="Host names that are answered, as in api.example.com,*.example.com."
+    )
+    CORS_ORIGINS: Annotated[str, AfterValidator(_checked_origins)] = Field(
+        "",
+        description="Origins whose pages may call this service: https://app.example.com; empty: "
+        "none; *: all.",
     )
     BASE_URL: str = Field(
         "http://127.0.0.1:8000",

@@ -1,12 +1,14 @@
 """What can go wrong, as the caller is told it.
 
 AppError               becomes a problem document (RFC 9457) or one line on a terminal
+├── Malformed      400 it cannot be read as HTTP says
 ├── Invalid        422 the request is understood but a value in it is not acceptable
 ├── Unauthenticated 401 no valid token
 ├── Forbidden      403 a valid token, but not for this
 ├── NotFound       404
 ├── Conflict       409 the database already holds something that contradicts it
 ├── Stale          412 If-Match names a version that is no longer the current one
+├── PreconditionFailed 412 If-None-Match names what is there
 ├── PreconditionRequired 428 If-Match is missing
 ├── TooManyRequests 429 guessing is limited
 ├── Unavailable    503 nothing is wrong with the request, nothing was stored: try again
@@ -51,6 +53,12 @@ class AppError(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+class Malformed(AppError):
+    status = 400
+    code = "bad-request"
+    title = "Bad Request"
+
+
 class Invalid(AppError):
     status = 422
     code = "invalid"
@@ -85,6 +93,12 @@ class Stale(AppError):
     status = 412
     code = "stale"
     title = "It has changed since you read it"
+
+
+class PreconditionFailed(AppError):
+    status = 412
+    code = "precondition-failed"
+    title = "It exists, and the request says that it must not"
 
 
 class PreconditionRequired(AppError):

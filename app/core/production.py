@@ -1,6 +1,6 @@
 """What may be convenient on a developer's machine, and is dangerous where others can reach it."""
 
-from app.core.config import Settings, parse_hosts, parse_networks
+from app.core.config import Settings, parse_hosts, parse_networks, parse_origins
 
 
 def find_risks(settings: Settings) -> list[str]:
@@ -15,6 +15,9 @@ def find_risks(settings: Settings) -> list[str]:
         ),
         "TRUSTED_PROXIES: trusts everybody to say where they come from; name your proxies": any(
             network.prefixlen == 0 for network in parse_networks(settings.TRUSTED_PROXIES)
+        ),
+        "CORS_ORIGINS: is *; name the origins whose pages may call this service": (
+            "*" in parse_origins(settings.CORS_ORIGINS)
         ),
         "BASE_URL: passwords would travel readable; use https://, or set ALLOW_HTTP=true": (
             settings.BASE_URL.startswith("http://") and not settings.ALLOW_HTTP

@@ -5,11 +5,11 @@ import random
 from http import HTTPStatus
 
 from prometheus_client import Counter, Gauge
-from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import Unavailable
+from app.core.errors import Malformed, Unavailable
 from app.http.errors import ATTEMPTS_LEFT, Again, answer, status_problem
+from app.http.framing import declared_length
 from app.http.sent import BODY
 
 MAX_ATTEMPTS = 4
@@ -39,7 +39,9 @@ class Admission:
             await self.app(scope, receive, send)
         elif self._is_full(scope):
             await self._refuse(scope, receive, send)
-        elif int(Headers(scope=scope).get("content-length", 0)) > self.max_body_bytes:
+        elif (length := declared_length(scope)) is None:
+            await answer(Malformed("Content-Length must be one number."))(scope, receive, send)
+        elif length > self.max_body_bytes:
             await _refuse_body(scope, receive, send)
         else:
             await self._read(scope, receive, send)

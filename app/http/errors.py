@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from app.core.context import request_id
 from app.core.errors import (
@@ -23,6 +24,7 @@ from app.core.errors import (
 )
 from app.db import failures
 from app.db.readiness import find_meaning
+from app.http.oauth import is_log_in, with_error
 from app.http.sent import was_sent
 from app.http.statuses import describe_status
 
@@ -52,6 +54,24 @@ class Problem(BaseModel):
     instance: str
     request_id: str
     errors: list[ProblemField] = []
+
+
+class ProblemResponse(Response):
+    """A problem document; for a log-in with the members of OAuth, wherever it was refused."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, document: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        super().__init__(json.dumps(document), document["status"], headers)
+        self.document = document
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_log_in(scope) and "error" not in self.document:
+            inherited = {"content-type", "content-length"}
+            headers = {name: value for name, value in self.headers.items() if name not in inherited}
+            await ProblemResponse(with_error(self.document), headers)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
@@ -88,7 +108,7 @@ def problem(
         document["errors"] = [
             {"field": error.field, "code": error.code, "message": error.message} for error in errors
         ]
-    return Response(json.dumps(document), status, headers, media_type=MEDIA_TYPE)
+    return ProblemResponse(document, headers)
 
 
 def install_error_handlers(app: FastAPI) -> None:

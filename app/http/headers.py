@@ -30,8 +30,8 @@ def complete(start: Message, path: str, request_id: str) -> None:
     What has an ETag may be kept and asked about again; everything else is not to be kept, since it
     may be meant for one person.
     """
-    headers = start["headers"] = [*start["headers"], *_ALWAYS]
-    names = {name for name, _ in headers}
+    headers = start["headers"] = [*(start.get("headers") or ()), *_ALWAYS]
+    names = {name.lower() for name, _ in headers}
     headers.append((b"x-request-id", request_id.encode()))
     policy = _API_PAGE if path in _API_PAGES else _NOTHING_LOADS
     headers.append((b"content-security-policy", policy))

@@ -11,6 +11,7 @@ with it, the answer is encrypted with it. A body may hold a password, an answer 
 import hmac
 import json
 import os
+import re
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, NoReturn
 
@@ -19,23 +20,30 @@ from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.errors import FieldError, Invalid, Malformed
 from app.db.session import get_db
-from app.http.conditions import known_versions, unless_known
+from app.http.conditions import read_conditions
 from app.http.sent import BODY
 from app.services.callers import hold, hold_alone
 from app.services.idempotency import HEADER, Claim, claim_at_begin, find_kept, keep_answer
 
 NONCE_BYTES = 12
+MIN_LENGTH, MAX_LENGTH = 16, 255  # of a key
+
+# A string (RFC 9651) with parameters, which say nothing; or the same characters without quotes.
+_STRING = r'"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"'
+_PARAMETER = (
+    rf"; *[a-z*][a-z0-9_.*-]*(?:=(?:{_STRING.replace('((', '(?:(')}|[^\x00-\x20\x7f-\xff\",;]+))?"
+)
+_KEY = re.compile(rf"{_STRING}(?:{_PARAMETER})*|([\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+)")
 
 Key = Annotated[
     str | None,
     Header(
         alias=HEADER,
-        min_length=16,
-        max_length=255,
-        pattern=r"^[\x21-\x7e]+$",
-        description="A random value, such as a UUID: the same request with the same key happens "
-        "once, and later ones get the first answer again.",
+        description="A random value of 16 to 255 characters, such as a UUID, with or without "
+        "quotes: the same request with the same key happens once, and later ones get the first "
+        "answer again.",
         examples=["7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"],
     ),
 ]
@@ -60,13 +68,13 @@ async def get_db_once(
     # default get_db would go on after it, and a failed commit would have been a 201. `keep` below
     # comes before either: Route calls it while get_db waits at its yield.
     db: Annotated[AsyncSession, Depends(get_db, scope="function")],
-    key: Key = None,
+    _: Key = None,  # for the API document: two lines of it are read below
 ) -> AsyncSession:
     """The session of `get_db`, whose transaction holds the caller's log-in; with a key, once."""
-    if key is not None:
+    if lines := request.headers.getlist(HEADER):
         if not isinstance(request.scope["route"], Route):
             raise RuntimeError("nobody would keep the answer: make routers with resource()")
-        await _claim(request, db, key.encode())
+        await _claim(request, db, _read_key(lines))
     if (caller := getattr(request.state, "user", None)) is not None:
         hold(db, caller)
     return db
@@ -92,21 +100,42 @@ async def _claim(request: Request, db: AsyncSession, secret: bytes) -> None:
     claim_at_begin(db, claim, replay)
 
 
-class Route(APIRoute):
-    """What each answer passes: it is kept in the transaction of its effect, if there is a key.
+def _read_key(lines: list[str]) -> bytes:
+    """The key, which the draft of the IETF writes as a string in quotes (RFC 9651, 3.3.3).
 
-    And it is not sent when the caller has it already.
+    Without quotes it is the same key. Malformed for what is not one string; Invalid for a length
+    that is not acceptable: a short key can be guessed (docs/adr/0012).
+    """
+    found = _KEY.fullmatch(lines[0].strip(" \t"))
+    if len(lines) > 1 or found is None:
+        raise Malformed(
+            f'{HEADER} must be one string, as in "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e".'
+        )
+    quoted, bare = found.groups()
+    key: str = bare or re.sub(r"\\(.)", r"\1", quoted or "")
+    if not MIN_LENGTH <= len(key) <= MAX_LENGTH:
+        wrong = FieldError(HEADER, "length", f"must have {MIN_LENGTH} to {MAX_LENGTH} characters")
+        raise Invalid(f"Not acceptable: {HEADER}.", errors=(wrong,))
+    return key.encode()
+
+
+class Route(APIRoute):
+    """What each answer passes: the conditions of its request (conditions.py).
+
+    Then it is kept in the transaction of its effect, if there is a key.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_and_keep(request: Request) -> Response:
-            known = known_versions(request) if request.method == "GET" else None
+            request.state.conditions = conditions = read_conditions(request)
             response = await handle(request)
+            if conditions is not None:  # what fails here is rolled back: nothing is committed yet
+                response = conditions.check_answer(request, response)
             if (keep := getattr(request.state, "keep", None)) is not None:
                 await keep(response)
-            return unless_known(known, response)
+            return response
 
         return handle_and_keep
 
@@ -122,9 +151,12 @@ def _digest(secret: bytes, request: Request) -> bytes:
 
 
 def _fingerprint(secret: bytes, request: Request) -> bytes:
-    scope = request.scope
-    what = (scope["method"].encode(), scope["path"].encode(), scope["query_string"])
-    conditions = request.headers.get("if-match", "").encode()
+    scope, headers = request.scope, request.headers
+    path = scope["path"].encode(errors="surrogatepass")
+    what = (scope["method"].encode(), path, scope["query_string"])
+    conditions = ", ".join(headers.getlist("if-match")).encode()
+    if unless := headers.getlist("if-none-match"):
+        conditions += b"\n" + ", ".join(unless).encode()
     return _hmac(secret, "fingerprint", *what, conditions, scope[BODY])
 
 

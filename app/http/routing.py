@@ -3,7 +3,7 @@
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-from app.core.errors import Invalid, Unavailable
+from app.core.errors import Invalid, Malformed, Stale, Unavailable
 from app.http.errors import problems
 from app.http.idempotency import Route
 
@@ -21,5 +21,5 @@ def resource(name: str) -> APIRouter:
         tags=[name],
         route_class=Route,
         generate_unique_id_function=operation_id,
-        responses=problems(Invalid, Unavailable),
+        responses=problems(Malformed, Stale, Invalid, Unavailable),
     )

@@ -1,6 +1,6 @@
 """Posts: anybody reads them, their author changes them."""
 
-from collections.abc import Container
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -8,13 +8,16 @@ from typing import TypeVar
 from sqlalchemy import BigInteger, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import Forbidden, NotFound, Stale
+from app.core.errors import Forbidden, NotFound
 from app.db.models import Post, User
 from app.db.statements import Read, Write
 from app.services import audit
 from app.services.callers import Caller
 
 P = TypeVar("P")
+
+# Raises for a version that the caller does not want changed.
+CheckVersion = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -96,10 +99,10 @@ async def list_posts(*, before_id: int, limit: int, author_id: int | None = None
 
 
 async def update_post(
-    db: AsyncSession, post_id: int, user: Caller, versions: Container[int], **changes: str
+    db: AsyncSession, post_id: int, user: Caller, check_version: CheckVersion, **changes: str
 ) -> PostRead:
-    """Change a post of `user`, if its version is one of `versions`."""
-    post = await _lock_post(db, post_id, versions, allowed_id=user.id)
+    """Change a post of `user`, unless `check_version` raises for the version that it has."""
+    post = await _lock_post(db, post_id, check_version, allowed_id=user.id)
     for name, value in changes.items():
         setattr(post, name, value)
     await db.flush()
@@ -110,11 +113,11 @@ async def update_post(
 
 
 async def delete_post(
-    db: AsyncSession, post_id: int, user: Caller, versions: Container[int] | None
+    db: AsyncSession, post_id: int, user: Caller, check_version: CheckVersion | None
 ) -> None:
-    """Delete a post of `user`, or any if `user` is an admin; `versions` None: whichever it has."""
+    """Delete a post of `user`, or any if `user` is an admin, whichever version without a check."""
     allowed_id = None if user.role == "admin" else user.id
-    post = await _lock_post(db, post_id, versions, allowed_id=allowed_id)
+    post = await _lock_post(db, post_id, check_version, allowed_id=allowed_id)
     if post.author_id != user.id:
         audit.record(
             db,
@@ -127,14 +130,14 @@ async def delete_post(
 
 
 async def _lock_post(
-    db: AsyncSession, post_id: int, versions: Container[int] | None, *, allowed_id: int | None
+    db: AsyncSession, post_id: int, check_version: CheckVersion | None, *, allowed_id: int | None
 ) -> Post:
     """The post, which nobody else changes before our commit: the version just checked stays."""
     post = _existing(await db.scalar(select(Post).where(Post.id == post_id).with_for_update()))
     if allowed_id is not None and post.author_id != allowed_id:
         raise Forbidden("Only its author may do this.")
-    if versions is not None and post.version not in versions:
-        raise Stale("Read it again, and send the ETag that you get.")
+    if check_version is not None:
+        check_version(post.version)
     return post
 
 

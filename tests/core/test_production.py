@@ -20,6 +20,7 @@ SAFE = {
         ("ALLOWED_HOSTS", "*"),
         ("ALLOWED_HOSTS", "api.example.com, *"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0"),
+        ("CORS_ORIGINS", "https://app.example.com, *"),
         ("BASE_URL", "http://api.example.com"),
     ],
 )

@@ -231,7 +231,7 @@ _DATABASE = (
     Sabotage(
         "overwrite unseen",
         "app/services/posts.py",
-        "if versions is not None and post.version not in versions:",
+        "if check_version is not None:",
         "if False:",
         FAULTS + "test_races.py",
     ),

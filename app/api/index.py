@@ -1,0 +1,16 @@
+"""Where the documentation is, for whoever knows only the address: `/` and `/api/v1`."""
+
+from fastapi import APIRouter, Request
+
+from app.http.access import ANONYMOUS
+from app.http.idempotency import Route
+
+router = APIRouter(route_class=Route)
+
+
+# Not in the API document: whoever reads that has found it.
+@router.get("/", include_in_schema=False, dependencies=[ANONYMOUS])
+@router.get("/api/v1", include_in_schema=False, dependencies=[ANONYMOUS])
+async def get_index(request: Request) -> dict[str, str]:
+    """Where to read on."""
+    return {"title": request.app.title, "documentation": "/docs", "openapi": "/openapi.json"}

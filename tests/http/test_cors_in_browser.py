@@ -1,0 +1,101 @@
+"""A page of another origin uses the service, in Chromium."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser
+
+from app.http import cors
+from app.main import create_app
+from tests.browser import serve_page
+from tests.conftest import serve
+from tests.people import PASSWORD
+
+# Each step is told with what the page could read of it.
+PAGE = """<!doctype html><title>A page</title><script>
+async function use(api, password) {
+  const told = {};
+  let me = {};
+  async function ask(step, method, path, body, headers = {}) {
+    const type = body instanceof URLSearchParams ? {} : {"Content-Type": "application/json"};
+    const sent = body instanceof URLSearchParams ? body : body && JSON.stringify(body);
+    const answer = await fetch(api + path, {
+      method, body: sent, headers: {...(body ? type : {}), ...me, ...headers},
+    });
+    const text = await answer.text();
+    const read = name => answer.headers.get(name);
+    told[step] = {
+      status: answer.status, etag: read("ETag"), location: read("Location"),
+      link: read("Link"), retry: read("Retry-After"), id: read("X-Request-ID"),
+    };
+    return text ? JSON.parse(text) : null;
+  }
+  const key = {"Idempotency-Key": '"' + "a page's random key" + '"'};
+  const post = {title: "Hello", content: "World"};
+  await ask("sign up", "POST", "/users", {username: "ada", email: "ada@example.com", password});
+  const login = {username: "ada", password};
+  const token = await ask("log in", "POST", "/auth/token", new URLSearchParams(login));
+  me = {Authorization: "Bearer " + token.access_token, "X-Request-ID": crypto.randomUUID?.() ?? ""};
+  await ask("write", "POST", "/posts", post, key);
+  await ask("write again", "POST", "/posts", post, key);
+  await ask("write another", "POST", "/posts", post);
+  await ask("list", "GET", "/posts?limit=1");
+  const at = told["write"].location.replace("/api/v1", "");
+  const version = told["write"].etag;
+  await ask("edit", "PATCH", at, {title: "Bye"}, {"If-Match": version});
+  await ask("edit the old one", "PATCH", at, {title: "Bye"}, {"If-Match": version});
+  await ask("read again", "GET", at, undefined, {"If-None-Match": '"7"'});
+  await ask("delete", "DELETE", at);
+  await ask("fail", "PUT", "/users/me/password", {});
+  await ask("log out", "DELETE", "/auth/token");
+  await ask("come back", "GET", "/users/me");
+  return told;
+}
+</script>"""
+
+
+async def test_page_of_another_origin_signs_up_writes_and_logs_out(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serve_page(PAGE) as origin:
+        monkeypatch.setattr(cors, "_origins", [origin])
+        async with serve(create_app()) as address:
+            page = await browser.new_page()
+            await page.goto(origin)
+            told: dict[str, dict[str, Any]] = await page.evaluate(
+                "([api, password]) => use(api, password)", [f"{address}/api/v1", PASSWORD]
+            )
+            await page.close()
+
+    assert {step: answer["status"] for step, answer in told.items()} == {
+        "sign up": 201,
+        "log in": 200,
+        "write": 201,
+        "write again": 201,
+        "write another": 201,
+        "list": 200,
+        "edit": 200,
+        "edit the old one": 412,
+        "read again": 200,
+        "delete": 204,
+        "fail": 422,
+        "log out": 204,
+        "come back": 401,
+    }
+    assert told["write again"]["location"] == told["write"]["location"]
+    assert told["edit"]["etag"] == '"2"'
+    assert 'rel="next"' in told["list"]["link"]
+    assert all(answer["id"] for answer in told.values())
+
+
+async def test_page_of_any_other_origin_reads_nothing(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cors, "_origins", ["http://localhost:1"])
+    async with serve_page("<title>A stranger's page</title>") as origin, serve(create_app()) as api:
+        page = await browser.new_page()
+        await page.goto(origin)
+        failure = await page.evaluate("api => fetch(api).catch(String)", f"{api}/api/v1/posts")
+        await page.close()
+
+    assert failure == "TypeError: Failed to fetch"
