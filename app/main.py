@@ -11,6 +11,7 @@ from fastapi_offline import FastAPIOffline
 from app.api import audit, auth, health, posts, users
 from app.core.config import settings
 from app.core.logging import configure_logging
+from app.core.metrics import reporting
 from app.core.production import find_risks, find_warnings
 from app.db.readiness import find_obstacle
 from app.db.session import close_connections
@@ -32,7 +33,8 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         log.error("not ready", reason=obstacle)
     begin_at_sigterm()
     _leave_alone_what_stays()
-    yield
+    async with reporting():
+        yield
     await close_connections()
 
 

@@ -1,9 +1,12 @@
 """For load balancers and monitoring: `/livez`, `/readyz`, `/metrics`."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.core.errors import Unavailable
+from app.core.metrics import exposition
 from app.db.readiness import find_obstacle
 from app.http.access import ANONYMOUS
 from app.http.drain import is_draining
@@ -31,5 +34,5 @@ async def readyz() -> dict[str, str]:
 
 @router.get("/metrics", response_class=Response, **ANONYMOUS)
 async def metrics() -> Response:
-    """Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus' text format: the sum over all workers."""
+    return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)

@@ -8,7 +8,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core.config import settings
-from app.core.context import request_id
+from app.core.context import caller_request_id, request_id
 
 
 def configure_logging() -> None:
@@ -60,7 +60,7 @@ def _shared_processors() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request_id,
+        _add_request_ids,
     ]
 
 
@@ -71,7 +71,9 @@ def _renderer() -> list[Processor]:
     return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
 
 
-def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     if (current := request_id.get()) is not None:
         event["request_id"] = current
+    if (given := caller_request_id.get()) is not None:
+        event["caller_request_id"] = given
     return event

@@ -4,21 +4,17 @@ import asyncio
 import random
 from http import HTTPStatus
 
-from prometheus_client import Counter, Gauge
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Unavailable
+from app.core.metrics import REFUSED, RETRIES, RUNNING, watch
 from app.http.errors import ATTEMPTS_LEFT, Again, answer, status_problem
 
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
 BODY = "app.body"  # in the ASGI scope: the whole body
 UNLIMITED = {"/livez", "/readyz", "/metrics"}  # what watches us must see us under load
-
-RUNNING = Gauge("http_requests_running", "Requests that are being worked on")
-REFUSED = Counter("http_requests_refused_total", "Requests refused because too many were running")
-RETRIES = Counter("http_requests_retried_total", "Requests run again after a failed transaction")
 
 
 class Admission:
@@ -32,7 +28,7 @@ class Admission:
         self.max_running = max_running
         self.max_body_bytes = max_body_bytes
         self.running = 0
-        RUNNING.set_function(lambda: self.running)
+        watch(RUNNING, lambda: self.running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -1,15 +1,16 @@
 """Around every request: its id, its headers, its log line, its metrics."""
 
+import re
 import uuid
 from http import HTTPStatus
 from time import perf_counter
 
 import structlog
-from prometheus_client import Histogram
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import context
+from app.core.metrics import DEFECTS, DURATION
 from app.http.errors import status_problem
 from app.http.headers import complete
 from app.http.network import is_allowed_host, network_of
@@ -19,11 +20,18 @@ log = structlog.stdlib.get_logger("app.request")
 # Callers may invent methods; metrics keep one time series for each.
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-DURATION = Histogram(
-    "http_request_duration_seconds",
-    "From the first byte of the request to the last of the answer",
-    ["method", "route", "status"],
-)
+# The `route` of what was answered before a route was found, by its status.
+REFUSALS = {
+    0: "(abandoned)",  # the client hung up before its request was whole
+    404: "(unknown)",
+    408: "(too slow)",
+    413: "(too large)",
+    421: "(other host)",
+    431: "(too large)",
+    503: "(overloaded)",
+}
+
+CALLER_ID = re.compile(r"[\w.~:/+=@,;|-]{1,128}", re.ASCII)
 
 
 class Envelope:
@@ -37,8 +45,9 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        current = _given_id(headers.get("x-request-id")) or str(uuid.uuid4())
+        current = str(uuid.uuid4())
         context.request_id.set(current)  # each request has a task, and so a context, of its own
+        context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
         context.network.set(network_of(scope, headers))
         started = perf_counter()
         status = 0
@@ -56,6 +65,7 @@ class Envelope:
             else:
                 await status_problem(HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send_with_id)
         except Exception:
+            DEFECTS.inc()
             log.exception("unexpected error")
             if status:  # too late for another answer: the server cuts the connection
                 raise
@@ -64,17 +74,28 @@ class Envelope:
             _record(scope, status, perf_counter() - started)
 
 
-def _given_id(value: str | None) -> str | None:
-    """The caller's own id, so that traces join up; only a UUID, since it goes into the log."""
-    try:
-        return str(uuid.UUID(value)) if value else None
-    except ValueError:
-        return None
+def _harmless_id(value: str | None) -> str | None:
+    """The caller's own id, so that logs join up; None for what could forge a line of the log."""
+    return value if value and CALLER_ID.fullmatch(value) else None
 
 
 def _record(scope: Scope, status: int, seconds: float) -> None:
     method = scope["method"] if scope["method"] in METHODS else "(other)"
-    route = getattr(scope.get("route"), "path", "(none)")
+    route = getattr(scope.get("route"), "path", None) or _page(scope) or _refusal(status)
     DURATION.labels(method, route, status).observe(seconds)
     ms = round(seconds * 1000, 2)
     log.info("request", method=method, path=scope["path"], route=route, status=status, ms=ms)
+
+
+def _page(scope: Scope) -> str | None:
+    """The path of a page or a folder of files, which Starlette only names by what answers it."""
+    if (endpoint := scope.get("endpoint")) is None:
+        return None
+    for route in scope["app"].routes:
+        if endpoint in (getattr(route, "endpoint", None), getattr(route, "app", None)):
+            return str(route.path)
+    return "(mounted)"
+
+
+def _refusal(status: int) -> str:
+    return REFUSALS.get(status, "(refused)")
