@@ -11,6 +11,7 @@ service may shut the gate. On a system without filters (macOS) a few connections
 
 import asyncio
 import ctypes
+import select
 import socket
 import struct
 import sys
@@ -21,6 +22,7 @@ from time import monotonic
 
 SETTLE_SECONDS = 0.25  # a handshake that has begun ends within this, or its client tries again
 GATE_SECONDS = 3.0  # how long a worker waits for its parent to shut the gate
+ACCEPT_SECONDS = 5.0  # how long the last may wait to be accepted; without a gate more come
 POLL_SECONDS = 0.02
 
 _SO_ATTACH_FILTER = _SO_GET_FILTER = 26  # asm-generic/socket.h; Python names neither
@@ -70,5 +72,14 @@ async def accept_the_last(listener: Listener, stop: Callable[[], None]) -> None:
     while not is_gate_shut(listener.socket) and monotonic() < deadline:  # noqa: ASYNC110 - no event
         await asyncio.sleep(POLL_SECONDS)
     await asyncio.sleep(SETTLE_SECONDS)
-    await asyncio.sleep(POLL_SECONDS)  # a loop that was busy accepts between two sleeps
+    deadline = monotonic() + ACCEPT_SECONDS
+    while _has_unaccepted(listener.socket) and monotonic() < deadline:  # noqa: ASYNC110 - no event
+        await asyncio.sleep(POLL_SECONDS)
     stop()
+
+
+def _has_unaccepted(listening: socket.socket) -> bool:
+    """Whether connections wait: uvloop accepts only one each time round."""
+    ready = select.poll()
+    ready.register(listening, select.POLLIN)
+    return bool(ready.poll(0))
