@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
 from app.api import audit, auth, health, posts, users
@@ -16,7 +17,7 @@ from app.core.production import find_risks, find_warnings
 from app.db.readiness import find_obstacle
 from app.db.session import close_connections
 from app.http.access import require_rules
-from app.http.admission import Admission
+from app.http.admission import UNLIMITED, Admission
 from app.http.drain import begin_at_sigterm
 from app.http.errors import install_error_handlers
 from app.http.idempotency import Replay, on_replay
@@ -24,6 +25,15 @@ from app.http.middleware import Envelope
 from app.http.openapi import describe
 
 log = structlog.stdlib.get_logger(__name__)
+
+# Envelope counts and logs. Spans of the steps within a request would be marked as errors by an
+# ordinary 4xx, and cost as much as the request (docs/telemetry.md).
+TRACES_ONLY: TelemetryConfig = {
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "exclude": lambda scope: scope.get("path") in UNLIMITED,  # probes
+}
 
 
 @asynccontextmanager
@@ -48,7 +58,7 @@ def create_app() -> FastAPI:
         description="Users and their posts. Every error is a problem document (RFC 9457).",
         lifespan=lifespan,
         redoc_url=None,
-        telemetry={"metrics": False, "logs": False},  # Envelope counts and logs; traces are left
+        telemetry=TRACES_ONLY,
         redirect_slashes=False,  # a redirect would name the host and scheme that the caller claims
     )
     for module in (posts, users, auth, audit, health):

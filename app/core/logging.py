@@ -1,14 +1,21 @@
-"""One log format for this service and its libraries, with the request id in every line."""
+"""One log format for this service and its libraries, with the request id in every line.
+
+With the extra `telemetry`, a line within a span has the ids of its trace too (docs/telemetry.md).
+"""
 
 import logging
 import sys
+from importlib.util import find_spec
 
 import orjson
 import structlog
+from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core.config import settings
 from app.core.context import caller_request_id, request_id
+
+REQUESTS = "app.request"  # the logger of the line that each request leaves
 
 
 def configure_logging() -> None:
@@ -61,6 +68,7 @@ def _shared_processors() -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request_ids,
+        *([_add_trace] if find_spec("opentelemetry.sdk") else []),  # without it there is no span
     ]
 
 
@@ -68,7 +76,20 @@ def _renderer() -> list[Processor]:
     if settings.ENVIRONMENT == "production":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    full = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        if event.get("logger") == REQUESTS and event["event"] == "request":
+            return _short(event)
+        return full(logger, method, event)
+
+    return [render]
+
+
+def _short(event: EventDict) -> str:
+    """`POST /api/v1/users 201 237 ms`: a developer looks for what is unusual, and that is full."""
+    path = event["path"] if event["path"].isprintable() else ascii(event["path"])
+    return f"{event['method']} {path} {event['status']} {event['ms']:.0f} ms"
 
 
 def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -76,4 +97,13 @@ def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> 
         event["request_id"] = current
     if (given := caller_request_id.get()) is not None:
         event["caller_request_id"] = given
+    return event
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Under the names of OpenTelemetry, so that logs and traces join up."""
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
     return event

@@ -10,12 +10,13 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import context
+from app.core.logging import REQUESTS
 from app.core.metrics import DEFECTS, DURATION
 from app.http.errors import status_problem
 from app.http.headers import complete
 from app.http.network import is_allowed_host, network_of
 
-log = structlog.stdlib.get_logger("app.request")
+log = structlog.stdlib.get_logger(REQUESTS)
 
 # Callers may invent methods; metrics keep one time series for each.
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
