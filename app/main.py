@@ -14,6 +14,7 @@ from app.core.config import settings
 from app.core.logging import configure_logging
 from app.core.metrics import reporting
 from app.core.production import find_risks, find_warnings
+from app.db.privileges import warn_of_rights
 from app.db.readiness import find_obstacle
 from app.db.session import close_connections
 from app.http.access import require_rules
@@ -41,6 +42,8 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
     if (obstacle := await find_obstacle()) is not None:
         log.error("not ready", reason=obstacle)
+    else:
+        await warn_of_rights()
     begin_at_sigterm()
     _leave_alone_what_stays()
     async with reporting():

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.core.errors import Unavailable
 from app.core.metrics import exposition
+from app.db.privileges import warn_of_rights
 from app.db.readiness import find_obstacle
 from app.http.access import ANONYMOUS
 from app.http.drain import is_draining
@@ -29,6 +30,7 @@ async def readyz() -> dict[str, str]:
         raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
     if (obstacle := await find_obstacle()) is not None:
         raise Unavailable(f"Not ready: {obstacle}.", retry_after_seconds=1)
+    await warn_of_rights()
     return {"status": "ready"}
 
 

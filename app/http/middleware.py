@@ -15,6 +15,7 @@ from app.core.metrics import DEFECTS, DURATION
 from app.http.errors import status_problem
 from app.http.headers import complete
 from app.http.network import is_allowed_host, network_of
+from app.http.proxies import look_for_proxy
 
 log = structlog.stdlib.get_logger(REQUESTS)
 
@@ -50,6 +51,7 @@ class Envelope:
         context.request_id.set(current)  # each request has a task, and so a context, of its own
         context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
         context.network.set(network_of(scope, headers))
+        look_for_proxy(headers)
         started = perf_counter()
         status = 0
 
