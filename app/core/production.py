@@ -46,7 +46,7 @@ def find_warnings(settings: Settings) -> list[str]:
             for name, n in limits.items()
         },
         "DATABASE_URL: the password is the name of the user; set another one": (
-            unquote(url.username or "") in _passwords(url)
+            unquote(url.username or "") in _passwords(url) - {WELL_KNOWN}
         ),
         "DATABASE_URL: leads to another machine without TLS; add ?sslmode=verify-full": (
             _is_remote(url) and not _is_encrypted(url)

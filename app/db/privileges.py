@@ -11,7 +11,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 _RIGHTS = text(
     "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), "
-    "has_table_privilege('audit_events', 'UPDATE') OR has_table_privilege('audit_events', 'DELETE')"
+    "has_any_column_privilege('audit_events', 'UPDATE') "
+    "OR has_table_privilege('audit_events', 'DELETE, TRUNCATE')"
 )
 _is_told = False
 

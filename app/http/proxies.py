@@ -10,7 +10,8 @@ log = structlog.stdlib.get_logger(__name__)
 TELLING = ("x-forwarded-for", "forwarded", "x-real-ip")
 LOOKS = 1_000  # a proxy shows itself in the first requests; later ones are not looked through
 
-_looks_left = 0 if parse_networks(settings.TRUSTED_PROXIES) else LOOKS
+_is_exposed = settings.ENVIRONMENT == "production"
+_looks_left = LOOKS if _is_exposed and not parse_networks(settings.TRUSTED_PROXIES) else 0
 
 
 def look_for_proxy(headers: Headers) -> None:

@@ -118,7 +118,7 @@ def test_check_lists_everything_that_production_would_refuse() -> None:
     process = python("-m", "app.cli", "check", "--production")
 
     names = [line.split(":")[0] for line in process.stdout.splitlines()]
-    assert names == ["DATABASE_URL", "ALLOWED_HOSTS", "BASE_URL"]
+    assert names == ["DATABASE_URL", "ALLOWED_HOSTS", "BASE_URL", "DB_APPLICATION_ROLE"]
     assert process.returncode == 1
     assert process.stderr.count("\n") == 1
 
