@@ -1,11 +1,10 @@
 """One log format for this service and its libraries, with the request id in every line.
 
-With the extra `telemetry`, a line within a span has the ids of its trace too (docs/telemetry.md).
+Where traces are made, a line within a span has the ids of its trace too (docs/telemetry.md).
 """
 
 import logging
 import sys
-from importlib.util import find_spec
 
 import orjson
 import structlog
@@ -68,7 +67,7 @@ def _shared_processors() -> list[Processor]:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _add_request_ids,
-        *([_add_trace] if find_spec("opentelemetry.sdk") else []),  # without it there is no span
+        _add_trace,
     ]
 
 
@@ -102,6 +101,8 @@ def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 
 def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Under the names of OpenTelemetry, so that logs and traces join up."""
+    if "opentelemetry.sdk.trace" not in sys.modules:  # without it there is no span
+        return event
     span = trace.get_current_span().get_span_context()
     if span.is_valid:
         event["trace_id"] = trace.format_trace_id(span.trace_id)

@@ -1,7 +1,7 @@
 """Around every request: its id, its headers, its log line, its metrics."""
 
+import os
 import re
-import uuid
 from http import HTTPStatus
 from time import perf_counter
 
@@ -12,10 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.core import context
 from app.core.logging import REQUESTS
 from app.core.metrics import DEFECTS, DURATION
+from app.http import proxies
 from app.http.errors import status_problem
 from app.http.headers import complete
 from app.http.network import is_allowed_host, network_of
-from app.http.proxies import look_for_proxy
 
 log = structlog.stdlib.get_logger(REQUESTS)
 
@@ -47,11 +47,12 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        current = str(uuid.uuid4())
+        current = _new_id()
         context.request_id.set(current)  # each request has a task, and so a context, of its own
         context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
         context.network.set(network_of(scope, headers))
-        look_for_proxy(headers)
+        if proxies.looks_left:
+            proxies.look_for_proxy(headers)
         started = perf_counter()
         status = 0
 
@@ -75,6 +76,13 @@ class Envelope:
             await status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, send_with_id)
         finally:
             _record(scope, status, perf_counter() - started)
+
+
+def _new_id() -> str:
+    """As `uuid.uuid4()`, at a third of the time (RFC 9562, 5.4)."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def _harmless_id(value: str | None) -> str | None:

@@ -11,17 +11,15 @@ TELLING = ("x-forwarded-for", "forwarded", "x-real-ip")
 LOOKS = 1_000  # a proxy shows itself in the first requests; later ones are not looked through
 
 _is_exposed = settings.ENVIRONMENT == "production"
-_looks_left = LOOKS if _is_exposed and not parse_networks(settings.TRUSTED_PROXIES) else 0
+looks_left = LOOKS if _is_exposed and not parse_networks(settings.TRUSTED_PROXIES) else 0
 
 
 def look_for_proxy(headers: Headers) -> None:
     """One warning a process: without TRUSTED_PROXIES all callers behind a proxy share one limit."""
-    global _looks_left  # noqa: PLW0603 - counts down once a process
-    if not _looks_left:
-        return
-    _looks_left -= 1
+    global looks_left  # noqa: PLW0603 - counts down once a process
+    looks_left -= 1
     if any(name in headers for name in TELLING):
-        _looks_left = 0
+        looks_left = 0
         log.warning(
             "TRUSTED_PROXIES: is empty, but a proxy says for whom it asks; name its network, or "
             "all callers share one limit"

@@ -17,7 +17,7 @@ async def test_proxy_that_is_not_named_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(proxies, "_looks_left", proxies.LOOKS)
+    monkeypatch.setattr(proxies, "looks_left", proxies.LOOKS)
 
     await client.get("/livez")
     before = _warnings(caplog)
@@ -31,7 +31,7 @@ async def test_proxy_that_is_not_named_is_told_once(
 async def test_requests_are_looked_through_for_a_proxy_only_at_first(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(proxies, "_looks_left", 1)
+    monkeypatch.setattr(proxies, "looks_left", 1)
 
     await client.get("/livez")
     await client.get("/livez", headers={"X-Forwarded-For": "192.0.2.7"})

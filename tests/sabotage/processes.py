@@ -74,8 +74,8 @@ SABOTAGES = (
     Sabotage(
         "put the id of the caller on record",
         "app/http/middleware.py",
-        "        current = str(uuid.uuid4())\n",
-        '        current = headers.get("x-request-id") or str(uuid.uuid4())\n',
+        "        current = _new_id()\n",
+        '        current = headers.get("x-request-id") or _new_id()\n',
         MIDDLEWARE + "::test_id_of_the_caller_is_not_on_record",
     ),
     Sabotage(
@@ -102,8 +102,8 @@ SABOTAGES = (
     Sabotage(
         "log without the trace",
         "app/core/logging.py",
-        'if find_spec("opentelemetry.sdk") else []',
-        "if None else []",
+        "    if span.is_valid:\n",
+        "    if False:\n",
         "tests/test_telemetry.py",
     ),
     Sabotage(
@@ -130,8 +130,8 @@ SABOTAGES = (
     Sabotage(
         "say nothing of a proxy that is not named",
         "app/http/middleware.py",
-        "        look_for_proxy(headers)\n",
-        "",
+        "        if proxies.looks_left:\n",
+        "        if False:\n",
         "tests/http/test_proxies.py::test_proxy_that_is_not_named_is_told_once",
     ),
     Sabotage(
