@@ -7,16 +7,19 @@ from contextlib import asynccontextmanager
 
 import structlog
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
 from app.api import audit, auth, health, index, posts, users
 from app.core.config import SERVICE_NAME, settings
 from app.core.logging import configure_logging
+from app.core.metrics import reporting
 from app.core.production import find_risks, find_warnings
+from app.db.privileges import warn_of_rights
 from app.db.readiness import find_obstacle
 from app.db.session import close_connections
 from app.http.access import require_rules
-from app.http.admission import Admission
+from app.http.admission import UNLIMITED, Admission
 from app.http.drain import begin_at_sigterm
 from app.http.errors import install_error_handlers
 from app.http.idempotency import Replay, on_replay
@@ -26,15 +29,26 @@ from app.services.sweeping import sweep_for_ever
 
 log = structlog.stdlib.get_logger(__name__)
 
+# Envelope counts and logs. Spans of the steps within a request would be marked as errors by an
+# ordinary 4xx, and cost as much as the request (docs/telemetry.md).
+TRACES_ONLY: TelemetryConfig = {
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "exclude": lambda scope: scope.get("path") in UNLIMITED,  # probes
+}
+
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
-    await find_obstacle()  # it logs what it finds
+    if await find_obstacle() is None:  # it logs what it finds
+        await warn_of_rights()
     begin_at_sigterm()
     _leave_alone_what_stays()
     sweeper = asyncio.create_task(sweep_for_ever()) if settings.SWEEP_SECONDS else None
-    yield
+    async with reporting():
+        yield
     if sweeper is not None:
         sweeper.cancel()
         await asyncio.wait([sweeper])
@@ -53,7 +67,7 @@ def create_app() -> FastAPI:
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,
         redoc_url=None,
-        telemetry={"metrics": False, "logs": False},  # Envelope counts and logs; traces are left
+        telemetry=TRACES_ONLY,
         redirect_slashes=False,  # a redirect would name the host and scheme that the caller claims
     )
     for module in (posts, users, auth, audit, health, index):

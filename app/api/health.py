@@ -1,10 +1,14 @@
 """For load balancers and monitoring: `/livez`, `/readyz`, `/metrics`."""
 
+import asyncio
+
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from app.core.errors import Unavailable
+from app.core.metrics import exposition
+from app.db.privileges import warn_of_rights
 from app.db.readiness import find_obstacle
 from app.http.access import ANONYMOUS
 from app.http.drain import is_draining
@@ -31,10 +35,11 @@ async def readyz() -> dict[str, str]:
         raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
     if (obstacle := await find_obstacle()) is not None:
         raise Unavailable(f"Not ready: {obstacle.code}.", retry_after_seconds=1)
+    await warn_of_rights()
     return {"status": "ready"}
 
 
 @router.get("/metrics", response_class=PlainTextResponse, dependencies=[ANONYMOUS])
 async def metrics() -> Response:
-    """Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    """Prometheus' text format: the sum over all workers."""
+    return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)

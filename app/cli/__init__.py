@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from typer.exceptions import Abort, TyperException
 
 from app.cli import accounts, schema, serving
+from app.cli.serve import serve
 from app.cli.words import say
 from app.core.errors import AppError, OperatorError
 
@@ -18,7 +19,7 @@ cli = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (serving.dev, serving.postgres, serving.serve):
+for command in (serving.dev, serving.postgres, serve):
     cli.command()(command)
 cli.command("check")(serving.check_settings)
 cli.add_typer(schema.cli, name="db")

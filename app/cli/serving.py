@@ -1,16 +1,12 @@
-"""Running: `app dev`, `app postgres`, `app serve`, and `app check`, which looks before you do."""
+"""Running: `app dev`, `app postgres`, and `app check`, which looks before you do."""
 
 import os
-import socket
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
-import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from app.cli.words import say
 from app.core.config import settings
@@ -20,10 +16,6 @@ from app.core.production import find_risks, find_warnings
 from app.db import migrate
 from app.db.embedded import GUARD, run_postgres
 from app.db.url import asyncpg_url
-from app.http.drain import DrainingProtocol
-
-KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they end it
-START_SECONDS = 30  # the longest that a worker may take to start, or not answer its supervisor
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -53,42 +45,6 @@ def postgres(port: Port = 5432, data_dir: DataDir = Path(".postgres")) -> None:
         say(f"PostgreSQL is at {server.url()}; Ctrl-C stops it")
         if code := server.process.wait():
             raise OperatorError(f"PostgreSQL stopped ({code}): see {data_dir / 'postgres.log'}")
-
-
-def serve(
-    host: Host = "127.0.0.1",
-    port: Port = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
-    fd: Annotated[
-        int | None, typer.Option(min=3, help="An inherited socket to listen on, instead of a port.")
-    ] = None,
-) -> None:
-    """Serve DATABASE_URL in production; SIGTERM stops it without losing a request."""
-    config = uvicorn.Config(
-        "app.main:app",
-        host=host,
-        port=port,
-        workers=workers,
-        http=DrainingProtocol,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.STOP_TIMEOUT_SECONDS,
-        timeout_worker_healthcheck=START_SECONDS,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # TRUSTED_PROXIES decides whom to believe
-    )
-    listening = config.bind_socket() if fd is None else socket.socket(fileno=fd)
-    # asyncio does it only for sockets of its own making; without it 40 ms an answer.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if workers > 1:
-        Multiprocess(config, [listening]).run()
-        return
-    server = uvicorn.Server(config)
-    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when all is done
-        server.run([listening])
-    if not server.started:
-        raise OperatorError("the server did not start")
 
 
 def _develop(url: str, host: str, port: int, *, reload: bool, shown: str) -> None:

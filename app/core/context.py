@@ -2,8 +2,11 @@
 
 from contextvars import ContextVar
 
-# A UUID, in every answer, log line and audit row.
+# A UUID of our own, in every answer, log line and audit row.
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+# What the caller calls the request (X-Request-ID), in log lines only: it can be anything.
+caller_request_id: ContextVar[str | None] = ContextVar("caller_request_id", default=None)
 
 # Where the request came from: an IPv4 address, or an IPv6 /64, which is one customer's.
 network: ContextVar[str | None] = ContextVar("network", default=None)

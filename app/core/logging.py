@@ -1,14 +1,20 @@
-"""One log format for this service and its libraries, with the request id in every line."""
+"""One log format for this service and its libraries, with the request id in every line.
+
+Where traces are made, a line within a span has the ids of its trace too (docs/telemetry.md).
+"""
 
 import logging
 import sys
 
 import orjson
 import structlog
+from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from app.core.config import settings
-from app.core.context import request_id
+from app.core.context import caller_request_id, request_id
+
+REQUESTS = "app.request"  # the logger of the line that each request leaves
 
 
 def configure_logging() -> None:
@@ -60,7 +66,8 @@ def _shared_processors() -> list[Processor]:
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _add_request_id,
+        _add_request_ids,
+        _add_trace,
     ]
 
 
@@ -68,10 +75,36 @@ def _renderer() -> list[Processor]:
     if settings.ENVIRONMENT == "production":
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    full = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        if event.get("logger") == REQUESTS and event["event"] == "request":
+            return _short(event)
+        return full(logger, method, event)
+
+    return [render]
 
 
-def _add_request_id(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _short(event: EventDict) -> str:
+    """`POST /api/v1/users 201 237 ms`: a developer looks for what is unusual, and that is full."""
+    path = event["path"] if event["path"].isprintable() else ascii(event["path"])
+    return f"{event['method']} {path} {event['status']} {event['ms']:.0f} ms"
+
+
+def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     if (current := request_id.get()) is not None:
         event["request_id"] = current
+    if (given := caller_request_id.get()) is not None:
+        event["caller_request_id"] = given
+    return event
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Under the names of OpenTelemetry, so that logs and traces join up."""
+    if "opentelemetry.sdk.trace" not in sys.modules:  # without it there is no span
+        return event
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
     return event

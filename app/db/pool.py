@@ -10,6 +10,7 @@ from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProx
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
+from app.core.metrics import POOL_TIMEOUTS
 from app.db.connection import Connection
 from app.db.origin import mark
 
@@ -30,7 +31,9 @@ class FairPool(AsyncAdaptedQueuePool):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the base class's
         super().__init__(*args, **options)
-        self._turns = asyncio.Semaphore(self.size() + self._max_overflow)
+        self.limit = self.size() + self._max_overflow
+        self.waiting = 0
+        self._turns = asyncio.Semaphore(self.limit)
 
     async def borrow(self) -> PoolProxiedConnection:
         """As `connect()`, for who can await: without a greenlet, which is dear beside one query.
@@ -73,13 +76,16 @@ class FairPool(AsyncAdaptedQueuePool):
         if not self._turns.locked():
             await self._turns.acquire()
             return
+        self.waiting += 1
         try:
             async with asyncio.timeout(self._timeout):
                 await self._turns.acquire()
         except TimeoutError:
+            POOL_TIMEOUTS.inc()
             raise mark(
                 PoolTimeoutError(
-                    f"all {self.size() + self._max_overflow} connections were in use for "
-                    f"{self._timeout} seconds"
+                    f"all {self.limit} connections were in use for {self._timeout} seconds"
                 )
             ) from None
+        finally:
+            self.waiting -= 1

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, NoReturn
 
-from prometheus_client import Counter
 from sqlalchemy import URL, Connection, event
 from sqlalchemy.engine import AdaptedConnection, ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
@@ -25,6 +24,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 
 from app.core.config import settings
 from app.core.errors import OutcomeUnknown
+from app.core.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, UNANSWERED, watch
 from app.db.connection import APPLICATION_NAME, connect
 from app.db.failures import READ_ONLY, find_unanswered, is_stale
 from app.db.origin import claim
@@ -33,8 +33,6 @@ from app.db.pool import FairPool, require_greenlet
 from app.db.url import asyncpg_url
 
 _AT_BEGIN = "app.at_begin"  # in the info of a session
-
-UNANSWERED = Counter("db_commits_unanswered_total", "COMMITs without an answer", ["outcome"])
 
 
 def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - create_engine's
@@ -172,6 +170,17 @@ def _refuse_writes(*_: object) -> NoReturn:
 engine = make_engine(asyncpg_url())
 # For what must not wait behind requests: readiness, and the outcome of a lost COMMIT.
 side_engine = make_engine(asyncpg_url(), pool_size=1, isolation_level="AUTOCOMMIT")
+
+
+def _pool() -> FairPool:
+    """Asked of the engine each time: `dispose` makes it a new one."""
+    assert isinstance(engine.pool, FairPool)
+    return engine.pool
+
+
+watch(POOL_SIZE, lambda: _pool().limit)
+watch(POOL_IN_USE, lambda: _pool().checkedout())
+watch(POOL_WAITING, lambda: _pool().waiting)
 
 # close_resets_only=False: a session used after its request raises, instead of taking a connection
 # that nobody gives back.

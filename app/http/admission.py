@@ -4,10 +4,10 @@ import asyncio
 import random
 from http import HTTPStatus
 
-from prometheus_client import Counter, Gauge
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Malformed, Unavailable
+from app.core.metrics import REFUSED, RETRIES, RUNNING, watch
 from app.http.errors import ATTEMPTS_LEFT, Again, answer, status_problem
 from app.http.framing import declared_length
 from app.http.sent import BODY
@@ -15,10 +15,6 @@ from app.http.sent import BODY
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
 UNLIMITED = {"/livez", "/readyz", "/metrics"}  # what watches us must see us under load
-
-RUNNING = Gauge("http_requests_running", "Requests that are being worked on")
-REFUSED = Counter("http_requests_refused_total", "Requests refused because too many were running")
-RETRIES = Counter("http_requests_retried_total", "Requests run again after a failed transaction")
 
 
 class Admission:
@@ -32,7 +28,7 @@ class Admission:
         self.max_running = max_running
         self.max_body_bytes = max_body_bytes
         self.running = 0
-        RUNNING.set_function(lambda: self.running)
+        watch(RUNNING, lambda: self.running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

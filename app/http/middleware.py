@@ -1,18 +1,21 @@
 """Around every request: its id, its headers, its log line, its metrics."""
 
-import uuid
+import os
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from time import perf_counter
 
 import structlog
-from prometheus_client import Histogram
 from starlette.datastructures import Headers
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import context
 from app.core.errors import Malformed
+from app.core.logging import REQUESTS
+from app.core.metrics import DEFECTS, DURATION
+from app.http import proxies
 from app.http.cors import with_cors
 from app.http.errors import answer, status_problem
 from app.http.framing import has_one_host
@@ -20,16 +23,23 @@ from app.http.headers import complete
 from app.http.methods import name_methods, without_body
 from app.http.network import is_allowed_host, network_of
 
-log = structlog.stdlib.get_logger("app.request")
+log = structlog.stdlib.get_logger(REQUESTS)
 
 # Callers may invent methods; metrics keep one time series for each.
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
-DURATION = Histogram(
-    "http_request_duration_seconds",
-    "From the first byte of the request to the last of the answer",
-    ["method", "route", "status"],
-)
+# The `route` of what was answered before a route was found, by its status.
+REFUSALS = {
+    0: "(abandoned)",  # the client hung up before its request was whole
+    404: "(unknown)",
+    408: "(too slow)",
+    413: "(too large)",
+    421: "(other host)",
+    431: "(too large)",
+    503: "(overloaded)",
+}
+
+CALLER_ID = re.compile(r"[\w.~:/+=@,;|-]{1,128}", re.ASCII)
 
 
 class Envelope:
@@ -44,9 +54,7 @@ class Envelope:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)  # makes a list of the scope's, which may be any iterable
-        current = _given_id(headers.get("x-request-id")) or str(uuid.uuid4())
-        context.request_id.set(current)  # each request has a task, and so a context, of its own
-        context.network.set(network_of(scope, headers))
+        current = _note_who_asks(scope, headers)
         started = perf_counter()
         status, method = 0, scope["method"]
         if method == "HEAD":  # routes know GET; the server keeps its own scope
@@ -64,6 +72,7 @@ class Envelope:
         try:
             await (_refusal(scope, headers) or self.app)(scope, receive, send_with_id)
         except Exception:
+            DEFECTS.inc()
             log.exception("unexpected error")
             if status:  # too late for another answer: the server cuts the connection
                 raise
@@ -71,6 +80,17 @@ class Envelope:
             await defect(scope, receive, send_with_id)
         finally:
             _record(scope, method, status, perf_counter() - started)
+
+
+def _note_who_asks(scope: Scope, headers: Headers) -> str:
+    """The request's id; it and the caller are in the context, of which each request has its own."""
+    current = _new_id()
+    context.request_id.set(current)
+    context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
+    context.network.set(network_of(scope, headers))
+    if proxies.looks_left:
+        proxies.look_for_proxy(headers)
+    return current
 
 
 def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
@@ -82,17 +102,35 @@ def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
     return None
 
 
-def _given_id(value: str | None) -> str | None:
-    """The caller's own id, so that traces join up; only a UUID, since it goes into the log."""
-    try:
-        return str(uuid.UUID(value)) if value else None
-    except ValueError:
-        return None
+def _new_id() -> str:
+    """As `uuid.uuid4()`, at a third of the time (RFC 9562, 5.4)."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _harmless_id(value: str | None) -> str | None:
+    """The caller's own id, so that logs join up; None for what could forge a line of the log."""
+    return value if value and CALLER_ID.fullmatch(value) else None
 
 
 def _record(scope: Scope, method: str, status: int, seconds: float) -> None:
     method = method if method in METHODS else "(other)"
-    route = getattr(scope.get("route"), "path", "(none)")
+    route = getattr(scope.get("route"), "path", None) or _page(scope) or _refused_as(status)
     DURATION.labels(method, route, status).observe(seconds)
     ms = round(seconds * 1000, 2)
     log.info("request", method=method, path=scope["path"], route=route, status=status, ms=ms)
+
+
+def _page(scope: Scope) -> str | None:
+    """The path of a page or a folder of files, which Starlette only names by what answers it."""
+    if (endpoint := scope.get("endpoint")) is None:
+        return None
+    for route in scope["app"].routes:
+        if endpoint in (getattr(route, "endpoint", None), getattr(route, "app", None)):
+            return str(route.path)
+    return "(mounted)"
+
+
+def _refused_as(status: int) -> str:
+    return REFUSALS.get(status, "(refused)")

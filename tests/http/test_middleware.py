@@ -1,17 +1,20 @@
 """What surrounds every request."""
 
+import asyncio
 import json
 import logging
 import uuid
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
-from sqlalchemy import text
+from sqlalchemy import select, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import User
+from app.db.models import AuditEvent, User
 from app.http.deps import Db
 from app.main import create_app
 from tests.conftest import serve
@@ -81,20 +84,66 @@ async def test_every_answer_has_an_id_that_is_in_its_log_line(
     assert line["status"] == 200
 
 
-async def test_id_of_the_caller_is_kept(client: httpx2.AsyncClient) -> None:
+def _request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
+    lines = [record.msg for record in caplog.records if record.name == "app.request"]
+    return [line for line in lines if isinstance(line, dict)]
+
+
+@pytest.mark.parametrize(
+    "given", [str(uuid.uuid4()), "Root=1-67891233-abcdef012345678912345678", "1" * 128]
+)
+async def test_id_of_the_caller_is_a_second_field_of_the_log(
+    client: httpx2.AsyncClient, given: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    response = await client.get("/nothing", headers={"X-Request-ID": given})
+
+    [line] = _request_lines(caplog)
+    ours = response.headers["X-Request-ID"]
+    assert uuid.UUID(ours).version == 4
+    assert ours == response.json()["request_id"] == line["request_id"] != given
+    assert line["caller_request_id"] == given
+
+
+@pytest.mark.parametrize("given", ["1" * 129, "a\tb", "a b", '"', "\xe4", ""])
+async def test_id_of_the_caller_that_could_forge_a_line_is_left_out(
+    client: httpx2.AsyncClient, given: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    response = await client.get("/livez", headers=[(b"X-Request-ID", given.encode("latin-1"))])
+
+    [line] = _request_lines(caplog)
+    assert "caller_request_id" not in line
+    assert line["request_id"] == response.headers["X-Request-ID"]
+
+
+async def test_id_of_the_caller_is_not_on_record(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
     mine = str(uuid.uuid4())
+    headers = signed_in(alice) | {"X-Request-ID": mine}
 
-    response = await client.get("/nothing", headers={"X-Request-ID": mine})
+    response = await client.delete("/api/v1/auth/token", headers=headers)
 
-    assert response.headers["X-Request-ID"] == response.json()["request_id"] == mine
+    events = list(await db.scalars(select(AuditEvent)))
+    assert [event.request_id for event in events] == [response.headers["X-Request-ID"]] != [mine]
 
 
-@pytest.mark.parametrize("given", ["x", "a\tb", "1" * 5000])
-async def test_id_that_is_no_uuid_is_replaced(client: httpx2.AsyncClient, given: str) -> None:
-    response = await client.get("/livez", headers={"X-Request-ID": given})
+async def test_id_of_the_caller_is_not_that_of_the_next_request_on_the_connection(
+    server: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Uvicorn starts what was sent ahead within the context of the request before it."""
+    caplog.set_level(logging.INFO)
+    reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(server).port)
+    head = b"GET /livez HTTP/1.1\r\nHost: test\r\n"
+    last = b"Connection: close\r\n\r\n"
+    writer.write(head + b"X-Request-ID: mine\r\n\r\n" + head + last)
+    assert (await reader.read()).count(b" 200 OK") == 2
+    writer.close()
 
-    assert response.headers["X-Request-ID"] != given
-    assert uuid.UUID(response.headers["X-Request-ID"]).version == 4
+    lines = _request_lines(caplog)
+    assert [line.get("caller_request_id") for line in lines] == ["mine", None]
+    assert lines[0]["request_id"] != lines[1]["request_id"]
 
 
 async def test_metrics_count_requests_by_route_and_not_by_path(
@@ -107,7 +156,7 @@ async def test_metrics_count_requests_by_route_and_not_by_path(
 
     text = (await client.get("/metrics")).text
     assert 'method="GET",route="/api/v1/users/{user_id}",status="200"' in text
-    assert 'method="GET",route="(none)",status="404"' in text
+    assert 'method="GET",route="(unknown)",status="404"' in text
     assert 'method="(other)"' in text
     assert "PROPFIND" not in text
     assert "/no/such/route" not in text

@@ -2,4 +2,143 @@
 
 from tests.sabotage import Sabotage
 
-SABOTAGES: tuple[Sabotage, ...] = ()
+FAULTS, METRICS = "tests/faults/", "tests/http/test_metrics.py"
+MIDDLEWARE = "tests/http/test_middleware.py"
+
+SABOTAGES = (
+    Sabotage(
+        "close the socket on those who are just connecting",
+        "app/http/drain.py",
+        "    _listener = listener\n",
+        "    _listener = None\n",
+        FAULTS + "test_stopping.py::test_stop_resets_no_fresh_connection",
+    ),
+    Sabotage(
+        "give the last connections a fixed time to be accepted",
+        "app/http/listener.py",
+        "while _has_unaccepted(listener.socket) and",
+        "while False and",
+        FAULTS + "test_stopping.py::test_stop_resets_no_fresh_connection",
+    ),
+    Sabotage(
+        "let workers outlive their parent",
+        "app/cli/workers.py",
+        "    parent.join()\n",
+        "    parent.join()\n    return\n",
+        FAULTS + "test_workers.py::test_killed_parent_leaves_no_worker_and_no_taken_port",
+    ),
+    Sabotage(
+        "wait for the answer of a worker",
+        "app/cli/workers.py",
+        "            while self.parent_conn.poll():\n",
+        "            while self.parent_conn.poll(timeout if self._asked_at else 0):\n",
+        FAULTS
+        + "test_workers.py"
+        + "::test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it_starts",
+    ),
+    Sabotage(
+        "let each worker count for itself",
+        "app/cli/serve.py",
+        "        os.environ[metrics.VARIABLE] = name\n",
+        "",
+        FAULTS + "test_workers.py::test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one",
+    ),
+    Sabotage(
+        "count the gauges of dead workers",
+        "app/core/metrics.py",
+        "and not _is_alive(pid):",
+        "and pid < 0:",
+        FAULTS + "test_workers.py::test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one",
+    ),
+    Sabotage(
+        "begin a labelled counter with its first event",
+        "app/core/metrics.py",
+        "        made.labels(value)\n",
+        "        pass\n",
+        METRICS + "::test_every_counter_has_its_0_from_the_start",
+    ),
+    Sabotage(
+        "measure the waiting for a connection no more",
+        "app/db/pool.py",
+        "            POOL_TIMEOUTS.inc()\n",
+        "",
+        METRICS + "::test_those_who_wait_for_a_connection_and_wait_in_vain_are_counted",
+    ),
+    Sabotage(
+        "give pages and refusals one route",
+        "app/http/middleware.py",
+        "or _page(scope) or _refusal(status)",
+        'or "(none)"',
+        METRICS + "::test_pages_and_refusals_have_a_route_of_their_own",
+    ),
+    Sabotage(
+        "put the id of the caller on record",
+        "app/http/middleware.py",
+        "        current = _new_id()\n",
+        '        current = headers.get("x-request-id") or _new_id()\n',
+        MIDDLEWARE + "::test_id_of_the_caller_is_not_on_record",
+    ),
+    Sabotage(
+        "write into the log whatever a caller calls a request",
+        "app/http/middleware.py",
+        "return value if value and CALLER_ID.fullmatch(value) else None",
+        "return value",
+        MIDDLEWARE + "::test_id_of_the_caller_that_could_forge_a_line_is_left_out",
+    ),
+    Sabotage(
+        "leave the id of a caller to the next request",
+        "app/http/middleware.py",
+        'context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))',
+        'headers.get("x-request-id") and context.caller_request_id.set(headers["x-request-id"])',
+        MIDDLEWARE + "::test_id_of_the_caller_is_not_that_of_the_next_request_on_the_connection",
+    ),
+    Sabotage(
+        "mark spans of ordinary refusals as errors",
+        "app/main.py",
+        "        telemetry=TRACES_ONLY,\n",
+        "",
+        "tests/test_telemetry.py",
+    ),
+    Sabotage(
+        "log without the trace",
+        "app/core/logging.py",
+        "    if span.is_valid:\n",
+        "    if False:\n",
+        "tests/test_telemetry.py",
+    ),
+    Sabotage(
+        "compare the password as it is spelled",
+        "app/core/production.py",
+        "WELL_KNOWN in _passwords(urlsplit(settings.DATABASE_URL))",
+        '"://postgres:postgres@" in settings.DATABASE_URL',
+        "tests/core/test_production.py",
+    ),
+    Sabotage(
+        "take any TLS for encryption that cannot be refused",
+        "app/core/production.py",
+        'ENCRYPTED = {"require",',
+        'ENCRYPTED = {"prefer", "require",',
+        "tests/core/test_production.py::test_unwise_setting_is_a_warning",
+    ),
+    Sabotage(
+        "say nothing of a superuser",
+        "app/db/privileges.py",
+        "    if is_superuser:\n",
+        "    if False:\n",
+        "tests/db/test_privileges.py::test_superuser_is_told_once_and_in_production_only",
+    ),
+    Sabotage(
+        "say nothing of a proxy that is not named",
+        "app/http/middleware.py",
+        "        if proxies.looks_left:\n",
+        "        if False:\n",
+        "tests/http/test_proxies.py::test_proxy_that_is_not_named_is_told_once",
+    ),
+    Sabotage(
+        "let a path forge a line of the log",
+        "app/core/logging.py",
+        """if event["path"].isprintable() else ascii(event["path"])""",
+        "if True else None",
+        "tests/core/test_logging.py",
+    ),
+)

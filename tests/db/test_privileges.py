@@ -1,0 +1,78 @@
+"""What the role of the service may do, and should not."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core.config import settings
+from app.db import privileges
+from app.db.embedded import Server
+from app.db.session import make_engine
+from app.db.url import asyncpg_url
+
+ROLE = "rights_role"
+
+
+@pytest.fixture(autouse=True)
+def _in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileges, "_is_told", False)
+    monkeypatch.setattr(settings, "ENVIRONMENT", "production")
+
+
+@pytest.fixture
+def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(postgres.url("main"), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'x'".encode())
+        yield connection
+        connection.execute(f"DROP OWNED BY {ROLE}".encode())
+        connection.execute(f"DROP ROLE {ROLE}".encode())
+
+
+@pytest.fixture
+async def as_role(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
+    """The service as a role of its own."""
+    url = make_url(asyncpg_url().set(username=ROLE, password="x"))
+    engine = make_engine(url, pool_size=1, isolation_level="AUTOCOMMIT")
+    monkeypatch.setattr(privileges, "side_engine", engine)
+    yield engine
+    await engine.dispose()
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [str(each.msg) for each in caplog.records if each.name == privileges.__name__]
+
+
+async def test_superuser_is_told_once_and_in_production_only(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "ENVIRONMENT", "development")
+    await privileges.warn_of_rights()
+    before = _told(caplog)
+    monkeypatch.setattr(settings, "ENVIRONMENT", "production")
+    for _ in range(2):
+        await privileges.warn_of_rights()
+
+    assert before == []
+    assert len(_told(caplog)) == 1
+    assert "superuser" in _told(caplog)[0]
+
+
+@pytest.mark.usefixtures("as_role")
+@pytest.mark.parametrize("right", ["UPDATE", "UPDATE (detail)", "DELETE", "TRUNCATE"])
+async def test_role_that_may_change_the_audit_is_told(
+    administrator: psycopg.Connection, right: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    administrator.execute(f"GRANT SELECT, INSERT ON audit_events TO {ROLE}".encode())
+    await privileges.warn_of_rights()
+    before = _told(caplog)
+
+    administrator.execute(f"GRANT {right} ON audit_events TO {ROLE}".encode())
+    privileges._is_told = False
+    await privileges.warn_of_rights()
+
+    assert before == []
+    assert len(_told(caplog)) == 1
+    assert "may change the audit" in _told(caplog)[0]

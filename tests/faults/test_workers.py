@@ -1,0 +1,114 @@
+"""`app serve --workers 2`: one service, whoever of its processes dies."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+import uvicorn
+from prometheus_client.parser import text_string_to_metric_families
+
+from app.cli.workers import Worker
+from tests.faults.conftest import FreePort
+from tests.faults.pids import children_of, send, state
+from tests.faults.test_stopping import START_SECONDS, serving, until_started
+from tests.faults.waiting import until
+from tests.faults.wire import NotSent, Unanswered, Wire
+
+REQUESTS = 40
+FOR_EVER = 3600.0
+STARTED = re.compile(r"Started server process \[(\d+)\]")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return True
+    return False
+
+
+async def _get(port: int, path: str) -> str:
+    """On a connection of its own, which either worker may get."""
+    with closing(Wire(port)) as wire:
+        return (await wire.get(path)).body.decode()
+
+
+async def _scraped(port: int) -> dict[str, float]:
+    """All samples by name, their labels left out."""
+    sums: dict[str, float] = {}
+    for family in text_string_to_metric_families(await _get(port, "/metrics")):
+        for sample in family.samples:
+            if sample.labels.get("route", "/livez") == "/livez":
+                sums[sample.name] = sums.get(sample.name, 0) + sample.value
+    return sums
+
+
+async def _until_pools(port: int, wanted: float) -> None:
+    """Until the gauges are those of so many workers."""
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            with suppress(NotSent, Unanswered):
+                if (await _scraped(port))["db_pool_size"] == wanted:
+                    return
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.timeout(200)
+async def test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one(
+    free_port: FreePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_POOL_SIZE", "7")
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    port, log = free_port(), tmp_path / "log"
+    with serving(port, log, "--workers=2") as parent:
+        await until_started(log, 2)
+        await _until_pools(port, 14)
+        for _ in range(REQUESTS):
+            await _get(port, "/livez")
+        counted = [(await _scraped(port))["http_request_duration_seconds_count"] for _ in range(9)]
+        send(int(STARTED.findall(log.read_text())[0]), signal.SIGKILL)
+        await until_started(log, 3)
+        await _until_pools(port, 14)
+        after = await _scraped(port)
+        parent.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(parent.wait) == 0
+
+    assert counted == [REQUESTS] * 9
+    assert after["http_request_duration_seconds_count"] == REQUESTS
+
+
+@pytest.mark.timeout(200)
+async def test_killed_parent_leaves_no_worker_and_no_taken_port(
+    free_port: FreePort, tmp_path: Path
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    with serving(port, log, "--workers=2") as parent:
+        await until_started(log, 2)
+        children = children_of(parent.pid)
+        parent.kill()
+        await until(lambda: not any(state(pid) for pid in children), START_SECONDS)
+
+        assert len(children) >= 2
+        assert _is_free(port)
+
+
+async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it_starts() -> None:
+    """Without an end of its own `is_alive` would wait for an answer until this test times out."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        worker = Worker(uvicorn.Config("app.main:app"), listening, is_alone=True)
+        worker.start()
+        pid = worker.pid or 0
+        send(pid, signal.SIGSTOP)
+        hanging = worker.is_alive(FOR_EVER), worker.is_alive(FOR_EVER), worker.is_alive(0)
+        os.kill(pid, signal.SIGKILL)
+        await until(lambda: not worker.is_alive(FOR_EVER))
+        worker.join()
+
+    assert hanging == (True, True, False)
+    assert worker.exitcode == -signal.SIGKILL

@@ -1,0 +1,130 @@
+"""Traces, and log lines with their ids, where there are an SDK and an exporter."""
+
+import asyncio
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.core.test_production import SAFE
+from tests.faults.conftest import FreePort
+from tests.faults.test_stopping import serving, until_started
+from tests.faults.wire import Wire
+from tests.processes import python
+
+PROBES = ("/livez", "/readyz", "/metrics")
+IN_MEMORY = """
+import asyncio, json, sys
+from app.main import app
+assert "opentelemetry.sdk" not in sys.modules, "not imported where nobody asks for it"
+
+import httpx2
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+spans, provider = InMemorySpanExporter(), TracerProvider()
+provider.add_span_processor(SimpleSpanProcessor(spans))
+trace.set_tracer_provider(provider)
+
+@app.get("/defect")
+async def defect(): raise RuntimeError
+
+async def ask():
+    transport = httpx2.ASGITransport(app)
+    address = "https://api.example.com"
+    async with httpx2.AsyncClient(transport=transport, base_url=address) as client:
+        for method, path in [line.split() for line in sys.argv[1].splitlines()]:
+            await client.request(method, path)
+
+asyncio.run(ask())
+for span in spans.get_finished_spans():
+    trace_id = trace.format_trace_id(span.context.trace_id)
+    status = span.attributes["http.response.status_code"]
+    print(json.dumps([span.name, status, span.status.status_code.name, trace_id]))
+"""
+
+
+def _traced(*requests: str) -> tuple[list[Any], list[Any]]:
+    """Of these requests: [span, status, outcome, trace] of each span, and all lines of the log."""
+    ended = python("-c", IN_MEMORY, "\n".join(requests), **SAFE)
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    spans, lines = ended.stdout.splitlines(), ended.stderr.splitlines()
+    return [json.loads(line) for line in spans], [json.loads(line) for line in lines]
+
+
+def test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error() -> None:
+    spans, lines = _traced(
+        "GET /api/v1/nothing",
+        "POST /api/v1/posts",
+        "GET /api/v1/posts?limit=x",
+        "PUT /api/v1/posts",
+        "GET /api/v1/posts",  # the database is away
+        "GET /defect",
+        *(f"GET {probe}" for probe in PROBES),
+    )
+
+    assert [span[:3] for span in spans] == [
+        ["GET", 404, "UNSET"],
+        ["POST /api/v1/posts", 401, "UNSET"],
+        ["GET /api/v1/posts", 422, "UNSET"],
+        ["PUT /api/v1/posts", 405, "UNSET"],
+        ["GET /api/v1/posts", 503, "ERROR"],
+        ["GET /defect", 500, "ERROR"],
+    ]
+    ours = [line for line in lines if line["logger"].startswith("app.") and "request_id" in line]
+    probes = {line["request_id"] for line in ours if line.get("path") in PROBES}
+    told = [line.get("trace_id") for line in ours if line["request_id"] not in probes]
+    assert len(told) >= len(spans) + 2  # also the lines about what went wrong
+    assert set(told) == {span[3] for span in spans}
+
+
+@contextmanager
+def _collector(port: int) -> Iterator[SimpleQueue[str]]:
+    """The names of the spans that arrive by OTLP."""
+    names: SimpleQueue[str] = SimpleQueue()
+
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+                for scope in resource.scope_spans:
+                    for span in scope.spans:
+                        names.put(span.name)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing: it is not what the test is about."""
+
+    with http.server.HTTPServer(("127.0.0.1", port), Collector) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield names
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(200)
+async def test_two_variables_send_the_spans_of_each_worker_to_a_collector(
+    free_port: FreePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port, log, collecting = free_port(), tmp_path / "log", free_port()
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collecting}")
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    with _collector(collecting) as names, serving(port, log, "--workers=2"):
+        await until_started(log, 2)
+        with closing(Wire(port)) as wire:
+            await wire.get("/docs")
+
+        assert await asyncio.to_thread(names.get, timeout=60) == "GET /docs"
