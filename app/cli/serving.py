@@ -1,9 +1,11 @@
 """Running: `app dev`, `app postgres`, `app serve`, and `app check`, which looks before you do."""
 
+import errno
 import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -18,11 +20,13 @@ from app.core.errors import OperatorError
 from app.core.logging import configure_logging
 from app.core.production import find_risks, find_warnings
 from app.db import migrate
-from app.db.embedded import GUARD, run_postgres
+from app.db.embedded import GUARD, Server, run_postgres
 from app.db.url import asyncpg_url
 from app.http.drain import DrainingProtocol
 
 KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they end it
+APP = Path(__file__).parents[1]  # what the reloader watches
+LOOK_SECONDS = 0.2  # between two looks at whether PostgreSQL and the server still run
 START_SECONDS = 30  # the longest that a worker may take to start, or not answer its supervisor
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
@@ -39,20 +43,24 @@ def dev(
 ) -> None:
     """Develop: PostgreSQL (or DATABASE_URL where it is set), migrations, the server with reload."""
     configure_logging()
+    _refuse_taken_port(host, port)
+    command = _server_command(host, port, reload=reload)
     if "DATABASE_URL" in settings.model_fields_set:
         shown = asyncpg_url().render_as_string()  # without the password
-        _develop(settings.DATABASE_URL, host, port, reload=reload, shown=shown)
+        _prepare(settings.DATABASE_URL, host, port, shown=shown)
+        _run(command, settings.DATABASE_URL, None)
         return
     with run_postgres(data_dir, say=say) as server:
-        _develop(server.url(), host, port, reload=reload, shown=server.url())
+        _prepare(server.url(), host, port, shown=server.url())
+        _run(command, server.url(), server)
 
 
 def postgres(port: Port = 5432, data_dir: DataDir = Path(".postgres")) -> None:
     """Run the embedded PostgreSQL alone, until Ctrl-C."""
     with run_postgres(data_dir, port=port, say=say) as server:
         say(f"PostgreSQL is at {server.url()}; Ctrl-C stops it")
-        if code := server.process.wait():
-            raise OperatorError(f"PostgreSQL stopped ({code}): see {data_dir / 'postgres.log'}")
+        server.process.wait()
+        _refuse_stopped(server)
 
 
 def serve(
@@ -91,23 +99,54 @@ def serve(
         raise OperatorError("the server did not start")
 
 
-def _develop(url: str, host: str, port: int, *, reload: bool, shown: str) -> None:
-    """Migrate, then serve in a process of its own, which reads the settings anew."""
+def _refuse_taken_port(host: str, port: int) -> None:
+    """Before anything is made or started; the server finds out itself what changes until then."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET  # as uvicorn decides
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        reason = "it is taken" if is_taken else str(error.strerror).partition(" (while")[0]
+        raise OperatorError(
+            f"port {port} of {host} cannot be had ({reason}): "
+            f"choose another one, as in `make run port={port % 65535 + 1}`"
+        ) from error
+
+
+def _server_command(host: str, port: int, *, reload: bool) -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
+    command += ["--no-proxy-headers", "--timeout-graceful-shutdown=5"]  # or an open stream blocks
+    return [*command, "--reload", f"--reload-dir={APP}"] if reload else command
+
+
+def _prepare(url: str, host: str, port: int, *, shown: str) -> None:
     say("migrating the database")
     migrate.upgrade(url)
     say(f"database   {shown}")
     say(f"API        http://{host}:{port}/api/v1/posts")
     say(f"try it     http://{host}:{port}/docs")
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
-    command += ["--no-proxy-headers"]
-    command += ["--reload", f"--reload-dir={Path(__file__).parent}"] if reload else []
-    guarded = ["/bin/sh", "-c", GUARD, "server", *command]
-    environment = os.environ | {"DATABASE_URL": url}
+
+
+def _run(command: list[str], url: str, postgres: Server | None) -> None:
+    """Serve in a process of its own, which loads the settings anew, until it or PostgreSQL ends."""
     with subprocess.Popen(  # noqa: S603 - our own words
-        guarded, env=environment, stdin=subprocess.PIPE, start_new_session=True
+        ["/bin/sh", "-c", GUARD, "server", *command],
+        env=os.environ | {"DATABASE_URL": url},
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     ) as child:
-        if code := child.wait():
-            raise OperatorError(f"the server stopped with code {code}")
+        while child.poll() is None:
+            if postgres is not None:
+                _refuse_stopped(postgres)
+            time.sleep(LOOK_SECONDS)
+    if child.returncode:
+        raise OperatorError(f"the server stopped with code {child.returncode}")
+
+
+def _refuse_stopped(server: Server) -> None:
+    if (code := server.process.poll()) is not None:
+        log = server.data_dir / "postgres.log"
+        raise OperatorError(f"PostgreSQL stopped (code {code}): see {log}, and start again")
 
 
 def check_settings(
