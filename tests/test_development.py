@@ -5,6 +5,7 @@ import runpy
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -141,3 +142,25 @@ def test_system_without_programs_of_postgresql_is_told_so(
     check = runpy.run_path(str(ROOT / "scripts/check_system.py"))
 
     assert check["find_obstacle"](*system) == obstacle
+
+
+@pytest.mark.parametrize(
+    ("variables", "seen"),
+    [
+        (["SSL_CERT_FILE=store.pem"], "1 1 ignore"),
+        (["CERTIFICATES=/etc/ssl/cert.pem"], "1 1 ignore"),
+        # uv fails where it is told to use a store that is empty.
+        (["SSL_CERT_FILE=", "SSL_CERT_DIR=", "CERTIFICATES="], "no no ignore"),
+    ],
+    ids=["named", "found", "none"],
+)
+def test_setup_trusts_the_certificates_of_the_machine(variables: list[str], seen: str) -> None:
+    show = "show:; @echo $${UV_SYSTEM_CERTS-no} $${UV_NATIVE_TLS-no} $$PIP_ROOT_USER_ACTION"
+    plain = {"PATH": os.environ["PATH"]}
+    command = ["make", "--silent", f"--eval={show}", *variables, "show"]
+
+    process = subprocess.run(
+        command, cwd=ROOT, env=plain, capture_output=True, text=True, check=True
+    )
+
+    assert process.stdout == f"{seen}\n"

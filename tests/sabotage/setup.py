@@ -90,4 +90,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "for number in (signal.SIGTERM,):",
         "tests/test_readme.py::test_curl_session_works_when_pasted_and_its_post_survives_a_restart",
     ),
+    Sabotage(
+        "trust the certificates that uv brings",
+        "Makefile",
+        "export UV_SYSTEM_CERTS ?= 1\n",
+        "",
+        DEVELOPMENT + "test_setup_trusts_the_certificates_of_the_machine",
+    ),
 )

@@ -16,7 +16,14 @@ from tests.sabotage import Sabotage
 from tests.sabotage.catalogue import SABOTAGES
 
 PARTS = ("app", "tests", "docs", "scripts", "benchmarks")
-FILES = ("pyproject.toml", ".env.example", "README.md", "CONTRIBUTING.md", "verify_connection.py")
+FILES = (
+    "Makefile",
+    "pyproject.toml",
+    ".env.example",
+    "README.md",
+    "CONTRIBUTING.md",
+    "verify_connection.py",
+)
 FAILED = 1  # pytest's exit code for tests that failed, not for those that could not run
 
 
