@@ -108,11 +108,17 @@ def test_commands_reach_the_server_of_this_folder_whatever_its_port(
     assert explicit.stderr.startswith("app: PostgreSQL cannot be reached")
 
 
-@pytest.mark.parametrize("arguments", [["db"], ["user", "create", "--help"]], ids=" ".join)
-def test_help_is_shown_whatever_the_settings_are(arguments: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "env_file"),
+    [(["db"], ".env"), (["user", "create", "--help"], "/proc/self/mem")],
+    ids=["not text", "not to be read"],
+)
+def test_help_is_shown_whatever_the_settings_are(
+    arguments: list[str], env_file: str, tmp_path: Path
+) -> None:
     (tmp_path / ".env").write_bytes(b"NO_SUCH_SETTING=1\n\xff")
 
-    process = python_in(tmp_path, *APP, *arguments, DB_POOL_SIZE="many")
+    process = python_in(tmp_path, *APP, *arguments, DB_POOL_SIZE="many", ENV_FILE=env_file)
 
     assert "Usage: " in process.stdout
     assert process.stderr == ""
