@@ -23,7 +23,7 @@ from typing import IO
 import psycopg
 
 from app.core.errors import OperatorError
-from app.db.privileges import give_up_root, plain_environment
+from app.db.unprivileged import give_up_root, plain_environment
 
 Say = Callable[[str], None]
 DATABASE = "app"

@@ -19,7 +19,7 @@ import psycopg
 
 from app.db import migrate
 from app.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, binary, run_postgres
-from app.db.privileges import give_up_root, plain_environment
+from app.db.unprivileged import give_up_root, plain_environment
 from tests.faults.pids import children_of, send, state
 from tests.faults.waiting import until
 
