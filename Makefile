@@ -3,7 +3,16 @@
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH := .venv-bench
-UV := $(shell command -v uv || echo .tools/bin/uv)
+UV := $(if $(shell command -v uv),uv,.tools/bin/uv)
+
+# pip and uv trust the machine's own certificates (of a company's proxy, say) where it has any. Named
+# by variables, because older ones ignore those that they do not know.
+CERTIFICATES := $(wildcard /etc/ssl/certs/*.* /etc/ssl/cert.pem /etc/pki/tls/certs/*.* /System/Library)
+ifneq ($(SSL_CERT_FILE)$(SSL_CERT_DIR)$(CERTIFICATES),)
+export UV_SYSTEM_CERTS ?= 1
+export UV_NATIVE_TLS ?= 1
+endif
+export PIP_ROOT_USER_ACTION ?= ignore
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run browser test check torture fix migration lock bench
@@ -13,8 +22,8 @@ help:  ## Show this list
 
 setup: $(VENV)/.installed  ## Bring the dependencies, exactly as locked, into .venv
 
-run: setup  ## Run PostgreSQL and the service, with reload, on http://127.0.0.1:8000
-	@$(BIN)/app dev || [ $$? -eq 130 ]  # Ctrl-C is the way to stop it
+run: setup  ## Run PostgreSQL and the service, with reload: make run, or port=8001
+	@$(BIN)/app dev $(if $(port),--port=$(port)) || [ $$? -eq 130 ]  # Ctrl-C is the way to stop it
 
 browser: setup  ## Bring a Chromium for the browser tests, where the machine has none
 	@$(BIN)/python -m tests.chromium
@@ -48,7 +57,7 @@ bench: $(BENCH)/.installed  ## Measure against what others use: make bench, or m
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/pool.py)
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/logins.py)
 
-lock: $(UV)  ## Lock the newest versions that pyproject.toml allows
+lock: $(filter .tools/%,$(UV))  ## Lock the newest versions that pyproject.toml allows
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \
 		pyproject.toml -o requirements.txt
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \
@@ -56,15 +65,16 @@ lock: $(UV)  ## Lock the newest versions that pyproject.toml allows
 	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header \
 		pyproject.toml --group bench -o requirements-bench.txt
 
-$(VENV)/.installed: requirements-dev.txt pyproject.toml | $(UV)
+$(VENV)/.installed: requirements-dev.txt pyproject.toml | $(filter .tools/%,$(UV))
 	@echo "Installing the dependencies into $(VENV)"
 	@$(UV) venv --quiet --allow-existing $(if $(python),--python $(python)) $(VENV)
+	@$(BIN)/python scripts/check_system.py
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
 		$(if $(wheels_only),--only-binary :all:) requirements-dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-$(BENCH)/.installed: requirements-bench.txt pyproject.toml | $(UV)
+$(BENCH)/.installed: requirements-bench.txt pyproject.toml | $(filter .tools/%,$(UV))
 	@echo "Installing the contenders into $(BENCH)"
 	@$(UV) venv --quiet --allow-existing $(BENCH)
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BENCH)/bin/python --require-hashes requirements-bench.txt
@@ -72,5 +82,6 @@ $(BENCH)/.installed: requirements-bench.txt pyproject.toml | $(UV)
 	@touch $@
 
 .tools/bin/uv:
+	@python3 -m pip --version >/dev/null || { echo "python3 needs pip (as in: apt install python3-pip), or the machine uv"; exit 1; }
 	@echo "Installing uv into .tools"
 	@python3 -m pip install --quiet --disable-pip-version-check --target .tools uv

@@ -9,7 +9,14 @@ from pathlib import Path
 from tests.postgres import ROOT
 
 PARTS = ("app", "tests", "docs", "scripts", "benchmarks")
-FILES = ("pyproject.toml", ".env.example", "README.md", "CONTRIBUTING.md", "verify_connection.py")
+FILES = (
+    "Makefile",
+    "pyproject.toml",
+    ".env.example",
+    "README.md",
+    "CONTRIBUTING.md",
+    "verify_connection.py",
+)
 
 
 def copy_project(to: Path) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from app.cli import cli
+from app.cli.commands import cli
 from app.db import readiness
 from tests.postgres import ROOT
 

@@ -51,6 +51,9 @@ def test_help_lists_every_command_with_its_purpose(
         ["serve", "--workers", "0"],
         ["postgres", "--nonsense"],
         ["db", "revision"],
+        ["db", "downgrade", "--nonsense"],
+        ["db", "downgrade", "-1", "--nonsense"],
+        ["dev", "--port", "-1"],
         ["user", "create", "dora"],
         ["user", "create", "dora", "dora@example.com", "--role", "king"],
         ["user", "create", "d o", "dora@example.com"],
@@ -73,6 +76,12 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     assert told.startswith("app: ")
     assert told.count("\n") == 1
     assert PASSWORD not in told
+
+
+def test_number_below_zero_is_an_argument() -> None:
+    process = _app("db", "downgrade", "-1", DATABASE_URL="postgresql://me@127.0.0.1:1/app")
+
+    assert process.stderr.startswith("app: PostgreSQL cannot be reached")
 
 
 async def test_user_create_makes_an_admin_who_can_log_in(db: AsyncSession) -> None:

@@ -1,51 +1,21 @@
 """The README, word for word."""
 
-import os
 import re
 import signal
 import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from tests.postgres import ROOT
-from tests.processes import until
+from tests.processes import IN_BACKGROUND, developing
 
 README = (ROOT / "README.md").read_text()
 
 
-@contextmanager
-def _developing(port: int, folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """`make run`, at another port and in another folder."""
-    command = [sys.executable, "-m", "app.cli", "dev", f"--port={port}", *options]
-    environment = {name: os.environ[name] for name in os.environ if name != "DATABASE_URL"}
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen(
-            [*command, f"--data-dir={folder / 'postgres'}"],
-            env=environment | {"PYTHONPATH": str(ROOT)},
-            cwd=ROOT,
-            text=True,
-            stderr=log,
-        ) as process,
-    ):
-        assert until(lambda: httpx2.get(f"http://127.0.0.1:{port}/readyz").status_code == 200)
-        yield process
-        process.kill()
-
-
-def _refuses(address: str) -> bool:
-    try:
-        httpx2.get(address)
-    except httpx2.ConnectError:
-        return True
-    return False
-
-
+@pytest.mark.timeout(240)
 def test_curl_session_works_when_pasted_and_its_post_survives_a_restart(
     tmp_path: Path, free_port: Callable[[], int]
 ) -> None:
@@ -53,13 +23,13 @@ def test_curl_session_works_when_pasted_and_its_post_survives_a_restart(
     session = re.findall(r"```sh\n(API=.*?)```", README, re.DOTALL)
     script = session[0].replace("8000", str(port))
 
-    with _developing(port, tmp_path, "--no-reload") as process:
+    with developing(port, tmp_path, "--no-reload", prefix=IN_BACKGROUND) as process:
         answers = subprocess.run(
             ["sh", "-eu", "-c", script], capture_output=True, text=True, check=True
         ).stdout
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
-    with _developing(port, tmp_path, "--no-reload"):
+    with developing(port, tmp_path, "--no-reload"):
         posts = httpx2.get(f"http://127.0.0.1:{port}/api/v1/posts").json()["items"]
 
     assert re.findall(r"HTTP/1.1 (\d+)", answers) == ["201", "200"]
@@ -68,20 +38,6 @@ def test_curl_session_works_when_pasted_and_its_post_survives_a_restart(
     told = (tmp_path / "log").read_text()
     assert f"http://127.0.0.1:{port}/docs" in told
     assert "Traceback" not in told
-
-
-def test_killed_developer_command_leaves_nothing_behind(
-    tmp_path: Path, free_port: Callable[[], int]
-) -> None:
-    port = free_port()
-
-    with _developing(port, tmp_path) as process:
-        postgres = int((tmp_path / "postgres/data/postmaster.pid").read_text().split()[0])
-        process.kill()
-        process.wait()
-
-        assert until(lambda: _refuses(f"http://127.0.0.1:{port}/livez"))
-        assert until(lambda: not Path(f"/proc/{postgres}").exists())
 
 
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make (\w+)", README))))

@@ -1,38 +1,36 @@
-"""The `app` command: its groups, and how whatever goes wrong becomes one line."""
+"""The `app` command: how it starts, and how whatever goes wrong becomes one line."""
 
+import os
 import signal
 import sys
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 from pydantic import ValidationError
 from typer.exceptions import Abort, TyperException
 
-from app.cli import accounts, schema, serving
-from app.cli.serve import serve
 from app.cli.words import say
 from app.core.errors import AppError, OperatorError
+from app.db.embedded import find_url
 
-cli = typer.Typer(
-    help="Run and look after the service. Settings come from the environment and from .env.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (serving.dev, serving.postgres, serve):
-    cli.command()(command)
-cli.command("check")(serving.check_settings)
-cli.add_typer(schema.cli, name="db")
-cli.add_typer(accounts.cli, name="user")
+if TYPE_CHECKING:
+    from app.core.config import Settings
+
+GROUPS = ["db"], ["user"]  # of commands that use a database; the others bring one, or check
 
 
 def main() -> NoReturn:
     """Run a command; whatever goes wrong for a known reason is one line on standard error."""
-    signal.signal(signal.SIGTERM, _stop)  # as Ctrl-C: so that what a command started ends with it
+    # As Ctrl-C, so that what a command started ends with it. A shell starts background commands
+    # with SIGINT ignored, and then Python does not listen to it either.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     try:
-        sys.exit(cli(standalone_mode=False) or 0)
+        sys.exit(_load(sys.argv[1:])(standalone_mode=False) or 0)
     except TyperException as error:  # wrong use
-        message, code = f"{error.format_message()} See `app --help`.", error.exit_code
+        wrong = error.format_message()  # nothing, where a group without a command showed its help
+        message, code = wrong and f"{wrong} See `app --help`.", error.exit_code
     except ValidationError as error:  # pydantic's own text would repeat the password
         message, code = " ".join(f"{e['loc'][0]}: {e['msg']}." for e in error.errors()), 2
     except AppError as error:
@@ -42,9 +40,48 @@ def main() -> NoReturn:
         message, code = str(error), 1
     except (Abort, KeyboardInterrupt):
         message, code = "stopped", 130
-    say(" ".join(message.split()))
+    if message:
+        say(" ".join(message.split()))
     sys.exit(code)
 
 
 def _stop(*_: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _load(words: list[str]) -> typer.Typer:
+    """Load the settings, then the commands; wrong settings are no obstacle to help."""
+    try:
+        from app.core.config import settings  # noqa: PLC0415 - wrong settings end the import
+    except SystemExit:
+        if not _asks_for_help(words):
+            raise
+        return _load_without_settings()
+    if words[:1] in GROUPS and "DATABASE_URL" not in settings.model_fields_set:
+        _use_running_server(settings)
+    from app.cli.commands import cli  # noqa: PLC0415 - makes the engine, for DATABASE_URL
+
+    return cli
+
+
+def _use_running_server(settings: "Settings") -> None:
+    """Prefer what `app dev` or `app postgres` runs in this folder, whatever its port."""
+    if url := find_url(Path(".postgres")):
+        settings.DATABASE_URL = url
+
+
+def _asks_for_help(words: list[str]) -> bool:
+    options = words[: words.index("--")] if "--" in words else words
+    return "--help" in options or not words or words in GROUPS
+
+
+def _load_without_settings() -> typer.Typer:
+    environment = dict(os.environ)
+    os.environ.clear()
+    os.environ["ENV_FILE"] = ""
+    try:
+        from app.cli.commands import cli  # noqa: PLC0415 - as above
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+    return cli

@@ -1,8 +1,11 @@
 """Running: `app dev`, `app postgres`, and `app check`, which looks before you do."""
 
+import errno
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -14,8 +17,11 @@ from app.core.errors import OperatorError
 from app.core.logging import configure_logging
 from app.core.production import find_risks, find_warnings
 from app.db import migrate
-from app.db.embedded import GUARD, run_postgres
+from app.db.embedded import GUARD, Server, run_postgres
 from app.db.url import asyncpg_url
+
+APP = Path(__file__).parents[1]  # what the reloader watches
+LOOK_SECONDS = 0.2  # between two looks at whether PostgreSQL and the server still run
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -31,39 +37,78 @@ def dev(
 ) -> None:
     """Develop: PostgreSQL (or DATABASE_URL where it is set), migrations, the server with reload."""
     configure_logging()
+    _refuse_taken_port(host, port)
+    if "BASE_URL" not in settings.model_fields_set:  # the API page calls what the document names
+        os.environ["BASE_URL"] = (
+            f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        )
+    command = _server_command(host, port, reload=reload)
     if "DATABASE_URL" in settings.model_fields_set:
         shown = asyncpg_url().render_as_string()  # without the password
-        _develop(settings.DATABASE_URL, host, port, reload=reload, shown=shown)
+        _prepare(settings.DATABASE_URL, host, port, shown=shown)
+        _run(command, settings.DATABASE_URL, None)
         return
     with run_postgres(data_dir, say=say) as server:
-        _develop(server.url(), host, port, reload=reload, shown=server.url())
+        _prepare(server.url(), host, port, shown=server.url())
+        _run(command, server.url(), server)
 
 
 def postgres(port: Port = 5432, data_dir: DataDir = Path(".postgres")) -> None:
     """Run the embedded PostgreSQL alone, until Ctrl-C."""
     with run_postgres(data_dir, port=port, say=say) as server:
         say(f"PostgreSQL is at {server.url()}; Ctrl-C stops it")
-        if code := server.process.wait():
-            raise OperatorError(f"PostgreSQL stopped ({code}): see {data_dir / 'postgres.log'}")
+        server.process.wait()
+        _refuse_stopped(server)
 
 
-def _develop(url: str, host: str, port: int, *, reload: bool, shown: str) -> None:
-    """Migrate, then serve in a process of its own, which reads the settings anew."""
+def _refuse_taken_port(host: str, port: int) -> None:
+    """Before anything is made or started; the server finds out itself what changes until then."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET  # as uvicorn decides
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        is_taken = error.errno == errno.EADDRINUSE
+        reason = "it is taken" if is_taken else str(error.strerror).partition(" (while")[0]
+        raise OperatorError(
+            f"port {port} of {host} cannot be had ({reason}): "
+            f"choose another one, as in `make run port={port % 65535 + 1}`"
+        ) from error
+
+
+def _server_command(host: str, port: int, *, reload: bool) -> list[str]:
+    command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
+    command += ["--no-proxy-headers", "--timeout-graceful-shutdown=5"]  # or an open stream blocks
+    return [*command, "--reload", f"--reload-dir={APP}"] if reload else command
+
+
+def _prepare(url: str, host: str, port: int, *, shown: str) -> None:
     say("migrating the database")
     migrate.upgrade(url)
     say(f"database   {shown}")
     say(f"API        http://{host}:{port}/api/v1/posts")
     say(f"try it     http://{host}:{port}/docs")
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
-    command += ["--no-proxy-headers"]
-    command += ["--reload", f"--reload-dir={Path(__file__).parent}"] if reload else []
-    guarded = ["/bin/sh", "-c", GUARD, "server", *command]
-    environment = os.environ | {"DATABASE_URL": url}
+
+
+def _run(command: list[str], url: str, postgres: Server | None) -> None:
+    """Serve in a process of its own, which loads the settings, until it or PostgreSQL ends."""
     with subprocess.Popen(  # noqa: S603 - our own words
-        guarded, env=environment, stdin=subprocess.PIPE, start_new_session=True
+        ["/bin/sh", "-c", GUARD, "server", *command],
+        env=os.environ | {"DATABASE_URL": url},
+        stdin=subprocess.PIPE,
+        start_new_session=True,
     ) as child:
-        if code := child.wait():
-            raise OperatorError(f"the server stopped with code {code}")
+        while child.poll() is None:
+            if postgres is not None:
+                _refuse_stopped(postgres)
+            time.sleep(LOOK_SECONDS)
+    if child.returncode:
+        raise OperatorError(f"the server stopped with code {child.returncode}")
+
+
+def _refuse_stopped(server: Server) -> None:
+    if (code := server.process.poll()) is not None:
+        log = server.data_dir / "postgres.log"
+        raise OperatorError(f"PostgreSQL stopped (code {code}): see {log}, and start again")
 
 
 def check_settings(

@@ -251,6 +251,8 @@ def load_settings() -> Settings:
         return Settings()
     except UnicodeDecodeError:
         raise SystemExit(".env: is not UTF-8 text") from None
+    except OSError as error:
+        raise SystemExit(f".env: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         lines = [
             f"{'.'.join(map(str, item['loc']))}: {_reason(item['type'], item['msg'])}"

@@ -23,19 +23,21 @@ from typing import IO
 import psycopg
 
 from app.core.errors import OperatorError
+from app.db.unprivileged import give_up_root, plain_environment
 
 Say = Callable[[str], None]
 DATABASE = "app"
 PASSWORD = "postgres"  # noqa: S105 - the seed's; the server listens on this machine only
-NOBODY = 65534
+PID_FILE_PORT, PID_FILE_STATE = 3, 7  # their lines in postmaster.pid
 FIRST_EPHEMERAL_PORT = 32768  # from here on, the system gives ports to outgoing connections
 CLAIM_SECONDS, START_SECONDS = 5.0, 30.0  # the longest wait for another server, and for ours
 LAST_RESORTS = ((30.0, signal.SIGQUIT), (10.0, signal.SIGKILL))  # for a stop that takes so long
 LOCAL_ONLY = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+SHELL_EXPANDS = set('"$`\\')
 ADVICE = {
     "incompatible with server": "dump it with its own version, or move the folder away",
-    "setpriv|Operation not permitted": "run as an ordinary user, or set DATABASE_URL",
+    "Operation not permitted": "run as an ordinary user, or set DATABASE_URL",
     "user does not exist": "give this user a name in /etc/passwd, or set DATABASE_URL",
 }
 
@@ -59,7 +61,33 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def url(self, database: str = DATABASE) -> str:
-        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+        return _url(self.port, database)
+
+
+def _url(port: int | str, database: str) -> str:
+    return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{port}/{database}"
+
+
+def find_url(data_dir: Path) -> str | None:
+    """Give the URL of the server that another process runs on the folder.
+
+    None when there is none, when it is not ready, and when the folder is not ours to read.
+    """
+    with suppress(OSError):
+        lines = _pid_file(data_dir)
+        if "".join(lines[PID_FILE_STATE:]).strip() == "ready" and _is_locked(data_dir):
+            return _url(lines[PID_FILE_PORT], DATABASE)
+    return None
+
+
+def _is_locked(data_dir: Path) -> bool:
+    """Say whether a server has the folder (see `_claim`)."""
+    with (data_dir / "postgres.log").open("rb") as log:
+        try:
+            fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
 
 
 def binary(name: str) -> Path:
@@ -92,18 +120,29 @@ def run_postgres(
 
 
 def _open(data_dir: Path, port: int, options: dict[str, str], say: Say) -> Server:
-    postgres, data = str(binary("postgres")), data_dir / "data"
+    postgres, data = _shell_safe(binary("postgres")), data_dir / "data"
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_foreign_folder(data_dir)
     with (data_dir / "postgres.log").open("a+b", buffering=0) as log:
         _claim(data_dir, log, say)
-        as_owner = [] if os.geteuid() else _give_up_root(data_dir)
+        as_owner = [] if os.geteuid() else give_up_root(data_dir, binary("initdb"))
         if not data.exists():
             say(f"creating the database folder {data_dir} (only the first time)")
             _initialise(data_dir, as_owner, log, durable=options.get("fsync") != "off")
         arguments = ["-D", str(data), *(f"-c{name}={value}" for name, value in options.items())]
         guarded = [*as_owner, "/bin/sh", "-c", GUARD, "guard", postgres, *arguments]
         return _start(data_dir, port, guarded, log, say)
+
+
+def _shell_safe(program: Path) -> str:
+    """PostgreSQL's programs start each other by a shell, with no more than "" around the path."""
+    if SHELL_EXPANDS & set(str(program)):
+        unusable = " ".join(sorted(SHELL_EXPANDS))
+        raise OperatorError(
+            f"PostgreSQL cannot run in {program.parent}: a folder has one of "
+            f"{unusable} in its name; rename it, or set DATABASE_URL"
+        )
+    return str(program)
 
 
 def _refuse_foreign_folder(data_dir: Path) -> None:
@@ -138,31 +177,21 @@ def _is_in_use(data_dir: Path) -> bool:
 
 
 def _pid_file(data_dir: Path) -> list[str]:
-    """Give the lines of postmaster.pid: the first is the pid, the eighth the server's state."""
+    """Give the lines of postmaster.pid: the pid, the folder, the start, the port, …, the state."""
     with suppress(FileNotFoundError):
         return (data_dir / "data" / "postmaster.pid").read_text().splitlines()
     return []
 
 
-def _give_up_root(data_dir: Path) -> list[str]:
-    """Make the folder an ordinary user's, and give the command prefix that turns root into them."""
-    found, data = data_dir.stat(), data_dir / "data"
-    uid, gid = (found.st_uid, found.st_gid) if found.st_uid else (NOBODY, NOBODY)
-    for path in (data_dir, data_dir / "postgres.log", data, *data.rglob("*")):
-        if path.exists() and path.lstat().st_uid != uid:
-            os.chown(path, uid, gid, follow_symlinks=False)
-    user = [f"--reuid={uid}", f"--regid={gid}", "--clear-groups"]
-    keep = "-all,+dac_override"  # it passes 0700 folders such as /root; root has it in Docker too
-    return ["setpriv", *user, f"--inh-caps={keep}", f"--ambient-caps={keep}"]
-
-
 def _initialise(data_dir: Path, as_owner: list[str], log: IO[bytes], *, durable: bool) -> None:
     new, since = data_dir / "data.new", log.seek(0, os.SEEK_END)
     shutil.rmtree(new, ignore_errors=True)
-    command = [*as_owner, str(binary("initdb")), "-U", "postgres", "--pwfile=/dev/stdin"]
+    # The shell's own pipe: ours is root's, and initdb opens it by name.
+    typing = ["/bin/sh", "-c", f'echo {PASSWORD} | "$@"', "initdb"]
+    command = [*as_owner, *typing, str(binary("initdb")), "-U", "postgres", "--pwfile=/dev/stdin"]
     command += ["--locale=C.UTF-8", "-E", "UTF8", "-A", "scram-sha-256", "-D", str(new)]
     with _spawn(command if durable else [*command, "--no-sync"], log) as initdb:
-        initdb.communicate(PASSWORD.encode())
+        initdb.communicate()
     if initdb.returncode:
         raise _failure(data_dir, _last_words(log, since))
     new.rename(data_dir / "data")
@@ -173,10 +202,14 @@ def _initialise(data_dir: Path, as_owner: list[str], log: IO[bytes], *, durable:
 
 
 def _spawn(command: list[str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start it with English messages, UTC, and none of the user's PG... variables."""
-    env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
     return subprocess.Popen(  # noqa: S603 - our own words
-        command, 0, stdin=subprocess.PIPE, stdout=log, stderr=log, env=env, start_new_session=True
+        command,
+        bufsize=0,
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        env=plain_environment(),
+        start_new_session=True,
     )
 
 
@@ -201,7 +234,7 @@ def _start(data_dir: Path, port: int, command: list[str], log: IO[bytes], say: S
 
 def _is_ready(server: Server, say: Say) -> bool:
     for waited in _poll(say, "waiting for PostgreSQL to start"):
-        state = "".join(_pid_file(server.data_dir)[7:]).strip()
+        state = "".join(_pid_file(server.data_dir)[PID_FILE_STATE:]).strip()
         if state == "ready":
             return True
         if server.process.poll() is not None or (waited > START_SECONDS and not state):
@@ -218,7 +251,7 @@ def _create_database(server: Server) -> None:
 def _last_words(log: IO[bytes], since: int) -> str:
     log.seek(since)
     text = log.read().decode(errors="replace")
-    telling = re.findall(r"(?:(?:FATAL|PANIC|DETAIL|error|setpriv):|could not bind).*", text)
+    telling = re.findall(r"(?:(?:FATAL|PANIC|DETAIL|error):|could not bind).*", text)
     return f"{'; '.join(telling[-2:] or text.splitlines()[-1:])} (see {log.name})"
 
 

