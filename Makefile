@@ -30,6 +30,7 @@ check: setup  ## Do all that CI does: format, lint, types, layers, migrations, t
 torture: setup  ## Try for half an hour what check tries for minutes: make torture, or seed=1
 	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults
 	@$(BIN)/pytest --torture -v --tb=short tests/sabotage
+	@$(BIN)/pytest --torture -n0 -v --tb=short tests/upstream
 	@PLUMBLINE_PLAN_CACHE_MODE=force_generic_plan $(BIN)/pytest --ignore=tests/faults
 
 fix: setup  ## Format, and mend what the linter can
