@@ -1,4 +1,4 @@
-"""A pytest plugin: before the suite imports anything, put our class where it looks for asyncpg's."""
+"""A pytest plugin: before the suite imports anything, put our class in place of asyncpg's."""
 
 from typing import Any
 

@@ -57,9 +57,8 @@ def _download(release: str, folder: Path) -> Path:
     (archive,) = folder.glob("*.tar.gz")
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
-    source = folder / archive.name.removesuffix(".tar.gz")
-    (source / "tests").rename(source / SUITE)
-    return source
+    (folder / archive.name.removesuffix(".tar.gz") / "tests").rename(folder / SUITE)
+    return folder  # not beside their source, which is not compiled
 
 
 def _run(source: Path, url: str, *, swap: bool) -> dict[str, set[str]]:
@@ -87,5 +86,5 @@ def _environment(source: Path, url: str) -> dict[str, str]:
     parts = psycopg.conninfo.conninfo_to_dict(url)
     names = {"host": "PGHOST", "port": "PGPORT", "user": "PGUSER", "password": "PGPASSWORD"}
     server = {names[part]: str(value) for part, value in parts.items() if part in names}
-    paths = [str(source.parent / "needed"), str(ROOT)]
+    paths = [str(source / "needed"), str(ROOT)]
     return os.environ | server | {"PGDATABASE": "postgres", "PYTHONPATH": os.pathsep.join(paths)}
