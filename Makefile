@@ -42,7 +42,8 @@ check: setup  ## Do all that CI does; make check quick=1 leaves out slow tests o
 
 torture: setup browser  ## Try for half an hour what check tries for minutes: make torture, or seed=1
 	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults
-	@$(BIN)/pytest --torture -m torture -v --tb=short --ignore=tests/faults
+	@$(BIN)/pytest --torture -m torture -v --tb=short --ignore=tests/faults --ignore=tests/upstream
+	@$(BIN)/pytest --torture -n0 -v --tb=short tests/upstream
 	@PLUMBLINE_PLAN_CACHE_MODE=force_generic_plan $(BIN)/pytest --ignore=tests/faults
 
 fix: setup  ## Format, and mend what the linter can

@@ -9,12 +9,23 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.connection import Connection, RolledBack
-from app.db.session import AsyncSessionFactory, engine, make_engine, transaction
+from app.db.session import (
+    AsyncSessionFactory,
+    ReadSessionFactory,
+    engine,
+    make_engine,
+    transaction,
+)
 from app.db.url import asyncpg_url
+from tests.torture import Figure
 
 Answer = tuple[str, bool]  # the status or the error, and whether a transaction is open then
 FAIL = "SELECT 1 / 0"
 NEXT_NUMBER = "SELECT pg_snapshot_xmax(pg_current_snapshot())"
+USED = text(
+    "SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint, "
+    "(pg_current_wal_insert_lsn() - '0/0')::bigint"
+)
 LEVEL = {"isolation_level": "REPEATABLE READ"}
 
 
@@ -187,3 +198,20 @@ async def test_ping_takes_no_number() -> None:
     await made.dispose()
 
     assert numbers[0] == numbers[1]
+
+
+async def test_number_costs_a_number_and_a_small_record(figure: Figure) -> None:
+    """Of each transaction that may write, also where it only reads; docs/adr/0011 says how much."""
+    transactions = 100
+    async with ReadSessionFactory() as witness:
+        before = (await witness.execute(USED)).one()
+        for _ in range(transactions):
+            async with transaction() as db:
+                await db.execute(text("SELECT 1"))
+        used = [
+            now - then
+            for now, then in zip((await witness.execute(USED)).one(), before, strict=True)
+        ]
+
+    figure("numbers and bytes of WAL that 100 transactions take which only read", used)
+    assert used[0] >= transactions

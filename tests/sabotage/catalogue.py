@@ -57,7 +57,7 @@ _DATABASE = (
     Sabotage(
         "take ROLLBACK as an answer to COMMIT",
         "app/db/connection.py",
-        'if status != "COMMIT":',
+        'if status == "ROLLBACK":',
         "if False:",
         "tests/db/test_session.py::test_swallowed_error_of_a_statement_is_not_taken_for_success",
     ),

@@ -2,4 +2,87 @@
 
 from tests.sabotage import Sabotage
 
-SABOTAGES: tuple[Sabotage, ...] = ()
+CONNECTION = "tests/db/test_connection.py::"
+GIVEN_UP = "tests/faults/test_given_up.py::"
+STALE = "tests/db/test_stale_plans.py::"
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "know BEGIN by the look of its text",
+        "app/db/connection.py",
+        "        if send is not None:\n            return await send(query)\n",
+        '        if send is not None or query.startswith("BEGIN"):\n'
+        "            self.is_numbering = True\n            return await self._begin(query)\n",
+        CONNECTION + "test_statement_is_not_known_by_the_look_of_its_text",
+    ),
+    Sabotage(
+        "ask for the number before any first statement",
+        "app/db/session.py",
+        "begins and _TAKES_SNAPSHOT.match(statement) is not None",
+        "begins",
+        CONNECTION + "test_lock_comes_before_the_snapshot",
+    ),
+    Sabotage(
+        "take a number in transactions that only read",
+        "app/db/connection.py",
+        "WHEN 'off' THEN",
+        "WHEN 'off' THEN '' ELSE",
+        CONNECTION + "test_read_only_transaction_takes_no_number",
+    ),
+    Sabotage(
+        "keep the number of a transaction that somebody has ended",
+        "app/db/connection.py",
+        "pg_current_xact_id(), true) END",
+        "pg_current_xact_id(), false) END",
+        CONNECTION + "test_number_is_that_of_the_open_transaction",
+    ),
+    Sabotage(
+        "hang up without a cancellation",
+        "app/db/connection.py",
+        "            self._end_in_background(CANCEL_SECONDS)\n",
+        "            self.terminate()\n",
+        GIVEN_UP + "test_cancelled_statement_ends_though_its_connection_is_silent",
+    ),
+    Sabotage(
+        "let PostgreSQL not look for its client",
+        "app/db/session.py",
+        "_milliseconds(settings.DB_CLIENT_CHECK_SECONDS)",
+        '"0"',
+        GIVEN_UP + "test_statement_of_a_process_that_was_killed_ends",
+    ),
+    Sabotage(
+        "open the next connection before the last one is gone",
+        "app/db/session.py",
+        'slots = asyncio.Semaphore(chosen["pool_size"] + chosen["max_overflow"])',
+        "slots = asyncio.Semaphore(1000)",
+        GIVEN_UP + "test_pool_whose_users_give_up_has_no_more_backends_than_connections",
+    ),
+    Sabotage(
+        "run a stale read once more only",
+        "app/db/statements.py",
+        "            if not is_stale(error):\n                raise\n",
+        "            raise\n",
+        STALE + "test_read_does_not_notice_changes_that_overtake_it",
+    ),
+    Sabotage(
+        "take a lost type for a defect",
+        "app/db/failures.py",
+        '    "cache lookup failed for ",',
+        '    "never said",',
+        STALE + "test_session_is_worth_another_try_when_the_schema_changes",
+    ),
+    Sabotage(
+        "keep the stale plan of an insert",
+        "app/db/statements.py",
+        "            dialect._invalidate_schema_cache()",
+        "            pass",
+        STALE + "test_session_is_worth_another_try_when_the_schema_changes",
+    ),
+    Sabotage(
+        "keep what the driver knows of a composite type",
+        "app/db/session.py",
+        "        dialect._invalidate_schema_cache()",
+        "        pass",
+        STALE + "test_session_is_worth_another_try_when_the_schema_changes",
+    ),
+)

@@ -1,1 +1,1 @@
-"""The test suites of asyncpg and SQLAlchemy, with our classes in place of theirs."""
+"""The test suite of asyncpg, with our connection in place of its own."""
