@@ -100,10 +100,11 @@ def _execute(session: Session, sql: str, arguments: list[object]) -> object:
     try:
         cursor.execute(sql, arguments)
     except BaseException as error:
-        is_lost = driver.is_closed()
+        is_closed = driver.is_closed()
         if sqlstate(error) is None:  # not an answer of the server
             connection.invalidate()
         if isinstance(error, Exception):
+            is_lost = is_closed or has_lost_connection(error)
             raise_as_sqlalchemy(error, connection.engine, sql, arguments, is_lost=is_lost)
         raise
     return cursor.fetchone()
