@@ -116,12 +116,13 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> ob
     try:
         cursor.execute(sql, arguments)
     except BaseException as error:
-        is_lost = driver.is_closed()
+        is_closed = driver.is_closed()
         if is_stale(error):
             dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
         elif sqlstate(error) is None:  # not an answer of the server
             connection.invalidate()
         if isinstance(error, Exception):
+            is_lost = is_closed or has_lost_connection(error)
             raise_as_sqlalchemy(error, connection.engine, sql, arguments, is_lost=is_lost)
         raise
     return cursor.fetchone()

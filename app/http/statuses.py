@@ -66,4 +66,5 @@ STATUSES: dict[int, tuple[str, str, str]] = {
 
 def describe_status(status: int) -> tuple[str, str, str]:
     """Code, title and detail; for a number that nobody has thought of, from the number."""
-    return STATUSES.get(status) or (f"http-{int(status)}", f"HTTP status {int(status)}", "")
+    name = f"HTTP status {int(status)}"
+    return STATUSES.get(status) or (f"http-{int(status)}", name, f"{name}.")
