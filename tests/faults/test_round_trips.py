@@ -104,7 +104,7 @@ WRITES = {  # why each is there: benchmarks/README.md
     "update_post": (_change, 6),
     "delete_post": (_delete, 6),
     "update_me": (_change_email, 11),
-    "update_user": (_change_role, 7),
+    "update_user": (_change_role, 8),
 }
 
 
