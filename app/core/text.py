@@ -40,7 +40,8 @@ def fold(text: str) -> str:
     """The one spelling under which names are stored and compared: Unicode's NFKC_Casefold.
 
     What nobody sees is no part of it. Joiners change the shape of Persian or Sinhala letters, and
-    are dropped like the rest (UAX 31, 2.3): such a name may be typed with them and without.
+    are dropped like the rest (UAX 31, 2.3): such a name may be typed with them and without. More
+    than Unicode's: a dot on a letter that shows one anyway is dropped too.
     """
     text = unicodedata.normalize("NFKC", _IGNORABLES.sub("", text)).casefold()
     return unicodedata.normalize("NFKC", _SECOND_DOT.sub("", unicodedata.normalize("NFKC", text)))
