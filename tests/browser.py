@@ -35,6 +35,7 @@ async def browser() -> AsyncIterator[Browser]:
         launched = await playwright.chromium.launch(
             executable_path=chromium.path,
             args=ARGUMENTS,
+            timeout=0,  # a busy machine is slow; pytest's own limit is the end
             env={**os.environ, **chromium.environment},
         )
         yield launched

@@ -6,12 +6,12 @@ from typing import Any
 import httpx2
 import pytest
 from fastapi import FastAPI
+from pydantic import ValidationError
 
-from app.core.config import parse_origins
+from app.core.config import Settings, parse_origins
 from app.http import admission, cors, network
 from app.main import create_app
 from tests.conftest import serve
-from tests.processes import python
 
 PAGE = "https://app.example.com"
 PREFLIGHT = {
@@ -152,9 +152,6 @@ def test_origins_are_written_as_browsers_write_them() -> None:
         "https://user@a",
     ],
 )
-def test_what_is_no_origin_is_refused_with_one_line(value: str) -> None:
-    process = python("-c", "import app.core.config", CORS_ORIGINS=value)
-
-    assert process.returncode == 1
-    assert process.stderr.startswith("CORS_ORIGINS: must be origins")
-    assert process.stderr.count("\n") == 1
+def test_what_is_no_origin_is_refused(value: str) -> None:
+    with pytest.raises(ValidationError, match="must be origins"):
+        Settings(CORS_ORIGINS=value)
