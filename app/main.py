@@ -29,8 +29,8 @@ from app.services.sweeping import sweep_for_ever
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Envelope counts and logs. Spans of the steps within a request would be marked as errors by an
-# ordinary 4xx, and cost as much as the request (docs/telemetry.md).
+# Envelope counts and logs. FastAPI would mark the spans of the steps within a request as errors at
+# an ordinary 4xx (docs/telemetry.md).
 TRACES_ONLY: TelemetryConfig = {
     "metrics": False,
     "logs": False,

@@ -103,7 +103,7 @@ def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
 
 
 def _new_id() -> str:
-    """As `uuid.uuid4()`, at a third of the time (RFC 9562, 5.4)."""
+    """As `str(uuid.uuid4())` (RFC 9562, 5.4), without the object between: each request has one."""
     digits = os.urandom(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -28,11 +28,11 @@ REQUEST = b"GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 def serving(port: int, log: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """`app serve` without a database; killed at the end with all that it has started."""
     command = [*ENDS_WITH_US, sys.executable, "-m", "app.cli", "serve", f"--port={port}", *options]
-    environment = os.environ | {"DATABASE_URL": NOWHERE, "DRAIN_SECONDS": "5"}
+    own = {"DATABASE_URL": NOWHERE, "DRAIN_SECONDS": "5", "TMPDIR": str(log.parent)}
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            command, env=environment, cwd=ROOT, stderr=output, start_new_session=True
+            command, env=os.environ | own, cwd=ROOT, stderr=output, start_new_session=True
         ) as process,
     ):
         try:

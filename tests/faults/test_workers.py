@@ -18,6 +18,7 @@ from tests.faults.pids import children_of, send, state
 from tests.faults.test_stopping import START_SECONDS, serving, until_started
 from tests.faults.waiting import until
 from tests.faults.wire import NotSent, Unanswered, Wire
+from tests.processes import python
 
 REQUESTS = 40
 FOR_EVER = 3600.0
@@ -112,3 +113,15 @@ async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it
 
     assert hanging == (True, True, False)
     assert worker.exitcode == -signal.SIGKILL
+
+
+def test_taken_port_is_one_line_that_names_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = python("-m", "app.cli", "serve", f"--port={port}", "--workers=2")
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f"app: cannot listen on 127.0.0.1, port {port}: Address already in use; "
+        "choose another with --port\n"
+    )
