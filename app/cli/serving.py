@@ -1,5 +1,6 @@
 """Running: `app dev`, `app postgres`, `app serve`, and `app check`, which looks before you do."""
 
+import json
 import os
 import socket
 import subprocess
@@ -20,10 +21,12 @@ from app.core.production import find_risks, find_warnings
 from app.db import migrate
 from app.db.embedded import GUARD, run_postgres
 from app.db.url import asyncpg_url
-from app.http.drain import DrainingProtocol
+from app.http.protocol import BoundedProtocol
 
 KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they end it
 START_SECONDS = 30  # the longest that a worker may take to start, or not answer its supervisor
+# uvicorn's own command line knows no protocol but its own.
+UVICORN = "import json, sys, uvicorn; uvicorn.run('app.main:app', **json.loads(sys.argv[1]))"
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -69,7 +72,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        http=DrainingProtocol,
+        http=BoundedProtocol,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.STOP_TIMEOUT_SECONDS,
         timeout_worker_healthcheck=START_SECONDS,
@@ -98,9 +101,15 @@ def _develop(url: str, host: str, port: int, *, reload: bool, shown: str) -> Non
     say(f"database   {shown}")
     say(f"API        http://{host}:{port}/api/v1/posts")
     say(f"try it     http://{host}:{port}/docs")
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
-    command += ["--no-proxy-headers"]
-    command += ["--reload", f"--reload-dir={Path(__file__).parent}"] if reload else []
+    options = {
+        "host": host,
+        "port": port,
+        "http": f"{BoundedProtocol.__module__}:{BoundedProtocol.__name__}",
+        "proxy_headers": False,
+        "reload": reload,
+        "reload_dirs": [str(Path(__file__).parent)] if reload else None,
+    }
+    command = [sys.executable, "-c", UVICORN, json.dumps(options)]
     guarded = ["/bin/sh", "-c", GUARD, "server", *command]
     environment = os.environ | {"DATABASE_URL": url}
     with subprocess.Popen(  # noqa: S603 - our own words

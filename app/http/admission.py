@@ -6,9 +6,11 @@ from http import HTTPStatus
 
 from prometheus_client import Counter, Gauge
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Unavailable
+from app.http.bodies import Bodies, Refused
 from app.http.errors import ATTEMPTS_LEFT, Again, answer, status_problem
 
 MAX_ATTEMPTS = 4
@@ -24,13 +26,14 @@ RETRIES = Counter("http_requests_retried_total", "Requests run again after a fai
 class Admission:
     """ASGI middleware: reads the body, then lets at most `max_running` requests into the app.
 
-    A request counts from its last byte to the first of its answer, so slow clients take no place.
+    A request counts from its last byte to the first of its answer, so slow clients take no place;
+    their bodies have bounds of their own (bodies.py).
     """
 
-    def __init__(self, app: ASGIApp, max_running: int, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_running: int, bodies: Bodies) -> None:
         self.app = app
         self.max_running = max_running
-        self.max_body_bytes = max_body_bytes
+        self.bodies = bodies
         self.running = 0
         RUNNING.set_function(lambda: self.running)
 
@@ -39,7 +42,7 @@ class Admission:
             await self.app(scope, receive, send)
         elif self._is_full(scope):
             await self._refuse(scope, receive, send)
-        elif int(Headers(scope=scope).get("content-length", 0)) > self.max_body_bytes:
+        elif int(Headers(scope=scope).get("content-length", 0)) > self.bodies.max_bytes:
             await _refuse_body(scope, receive, send)
         else:
             await self._read(scope, receive, send)
@@ -54,20 +57,22 @@ class Admission:
 
     async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The whole body, because an attempt may have to read it again."""
-        body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self.max_body_bytes:
-                await _refuse_body(scope, receive, send)
-                return
-        if self._is_full(scope):  # others were faster meanwhile
-            await self._refuse(scope, receive, send)
+        try:
+            body = await self.bodies.read(scope, receive)
+        except Refused as refused:
+            REFUSED.inc(refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE)
+            await refused.response(scope, receive, send)
             return
-        await self._run(scope, bytes(body), receive, send)
+        except ClientDisconnect:
+            return
+        try:
+            if self._is_full(scope):  # others were faster meanwhile
+                await self._refuse(scope, receive, send)
+            else:
+                await self._run(scope, body, receive, send)
+        finally:
+            self.bodies.release(body)
+            scope.pop(BODY, None)  # a server keeps the scope as long as the connection
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         is_running = True

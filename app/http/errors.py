@@ -142,11 +142,13 @@ def status_problem(status: HTTPStatus, headers: dict[str, str] | None = None) ->
 
 
 _DETAILS = {
-    HTTPStatus.BAD_REQUEST: "The body could not be read.",
+    HTTPStatus.BAD_REQUEST: "The request could not be read.",
     HTTPStatus.NOT_FOUND: "There is no such route.",
     HTTPStatus.METHOD_NOT_ALLOWED: "The header Allow lists the methods of this route.",
+    HTTPStatus.REQUEST_TIMEOUT: "The request did not come whole in time.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this service accepts.",
     HTTPStatus.MISDIRECTED_REQUEST: "This service does not answer for the host that was asked.",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "Send a shorter head, or fewer header lines.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "Send the body as application/json, with this Content-Type.",
     HTTPStatus.INTERNAL_SERVER_ERROR: (
         "This is a defect of the service; nothing was stored. Report it with the request_id."

@@ -8,9 +8,11 @@ What is stored tells nothing without the key, which is not stored: digest and fi
 with it, the answer is encrypted with it. A body may hold a password, an answer an access token.
 """
 
+import asyncio
 import hmac
 import json
 import os
+import zlib
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, NoReturn
 
@@ -20,11 +22,16 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import get_db
-from app.http.admission import BODY
+from app.http.admission import BODY, MAX_ATTEMPTS
 from app.http.conditions import known_versions, unless_known
+from app.http.errors import ATTEMPTS_LEFT
 from app.services.idempotency import HEADER, Claim, claim_at_begin, keep_answer
+from app.services.writes import count_write
 
+COUNTED_METHODS = {"POST", "PATCH"}  # towards WRITE_LIMIT_PER_USER
 NONCE_BYTES = 12
+COMPRESSION = 1  # text to two thirds or less; more would take several times as long
+LARGE_BYTES = 32_768  # 400 KB take some 10 ms, in which nobody else would be answered
 
 Key = Annotated[
     str | None,
@@ -64,13 +71,26 @@ async def get_db_once(
             raise RuntimeError("nobody would keep the answer: make routers with resource()")
         secret = key.encode()
         claim = Claim(_digest(secret, request), _fingerprint(secret, request))
-        request.state.keep = lambda response: keep_answer(db, claim, _seal(secret, response))
+        request.state.keep = lambda response: _keep(db, claim, secret, response)
 
         def replay(answer: bytes) -> NoReturn:
             raise Replay(_open(secret, answer))
 
         claim_at_begin(db, claim, replay)
+    _count_write(request)
     return db
+
+
+def _count_write(request: Request) -> None:
+    """Each request once, however often it is run.
+
+    Not PUT and DELETE: whose token was stolen can end log-ins and change the password, whatever
+    the thief has used up.
+    """
+    user = getattr(request.state, "user", None)
+    is_first = request.scope.get(ATTEMPTS_LEFT, MAX_ATTEMPTS - 1) == MAX_ATTEMPTS - 1
+    if user is not None and is_first and request.method in COUNTED_METHODS:
+        count_write(user.id)
 
 
 class Route(APIRoute):
@@ -109,19 +129,35 @@ def _fingerprint(secret: bytes, request: Request) -> bytes:
     return _hmac(secret, "fingerprint", *what, conditions, scope[BODY])
 
 
+async def _keep(db: AsyncSession, claim: Claim, secret: bytes, response: Response) -> None:
+    if len(response.body) > LARGE_BYTES:
+        sealed = await asyncio.to_thread(_seal, secret, response)
+    else:
+        sealed = _seal(secret, response)
+    await keep_answer(db, claim, sealed)
+
+
 def _seal(secret: bytes, response: Response) -> bytes:
+    """Compressed before it is encrypted, since afterwards it cannot be."""
     headers = [
         [name.decode("latin-1"), value.decode("latin-1")] for name, value in response.raw_headers
     ]
-    answer = [response.status_code, headers, bytes(response.body).decode("latin-1")]
+    head = json.dumps([response.status_code, headers]).encode()  # one line
+    answer = zlib.compress(b"%b\n%b" % (head, bytes(response.body)), COMPRESSION)
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, json.dumps(answer).encode(), None)
+    return nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, answer, None)
 
 
 def _open(secret: bytes, sealed: bytes) -> Response:
     nonce, sealed = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-    status, headers, body = json.loads(AESGCM(_hmac(secret, "answer")).decrypt(nonce, sealed, None))
-    response = Response(body.encode("latin-1"), status)
+    answer = AESGCM(_hmac(secret, "answer")).decrypt(nonce, sealed, None)
+    if answer.startswith(b"["):  # kept by an older version, which is gone IDEMPOTENCY_SECONDS later
+        status, headers, text = json.loads(answer)
+        body = text.encode("latin-1")
+    else:
+        head, _, body = zlib.decompress(answer).partition(b"\n")
+        status, headers = json.loads(head)
+    response = Response(body, status)
     response.raw_headers = [
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers
     ]
