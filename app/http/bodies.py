@@ -27,7 +27,7 @@ class Bodies:
 
     def __init__(self, max_bytes: int, max_waiting_bytes: int, timeout_seconds: float) -> None:
         self.max_bytes = max_bytes
-        self.max_waiting_bytes = max_waiting_bytes
+        self.max_waiting_bytes = max(max_waiting_bytes, 2 * max_bytes)  # one must be let in
         self.timeout_seconds = timeout_seconds
         self.waiting_bytes = 0
 

@@ -7,6 +7,7 @@ from time import perf_counter
 import structlog
 from prometheus_client import Histogram
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import context
@@ -55,6 +56,8 @@ class Envelope:
                 await self.app(scope, receive, send_with_id)
             else:
                 await status_problem(HTTPStatus.MISDIRECTED_REQUEST)(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass  # somebody went: the line below is all there is to tell
         except Exception:
             log.exception("unexpected error")
             if status:  # too late for another answer: the server cuts the connection

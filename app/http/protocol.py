@@ -186,12 +186,13 @@ class BoundedProtocol(DrainingProtocol):
             self._deadline.cancel()
         self._awaited, self._deadline = awaited, None
         if awaited is not None:
+            self._unset_keepalive_if_required()
             is_head = awaited == "head"
             seconds = settings.HEAD_TIMEOUT_SECONDS if is_head else settings.BODY_TIMEOUT_SECONDS
             self._deadline = self.loop.call_later(seconds, self._on_deadline)
 
     def _on_deadline(self) -> None:
-        if self._awaited == "head" and self._unread:
+        if self._awaited == "head" and (self._is_in_head or self._unread):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         else:  # nothing was asked, or all is answered
             self.transport.abort()
