@@ -85,3 +85,13 @@ async def test_nothing_long_of_a_request_is_kept(
     assert statuses == {200, 404, 421, 422}
 
     assert _kept() == []
+
+
+async def test_body_is_not_kept_by_an_idle_connection(server: str) -> None:
+    """The server keeps the scope of the last request."""
+    head = f"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: {len(JSON)}\r\n\r\n"
+    async with connect(server) as connection:
+        await connection.send((head + JSON).encode())
+        await connection.reader.readuntil(b"/problems/")
+
+        assert _kept() == []
