@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from app.core.config import settings
 from tests.postgres import ROOT
 from tests.processes import until
 
@@ -77,6 +78,8 @@ def test_killed_developer_command_leaves_nothing_behind(
 
     with _developing(port, tmp_path) as process:
         postgres = int((tmp_path / "postgres/data/postmaster.pid").read_text().split()[0])
+        long = {"X-Long": "x" * settings.MAX_HEAD_BYTES}
+        assert httpx2.get(f"http://127.0.0.1:{port}/livez", headers=long).status_code == 431
         process.kill()
         process.wait()
 
