@@ -42,19 +42,29 @@ REQUESTS = [
 ]
 
 
-OURS = {LONG, FORM, JSON, *REQUESTS}
+OURS = {id(text) for text in (LONG, FORM, JSON, *REQUESTS)}  # equal ones may be copies
 
 
 def _kept() -> list[str]:
-    """Long texts with the mark that containers still hold: caches of all libraries as well."""
+    """Long texts with the mark that something still holds: caches of all libraries as well."""
     gc.collect()
-    found = (each for owner in gc.get_objects() for each in gc.get_referents(owner))
-    return [repr(each)[:60] for each in found if _is_of_a_request(each)]
+    return [repr(each)[:60] for each in _held() if _is_of_a_request(each)]
+
+
+def _held() -> Iterator[object]:
+    """What all objects refer to, also through those that the garbage collector does not track."""
+    owners, seen = gc.get_objects(), set[int]()
+    while owners:
+        for each in gc.get_referents(owners.pop()):
+            yield each
+            if isinstance(each, dict | tuple) and not gc.is_tracked(each) and id(each) not in seen:
+                seen.add(id(each))
+                owners.append(each)
 
 
 def _is_of_a_request(thing: object) -> bool:
     if isinstance(thing, str):
-        return len(thing) > 1000 and MARK in thing[:5000] and thing not in OURS
+        return len(thing) > 1000 and MARK in thing[:5000] and id(thing) not in OURS
     if isinstance(thing, bytes | bytearray):
         return len(thing) > 1000 and MARK.encode() in thing[:5000]
     return False
