@@ -20,6 +20,7 @@ from app.db.readiness import find_obstacle
 from app.db.session import close_connections
 from app.http.access import require_rules
 from app.http.admission import UNLIMITED, Admission
+from app.http.bodies import Bodies
 from app.http.drain import begin_at_sigterm
 from app.http.errors import install_error_handlers
 from app.http.idempotency import Replay, on_replay
@@ -75,7 +76,10 @@ def create_app() -> FastAPI:
         app.router.routes.extend(module.router.routes)
     install_error_handlers(app)
     app.add_exception_handler(Replay, on_replay)
-    app.add_middleware(Admission, settings.MAX_RUNNING_REQUESTS, settings.MAX_BODY_BYTES)
+    bodies = Bodies(
+        settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
+    )
+    app.add_middleware(Admission, settings.MAX_RUNNING_REQUESTS, bodies)
     app.add_middleware(Envelope, app.routes)
     require_rules(app)
     describe(app)

@@ -10,6 +10,7 @@ from itertools import cycle
 from statistics import median
 from typing import Any
 
+from app.core.config import settings
 from app.core.security import token_digest
 from app.db.connection import Connection, connect
 from app.db.session import transaction
@@ -92,7 +93,7 @@ async def _by_driver(work: str, held: asyncio.LifoQueue[Connection]) -> None:
         case "one":
             await connection.fetch(ONE, number)
         case "list":
-            await connection.fetch(NEWEST, NEWEST_ID, LIMIT + 1)
+            await connection.fetch(NEWEST, settings.MAX_PAGE_BYTES, NEWEST_ID, LIMIT + 1)
         case "me":
             await connection.fetch(CALLER, token_digest(token(number)))
         case "create":

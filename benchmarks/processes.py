@@ -41,6 +41,7 @@ def _start(
         "ALLOWED_HOSTS": HOST,
         "BASE_URL": f"https://{HOST}",
         "ENV_FILE": os.devnull,
+        "WRITE_LIMIT_PER_USER": "0",
     }
     log = FOLDER / f"{contender.app.partition(':')[0].rpartition('.')[2]}.log"
     with log.open("w") as errors:

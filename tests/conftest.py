@@ -23,6 +23,7 @@ from app.db import migrate
 from app.db.embedded import Server
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
+from app.http.protocol import BoundedProtocol
 from app.main import app
 from tests.documented import check_documented
 from tests.people import all_rows, make_post, make_user, refuse_secrets
@@ -116,6 +117,7 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         config = uvicorn.Config(
             application,
+            http=BoundedProtocol,
             log_config=None,
             lifespan="on",
             timeout_graceful_shutdown=5,

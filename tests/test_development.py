@@ -14,6 +14,7 @@ import httpx2
 import pytest
 
 from app import cli
+from app.core.config import settings
 from app.db.embedded import run_postgres
 from tests.postgres import ROOT
 from tests.processes import developing, python_in, refuses, until
@@ -44,6 +45,8 @@ def test_killed_developer_command_leaves_nothing_behind(
 
     with developing(port, tmp_path) as process:
         postgres = _postmaster(tmp_path)
+        long = {"X-Long": "x" * settings.MAX_HEAD_BYTES}
+        assert httpx2.get(f"http://127.0.0.1:{port}/livez", headers=long).status_code == 431
         process.kill()
         process.wait()
 

@@ -17,8 +17,9 @@ from app.cli.workers import Supervisor
 from app.core import metrics
 from app.core.config import settings
 from app.core.errors import OperatorError
-from app.http.drain import DrainingProtocol, accept_all_of
+from app.http.drain import accept_all_of
 from app.http.listener import Listener
+from app.http.protocol import BoundedProtocol
 
 KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they end it
 SILENT_SECONDS = 30  # the longest that a worker may leave its supervisor without an answer
@@ -36,7 +37,7 @@ def serve(
     config = uvicorn.Config(
         "app.main:app",
         workers=workers,
-        http=DrainingProtocol,
+        http=BoundedProtocol,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.STOP_TIMEOUT_SECONDS,
         timeout_worker_healthcheck=SILENT_SECONDS,

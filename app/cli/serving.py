@@ -1,6 +1,7 @@
 """Running: `app dev`, `app postgres`, and `app check`, which looks before you do."""
 
 import errno
+import json
 import os
 import socket
 import subprocess
@@ -19,9 +20,12 @@ from app.core.production import find_risks, find_warnings
 from app.db import migrate
 from app.db.embedded import GUARD, Server, run_postgres
 from app.db.url import asyncpg_url
+from app.http.protocol import BoundedProtocol
 
 APP = Path(__file__).parents[1]  # what the reloader watches
 LOOK_SECONDS = 0.2  # between two looks at whether PostgreSQL and the server still run
+# uvicorn's own command line knows no protocol but its own.
+UVICORN = "import json, sys, uvicorn; uvicorn.run('app.main:app', **json.loads(sys.argv[1]))"
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -76,9 +80,16 @@ def _refuse_taken_port(host: str, port: int) -> None:
 
 
 def _server_command(host: str, port: int, *, reload: bool) -> list[str]:
-    command = [sys.executable, "-m", "uvicorn", "app.main:app", f"--host={host}", f"--port={port}"]
-    command += ["--no-proxy-headers", "--timeout-graceful-shutdown=5"]  # or an open stream blocks
-    return [*command, "--reload", f"--reload-dir={APP}"] if reload else command
+    options = {
+        "host": host,
+        "port": port,
+        "http": f"{BoundedProtocol.__module__}:{BoundedProtocol.__name__}",
+        "proxy_headers": False,
+        "reload": reload,
+        "reload_dirs": [str(APP)] if reload else None,
+        "timeout_graceful_shutdown": 5,  # or an open stream blocks
+    }
+    return [sys.executable, "-c", UVICORN, json.dumps(options)]
 
 
 def _prepare(url: str, host: str, port: int, *, shown: str) -> None:

@@ -178,6 +178,34 @@ class Settings(BaseSettings):
     MAX_BODY_BYTES: int = Field(
         1_048_576, ge=1024, le=1_073_741_824, description="A larger request body is refused (413)."
     )
+    MAX_HEAD_BYTES: int = Field(
+        32_768, ge=1024, le=1_048_576, description="A larger request head is refused (431)."
+    )
+    MAX_HEADERS: int = Field(
+        100, ge=16, le=10_000, description="Header lines of a request; more are refused (431)."
+    )
+    MAX_WAITING_BYTES: int = Field(
+        67_108_864,
+        ge=1_048_576,
+        le=1_099_511_627_776,
+        description="Bodies that are coming in, in sum: more get a 503. As many bytes of answers "
+        "wait for slow readers; beyond it the slowest are cut off.",
+    )
+    MAX_PAGE_BYTES: int = Field(
+        1_048_576,
+        ge=1024,
+        le=1_073_741_824,
+        description="Text on one page of a list; it ends early, after one item at least.",
+    )
+    HEAD_TIMEOUT_SECONDS: float = Field(
+        10, gt=0, le=3600, description="How long a request's head may take to come (408)."
+    )
+    BODY_TIMEOUT_SECONDS: float = Field(
+        30, gt=0, le=3600, description="How long a request's body may take to come (408)."
+    )
+    SEND_TIMEOUT_SECONDS: float = Field(
+        30, gt=0, le=3600, description="How long a client may take to read 64 KiB of its answer."
+    )
     TOKEN_LIFETIME_SECONDS: int = Field(
         2_592_000, ge=60, le=31_536_000, description="How long an access token is good for at most."
     )
@@ -202,8 +230,11 @@ class Settings(BaseSettings):
     SIGNUP_LIMIT_PER_NETWORK: int = Field(
         30, ge=0, le=100_000, description="Sign-ups tried from one network; 0: no limit."
     )
+    WRITE_LIMIT_PER_USER: int = Field(
+        9_000, ge=0, le=100_000_000, description="Writes of one user to one process; 0: no limit."
+    )
     LIMIT_WINDOW_SECONDS: int = Field(
-        900, ge=1, le=86_400, description="The time for which these three count."
+        900, ge=1, le=86_400, description="The time for which these four count."
     )
     TRUSTED_PROXIES: Annotated[str, AfterValidator(_checked_networks)] = Field(
         "",

@@ -69,6 +69,13 @@ DURATION = Histogram(
 )
 RUNNING = _gauge("http_requests_running", "Requests that are being worked on")
 REFUSED = _counter("http_requests_refused_total", "Requests refused because too many were running")
+UNREADABLE = _counter(
+    "http_requests_unreadable_total",
+    "Requests that did not come whole, or were no HTTP",
+    "status",
+    ("400", "408", "431"),
+)
+CUT_OFF = _counter("http_clients_cut_off_total", "Connections whose client took no answer")
 RETRIES = _counter("http_requests_retried_total", "Requests run again after a failed transaction")
 DEFECTS = _counter("http_unexpected_errors_total", "Requests that met a defect of the service")
 UNANSWERED = _counter(

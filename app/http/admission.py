@@ -4,10 +4,12 @@ import asyncio
 import random
 from http import HTTPStatus
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.errors import Malformed, Unavailable
 from app.core.metrics import REFUSED, RETRIES, RUNNING, watch
+from app.http.bodies import Bodies, Refused
 from app.http.errors import ATTEMPTS_LEFT, Again, answer, status_problem
 from app.http.framing import declared_length
 from app.http.sent import BODY
@@ -20,13 +22,14 @@ UNLIMITED = {"/livez", "/readyz", "/metrics"}  # what watches us must see us und
 class Admission:
     """ASGI middleware: reads the body, then lets at most `max_running` requests into the app.
 
-    A request counts from its last byte to the first of its answer, so slow clients take no place.
+    A request counts from its last byte to the first of its answer, so slow clients take no place;
+    their bodies have bounds of their own (bodies.py).
     """
 
-    def __init__(self, app: ASGIApp, max_running: int, max_body_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, max_running: int, bodies: Bodies) -> None:
         self.app = app
         self.max_running = max_running
-        self.max_body_bytes = max_body_bytes
+        self.bodies = bodies
         self.running = 0
         watch(RUNNING, lambda: self.running)
 
@@ -37,7 +40,7 @@ class Admission:
             await self._refuse(scope, receive, send)
         elif (length := declared_length(scope)) is None:
             await answer(Malformed("Content-Length must be one number."))(scope, receive, send)
-        elif length > self.max_body_bytes:
+        elif length > self.bodies.max_bytes:
             await _refuse_body(scope, receive, send)
         else:
             await self._read(scope, receive, send)
@@ -52,20 +55,22 @@ class Admission:
 
     async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The whole body, because an attempt may have to read it again."""
-        body, more = bytearray(), True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > self.max_body_bytes:
-                await _refuse_body(scope, receive, send)
-                return
-        if self._is_full(scope):  # others were faster meanwhile
-            await self._refuse(scope, receive, send)
+        try:
+            body = await self.bodies.read(scope, receive)
+        except Refused as refused:
+            REFUSED.inc(refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE)
+            await refused.response(scope, receive, send)
             return
-        await self._run(scope, bytes(body), receive, send)
+        except ClientDisconnect:
+            return
+        try:
+            if self._is_full(scope):  # others were faster meanwhile
+                await self._refuse(scope, receive, send)
+            else:
+                await self._run(scope, body, receive, send)
+        finally:
+            self.bodies.release(body)
+            scope.pop(BODY, None)  # a server keeps the scope as long as the connection
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         is_running = True

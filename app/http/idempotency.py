@@ -8,10 +8,12 @@ What is stored tells nothing without the key, which is not stored: digest and fi
 with it, the answer is encrypted with it. A body may hold a password, an answer an access token.
 """
 
+import asyncio
 import hmac
 import json
 import os
 import re
+import zlib
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, NoReturn
 
@@ -22,11 +24,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.errors import FieldError, Invalid, Malformed
 from app.db.session import get_db
+from app.http.admission import MAX_ATTEMPTS
 from app.http.conditions import read_conditions
+from app.http.errors import ATTEMPTS_LEFT
 from app.http.sent import BODY
 from app.services.callers import hold, hold_alone
 from app.services.idempotency import HEADER, Claim, claim_at_begin, find_kept, keep_answer
+from app.services.writes import count_write
 
+COUNTED_METHODS = {"POST", "PATCH"}  # towards WRITE_LIMIT_PER_USER
 NONCE_BYTES = 12
 MIN_LENGTH, MAX_LENGTH = 16, 255  # of a key
 
@@ -36,6 +42,8 @@ _PARAMETER = (
     rf"; *[a-z*][a-z0-9_.*-]*(?:=(?:{_STRING.replace('((', '(?:(')}|[^\x00-\x20\x7f-\xff\",;]+))?"
 )
 _KEY = re.compile(rf"{_STRING}(?:{_PARAMETER})*|([\x21\x23-\x2b\x2d-\x5b\x5d-\x7e]+)")
+COMPRESSION = 1  # text to two thirds or less; more would take several times as long
+LARGE_BYTES = 32_768  # 400 KB take some 10 ms, in which nobody else would be answered
 
 Key = Annotated[
     str | None,
@@ -75,6 +83,7 @@ async def get_db_once(
         if not isinstance(request.scope["route"], Route):
             raise RuntimeError("nobody would keep the answer: make routers with resource()")
         await _claim(request, db, _read_key(lines))
+    _count_write(request)
     if (caller := getattr(request.state, "user", None)) is not None:
         hold(db, caller)
     return db
@@ -88,6 +97,18 @@ async def get_account_db(
     return db
 
 
+def _count_write(request: Request) -> None:
+    """Each request once, however often it is run.
+
+    Not PUT and DELETE: whose token was stolen can end log-ins and change the password, whatever
+    the thief has used up.
+    """
+    user = getattr(request.state, "user", None)
+    is_first = request.scope.get(ATTEMPTS_LEFT, MAX_ATTEMPTS - 1) == MAX_ATTEMPTS - 1
+    if user is not None and is_first and request.method in COUNTED_METHODS:
+        count_write(user.id)
+
+
 async def _claim(request: Request, db: AsyncSession, secret: bytes) -> None:
     claim = Claim(_digest(secret, request), _fingerprint(secret, request))
 
@@ -96,7 +117,7 @@ async def _claim(request: Request, db: AsyncSession, secret: bytes) -> None:
 
     if (kept := await find_kept(claim)) is not None:
         replay(kept)
-    request.state.keep = lambda response: keep_answer(db, claim, _seal(secret, response))
+    request.state.keep = lambda response: _keep(db, claim, secret, response)
     claim_at_begin(db, claim, replay)
 
 
@@ -160,19 +181,35 @@ def _fingerprint(secret: bytes, request: Request) -> bytes:
     return _hmac(secret, "fingerprint", *what, conditions, scope[BODY])
 
 
+async def _keep(db: AsyncSession, claim: Claim, secret: bytes, response: Response) -> None:
+    if len(response.body) > LARGE_BYTES:
+        sealed = await asyncio.to_thread(_seal, secret, response)
+    else:
+        sealed = _seal(secret, response)
+    await keep_answer(db, claim, sealed)
+
+
 def _seal(secret: bytes, response: Response) -> bytes:
+    """Compressed before it is encrypted, since afterwards it cannot be."""
     headers = [
         [name.decode("latin-1"), value.decode("latin-1")] for name, value in response.raw_headers
     ]
-    answer = [response.status_code, headers, bytes(response.body).decode("latin-1")]
+    head = json.dumps([response.status_code, headers]).encode()  # one line
+    answer = zlib.compress(b"%b\n%b" % (head, bytes(response.body)), COMPRESSION)
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, json.dumps(answer).encode(), None)
+    return nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, answer, None)
 
 
 def _open(secret: bytes, sealed: bytes) -> Response:
     nonce, sealed = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-    status, headers, body = json.loads(AESGCM(_hmac(secret, "answer")).decrypt(nonce, sealed, None))
-    response = Response(body.encode("latin-1"), status)
+    answer = AESGCM(_hmac(secret, "answer")).decrypt(nonce, sealed, None)
+    if answer.startswith(b"["):  # kept by an older version, which is gone IDEMPOTENCY_SECONDS later
+        status, headers, text = json.loads(answer)
+        body = text.encode("latin-1")
+    else:
+        head, _, body = zlib.decompress(answer).partition(b"\n")
+        status, headers = json.loads(head)
+    response = Response(body, status)
     response.raw_headers = [
         (name.encode("latin-1"), value.encode("latin-1")) for name, value in headers
     ]

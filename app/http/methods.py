@@ -1,6 +1,7 @@
 """Which methods a path has: HEAD wherever GET is, and `Allow` names all of them."""
 
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Match
@@ -14,6 +15,8 @@ def name_methods(start: Message, routes: Sequence[BaseRoute], scope: Scope) -> N
 
     The framework names only those of the first route that has this path.
     """
+    if start["status"] != HTTPStatus.METHOD_NOT_ALLOWED:
+        return
     # Whatever is mounted has changed the scope: look from the outermost application again.
     outermost = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
     others = [header for header in start.get("headers") or () if header[0].lower() != b"allow"]

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import structlog
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -64,13 +65,14 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                if status == HTTPStatus.METHOD_NOT_ALLOWED:
-                    name_methods(message, self.routes, scope)
+                name_methods(message, self.routes, scope)
                 complete(message, scope["path"], current)
             await send(message)
 
         try:
             await (_refusal(scope, headers) or self.app)(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass  # somebody went: the line below is all there is to tell
         except Exception:
             DEFECTS.inc()
             log.exception("unexpected error")

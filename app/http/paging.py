@@ -56,16 +56,24 @@ BeforeId = Annotated[int, Depends(_read_cursor)]
 
 
 def page(
-    rows: Sequence[T], limit: int, key: Callable[[T], int], request: Request, response: Response
+    rows: Sequence[T | None],
+    limit: int,
+    key: Callable[[T], int],
+    request: Request,
+    response: Response,
 ) -> Page[T]:
-    """The first `limit` of `limit + 1` rows asked for: the one too many says that there is more."""
-    if len(rows) <= limit:
-        return Page(rows, None)
-    cursor = write_cursor(key(rows[limit - 1]))
+    """The first `limit` of `limit + 1` rows asked for: the one too many says that there is more.
+
+    None is a row that did not fit any more, after one at least that did: the page ends before it.
+    """
+    items = [row for row in rows[:limit] if row is not None]
+    if len(items) == len(rows):
+        return Page(items, None)
+    cursor = write_cursor(key(items[-1]))
     # The path is decoded by now: routes also match `/posts%0A`, and a header must not hold that.
     path, query = (
         quote(request.scope["path"]),
         urlencode({**request.query_params, "cursor": cursor}),
     )
     response.headers["Link"] = f'<{path}?{query}>; rel="next"'
-    return Page(rows[:limit], cursor)
+    return Page(items, cursor)

@@ -6,7 +6,7 @@ problem's `type` is what programs compare. New ones may be added; none may be ch
 
 # By status: code, title, and what a caller can do about it.
 STATUSES: dict[int, tuple[str, str, str]] = {
-    400: ("bad-request", "Bad Request", "The body could not be read."),
+    400: ("bad-request", "Bad Request", "The request could not be read."),
     401: ("unauthenticated", "A valid access token is required", "Send an access token."),
     403: ("forbidden", "This is not allowed", "You may not do this."),
     404: ("not-found", "Not Found", "There is no such route."),
@@ -16,7 +16,7 @@ STATUSES: dict[int, tuple[str, str, str]] = {
         "The header Allow lists the methods of this route.",
     ),
     406: ("not-acceptable", "Not Acceptable", "This service answers with application/json."),
-    408: ("request-timeout", "Request Timeout", "The request did not arrive in time."),
+    408: ("request-timeout", "Request Timeout", "The request did not come whole in time."),
     409: ("conflict", "Conflict", "The request contradicts what is stored."),
     410: ("gone", "Gone", "It is no longer there, and will not come back."),
     411: ("length-required", "Length Required", "Send the header Content-Length."),
@@ -48,7 +48,7 @@ STATUSES: dict[int, tuple[str, str, str]] = {
     431: (
         "request-header-fields-too-large",
         "Request Header Fields Too Large",
-        "The head of the request is larger than this service accepts.",
+        "Send a shorter head, or fewer header lines.",
     ),
     451: ("unavailable-for-legal-reasons", "Unavailable For Legal Reasons", "It may not be shown."),
     500: (

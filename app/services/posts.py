@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, bindparam, insert, select
+from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.config import settings
 from app.core.errors import Forbidden, NotFound
 from app.db.models import Post, User
 from app.db.statements import Read, Write
@@ -55,6 +56,10 @@ def _post(  # noqa: PLR0913, PLR0917 - a row
     return PostRead(post_id, title, content, author, version, created_at, updated_at)
 
 
+def _post_if_fitting(*row: Any) -> PostRead | None:  # noqa: ANN401 - as _post
+    return None if row[2] is None else _post(*row)
+
+
 _POSTS = select(
     Post.id,
     Post.title,
@@ -65,14 +70,32 @@ _POSTS = select(
     User.id,
     User.username,
 ).join(Post.author)
-_PAGE = (
-    _POSTS.where(Post.id < bindparam("before_id"))
-    .order_by(Post.id.desc())
-    .limit(bindparam("limit", type_=BigInteger))
-)
 _POST_BY_ID = Read(_POSTS.where(Post.id == bindparam("post_id")), _post)
-_NEWEST = Read(_PAGE, _post)
-_NEWEST_OF_AUTHOR = Read(_PAGE.where(Post.author_id == bindparam("author_id")), _post)
+
+
+def _page(*conditions: ColumnElement[bool]) -> Read[PostRead | None]:
+    """The newest posts; None for one that does not fit on the page any more, and all after it.
+
+    Texts that do not fit are not even read: PostgreSQL knows how long they are.
+    """
+    size = func.octet_length(Post.title) + func.octet_length(Post.content)
+    rows = (
+        _POSTS.add_columns(size.label("size"))
+        .where(Post.id < bindparam("before_id"), *conditions)
+        .order_by(Post.id.desc())
+        .limit(bindparam("limit", type_=BigInteger))
+        .subquery("newest")
+    ).c
+    so_far = func.sum(rows.size).over(order_by=rows.id.desc(), rows=(None, 0))
+    max_bytes = bindparam("max_bytes", settings.MAX_PAGE_BYTES, type_=BigInteger)
+    is_fitting = (so_far <= max_bytes) | (so_far == rows.size)  # the first one always is
+    content = case((is_fitting, rows.content))
+    columns = [content if name == "content" else column for name, column in rows.items()][:-1]
+    return Read(select(*columns), _post_if_fitting)
+
+
+_NEWEST = _page()
+_NEWEST_OF_AUTHOR = _page(Post.author_id == bindparam("author_id"))
 
 _NEW_POST = Write(
     insert(Post).returning(Post.id, Post.version, Post.created_at), "title", "content", "author_id"
@@ -91,8 +114,13 @@ async def get_post(post_id: int) -> PostRead:
     return _existing(await _POST_BY_ID.find(post_id=post_id))
 
 
-async def list_posts(*, before_id: int, limit: int, author_id: int | None = None) -> list[PostRead]:
-    """Newest first, `limit` at the most, of those with an id below `before_id`."""
+async def list_posts(
+    *, before_id: int, limit: int, author_id: int | None = None
+) -> list[PostRead | None]:
+    """Newest first, `limit` at the most, of those with an id below `before_id`.
+
+    None stands for those that do not fit on a page of MAX_PAGE_BYTES any more.
+    """
     if author_id is None:
         return await _NEWEST.all(before_id=before_id, limit=limit)
     return await _NEWEST_OF_AUTHOR.all(before_id=before_id, limit=limit, author_id=author_id)

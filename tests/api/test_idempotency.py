@@ -1,9 +1,11 @@
 """The same request with the same Idempotency-Key happens once."""
 
 import asyncio
+import json
 
 import httpx2
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,6 +15,7 @@ from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey, Post, User
 from app.db.session import engine, transaction
 from app.http.deps import Db
+from app.http.idempotency import _hmac, _open
 from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
 from tests.pitfalls.sandbox import in_process, until_backends
 
@@ -253,3 +256,32 @@ async def test_route_that_would_not_keep_its_answer_takes_no_key() -> None:
     async with in_process(service) as client:
         with pytest.raises(RuntimeError, match="resource"):
             await client.post("/", headers=KEY)
+
+
+async def test_kept_answer_takes_less_than_the_answer(
+    client: httpx2.AsyncClient, alice: User, db: AsyncSession
+) -> None:
+    words = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(100_000))
+    body = {"title": "Hello", "content": words}
+    headers = signed_in(alice) | KEY
+
+    first = await client.post("/api/v1/posts", json=body, headers=headers)
+    second = await client.post("/api/v1/posts", json=body, headers=headers)
+
+    kept = await db.scalar(select(func.octet_length(IdempotencyKey.answer)))
+    assert first.status_code == 201
+    assert _told(first) == _told(second)
+    assert kept is not None
+    assert kept < len(first.content)
+
+
+def test_answer_that_an_older_version_kept_is_given() -> None:
+    """It was JSON, with the body as a text of its bytes."""
+    secret, nonce = b"x" * 16, b"n" * 12
+    answer = json.dumps([201, [["etag", '"1"']], "é".encode().decode("latin-1")]).encode()
+    sealed = nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, answer, None)
+
+    response = _open(secret, sealed)
+
+    assert (response.status_code, bytes(response.body)) == (201, "é".encode())
+    assert response.raw_headers == [(b"etag", b'"1"')]

@@ -5,7 +5,10 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.core.config import settings
 from app.db.models import Post, User
+from app.db.models.post import CONTENT_MAX_LENGTH
+from app.services.posts import _NEWEST
 from tests.people import make_post, signed_in
 
 VERSION_1 = {"If-Match": '"1"'}
@@ -225,3 +228,41 @@ async def test_a_full_last_page_has_no_next(client: httpx2.AsyncClient) -> None:
 
     assert response.json()["next_cursor"] is None
     assert "Link" not in response.headers
+
+
+LARGE = CONTENT_MAX_LENGTH * 4  # in UTF-8
+
+
+async def test_page_that_is_full_ends_early(client: httpx2.AsyncClient, alice: User) -> None:
+    made = [(await make_post(alice, content="🦋" * CONTENT_MAX_LENGTH)).id for _ in range(4)]
+    fitting = settings.MAX_PAGE_BYTES // LARGE
+    assert fitting == 2
+
+    first = await client.get("/api/v1/posts?limit=3")
+    second = await client.get(first.links["next"]["url"])
+
+    assert [item["id"] for item in first.json()["items"]] == made[:1:-1]
+    assert [item["id"] for item in second.json()["items"]] == made[1::-1]
+    assert "next" not in second.links
+    assert len(first.content) < settings.MAX_PAGE_BYTES
+
+
+async def test_text_that_does_not_fit_is_not_fetched(alice: User) -> None:
+    for content in ("x" * 600, "", "x" * 500, "x"):
+        await make_post(alice, title="x", content=content)
+
+    pages = [
+        await _NEWEST.all(before_id=2**62, limit=9, max_bytes=size)
+        for size in (1, 502, 503, 504, 1104, 1105)
+    ]
+
+    assert [[row is not None for row in page].count(True) for page in pages] == [1, 1, 2, 3, 3, 4]
+    assert [len(page) for page in pages] == [4] * 6
+
+
+async def test_one_post_of_any_size_is_on_a_page(alice: User) -> None:
+    await make_post(alice, content="x" * 5000)
+
+    (row,) = await _NEWEST.all(before_id=2**62, limit=9, max_bytes=1024)
+
+    assert row is not None

@@ -9,6 +9,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from app.http.admission import Admission
+from app.http.bodies import Bodies
 from app.http.middleware import Envelope
 from app.main import app
 from tests.http.asgi import answer_to, status_of
@@ -22,7 +23,7 @@ async def _bare(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 async def test_response_without_headers_gets_ours() -> None:
-    sent = await answer_to(Envelope(Admission(_bare, 1, 1024), []))
+    sent = await answer_to(Envelope(Admission(_bare, 1, Bodies(1024, 4096, 60)), []))
 
     names = {name for name, _ in sent[0]["headers"]}
     assert {b"x-request-id", b"x-content-type-options", b"cache-control"} <= names
@@ -108,7 +109,7 @@ async def test_what_is_no_request_passes_untouched(kind: str) -> None:
     async def other(scope: Scope, _receive: Receive, _send: Send) -> None:
         seen.append(scope["type"])
 
-    await answer_to(Envelope(Admission(other, 1, 1024), []), type=kind)
+    await answer_to(Envelope(Admission(other, 1, Bodies(1024, 4096, 60)), []), type=kind)
 
     assert seen == [kind]
 

@@ -2,4 +2,179 @@
 
 from tests.sabotage import Sabotage
 
-SABOTAGES: tuple[Sabotage, ...] = ()
+HTTP = "tests/http/"
+PROTOCOL, UNREAD = HTTP + "test_protocol.py", HTTP + "test_unread.py"
+SLOW = HTTP + "test_slow_requests.py::test_slow_client_is_told_so_and_let_go"
+BODIES = HTTP + "test_bodies.py"
+KEPT = HTTP + "test_memory.py::test_nothing_long_of_a_request_is_kept"
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "make a long X-Forwarded-For the key of a cache",
+        "app/http/network.py",
+        "find = _network if len(forwarded) <= _LONGEST_KEY else _network.__wrapped__",
+        "find = _network",
+        KEPT,
+    ),
+    Sabotage(
+        "make a long Host the key of a cache",
+        "app/http/network.py",
+        "return len(host) <= _LONGEST_KEY and _is_ours(host)",
+        "return _is_ours(host)",
+        KEPT,
+    ),
+    Sabotage(
+        "keep a body as long as its connection",
+        "app/http/admission.py",
+        "            scope.pop(BODY, None)",
+        "            pass",
+        HTTP + "test_memory.py::test_body_is_not_kept_by_an_idle_connection",
+    ),
+    Sabotage(
+        "ask a URL parser whom the request asks",
+        "app/http/network.py",
+        "found = _HOST.fullmatch(host.lower())",
+        "found = _HOST.search(host.lower())",
+        HTTP + "test_network.py::test_host_is_matched_whole",
+    ),
+    Sabotage(
+        "take no hop with a port",
+        "app/http/network.py",
+        "found = _HOP.fullmatch(text)",
+        "found = None",
+        HTTP + "test_network.py::test_hop_may_carry_a_port",
+    ),
+    Sabotage(
+        "wait for the end of a head, however long it is",
+        "app/http/protocol.py",
+        "if self._unread > settings.MAX_HEAD_BYTES:",
+        "if False:",
+        PROTOCOL + "::test_head_has_a_limit",
+    ),
+    Sabotage(
+        "take a large head that came in one piece",
+        "app/http/protocol.py",
+        "return len(self.url) + fields > settings.MAX_HEAD_BYTES",
+        "return False",
+        PROTOCOL + "::test_head_has_a_limit",
+    ),
+    Sabotage(
+        "take any number of headers",
+        "app/http/protocol.py",
+        "if len(self.headers) > settings.MAX_HEADERS:",
+        "if False:",
+        PROTOCOL + "::test_head_has_a_limit",
+    ),
+    Sabotage(
+        "answer a request with the refusal of the next one",
+        "app/http/protocol.py",
+        "        if last is None:",
+        "        if True:",
+        PROTOCOL + "::test_garbage_behind_a_write_does_not_take_its_answer",
+    ),
+    Sabotage(
+        "take trailers for headers",
+        "app/http/protocol.py",
+        "            self.headers = []",
+        "            pass",
+        PROTOCOL + "::test_trailer_is_no_header",
+    ),
+    Sabotage(
+        "keep any number of requests of a connection",
+        "app/http/protocol.py",
+        "        if len(self.pipeline) > MAX_PIPELINED:\n            raise",
+        "        if False:\n            raise",
+        PROTOCOL + "::test_more_requests_at_once_than_are_kept_are_not_answered",
+    ),
+    Sabotage(
+        "let every byte win time",
+        "app/http/protocol.py",
+        "        if awaited == self._awaited:\n            return\n",
+        "",
+        SLOW,
+    ),
+    Sabotage(
+        "wait for the rest of a refused body for ever",
+        "app/http/protocol.py",
+        'self._await("rest")',
+        "self._await(None)",
+        SLOW,
+    ),
+    Sabotage(
+        "wait for a body for ever",
+        "app/http/bodies.py",
+        "asyncio.timeout(self.timeout_seconds)",
+        "asyncio.timeout(None)",
+        SLOW,
+    ),
+    Sabotage(
+        "close idle connections as early as silent ones",
+        "app/http/protocol.py",
+        "elif self._is_in_head or self._unread:",
+        "elif True:",
+        HTTP + "test_slow_requests.py::test_idle_connection_has_a_longer_deadline",
+    ),
+    Sabotage(
+        "let bodies wait without a bound in sum",
+        "app/http/bodies.py",
+        "if size and self.waiting_bytes > room:",
+        "if False:",
+        BODIES + "::test_bodies_that_wait_are_bounded_in_sum",
+    ),
+    Sabotage(
+        "let large bodies take all the room",
+        "app/http/bodies.py",
+        "self.max_waiting_bytes * 3 // 4",
+        "self.max_waiting_bytes",
+        BODIES + "::test_bodies_that_wait_are_bounded_in_sum",
+    ),
+    Sabotage(
+        "count a refused body for ever",
+        "app/http/bodies.py",
+        "        except BaseException:\n            self._discard(pieces)\n",
+        "        except BaseException:\n",
+        BODIES + "::test_body_counts_until_its_request_ends",
+    ),
+    Sabotage(
+        "wait for readers for ever",
+        "app/http/protocol.py",
+        "        self._end_within(settings.SEND_TIMEOUT_SECONDS)\n        while",
+        "        while",
+        UNREAD + "::test_client_that_does_not_read_is_cut_off",
+    ),
+    Sabotage(
+        "keep whatever is not read",
+        "app/http/protocol.py",
+        "while sum(_unsent.values()) > settings.MAX_WAITING_BYTES:",
+        "while False:",
+        UNREAD + "::test_those_who_have_not_read_for_longest_make_room",
+    ),
+    Sabotage(
+        "write to clients that have gone",
+        "app/http/protocol.py",
+        "            _disconnect(self._running)\n        self.pipeline.clear()\n",
+        "            pass\n        self.pipeline.clear()\n",
+        "tests/faults/test_hang_ups.py::test_client_that_hangs_up_is_no_defect",
+    ),
+    Sabotage(
+        "let a page be as large as its posts",
+        "app/services/posts.py",
+        "is_fitting = (so_far <= max_bytes)",
+        "is_fitting = (so_far > 0)",
+        "tests/api/test_posts.py::test_page_that_is_full_ends_early",
+    ),
+    Sabotage(
+        "keep answers as they are",
+        "app/http/idempotency.py",
+        "(head, bytes(response.body)), COMPRESSION)",
+        "(head, bytes(response.body)), 0)",
+        "tests/api/test_idempotency.py::test_kept_answer_takes_less_than_the_answer",
+    ),
+    Sabotage(
+        "let a user write without end",
+        "app/services/writes.py",
+        "    if used >= allowed:",
+        "    if False:",
+        "tests/api/test_write_limit.py::test_user_who_writes_too_much_has_to_wait",
+    ),
+)

@@ -1,0 +1,83 @@
+"""Writes of a user have a limit."""
+
+from collections.abc import Iterator
+
+import httpx2
+import pytest
+
+from app.core.config import settings
+from app.db.models import User
+from app.services import writes
+from tests.people import PASSWORD, signed_in
+
+POST = {"title": "Hello", "content": "World"}
+
+
+@pytest.fixture(autouse=True)
+def _limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Three writes."""
+    monkeypatch.setattr(settings, "WRITE_LIMIT_PER_USER", 3)
+    writes._windows.clear()
+    yield
+    writes._windows.clear()
+
+
+async def _write(client: httpx2.AsyncClient, user: User) -> httpx2.Response:
+    return await client.post("/api/v1/posts", json=POST, headers=signed_in(user))
+
+
+async def test_user_who_writes_too_much_has_to_wait(
+    client: httpx2.AsyncClient, alice: User, bob: User
+) -> None:
+    answers = [await _write(client, alice) for _ in range(5)]
+
+    assert [answer.status_code for answer in answers] == [201] * 3 + [429] * 2
+    assert answers[3].json()["type"] == "/problems/too-many-requests"
+    assert 0 < int(answers[3].headers["Retry-After"]) <= settings.LIMIT_WINDOW_SECONDS
+    assert answers[3].headers["RateLimit-Policy"] == '"writes";q=3;w=900'
+    assert (await _write(client, bob)).status_code == 201
+
+
+async def test_changes_count_and_reads_do_not(client: httpx2.AsyncClient, alice: User) -> None:
+    post = await _write(client, alice)
+    change = signed_in(alice) | {"If-Match": "*"}
+    where = post.headers["Location"]
+
+    changes = [await client.patch(where, json={"title": "x"}, headers=change) for _ in range(3)]
+    reads = [await client.get("/api/v1/users/me", headers=signed_in(alice)) for _ in range(5)]
+
+    assert [answer.status_code for answer in changes] == [200, 200, 429]
+    assert {answer.status_code for answer in reads} == {200}
+
+
+async def test_who_is_over_the_limit_can_still_get_rid_of_a_thief(
+    client: httpx2.AsyncClient, alice: User
+) -> None:
+    for _ in range(4):
+        await _write(client, alice)
+    new = {"current_password": PASSWORD, "new_password": "several other words"}
+
+    changed = await client.put("/api/v1/users/me/password", json=new, headers=signed_in(alice))
+    ended = await client.delete("/api/v1/auth/token", headers=signed_in(alice))
+
+    assert (changed.status_code, ended.status_code) == (204, 204)
+
+
+async def test_window_that_is_over_counts_no_more(
+    client: httpx2.AsyncClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(4):
+        await _write(client, alice)
+
+    monkeypatch.setattr(writes, "monotonic", lambda: writes._windows[alice.id][0])
+
+    assert (await _write(client, alice)).status_code == 201
+
+
+def test_counts_of_few_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writes, "MAX_USERS", 10)
+
+    for user_id in range(25):
+        writes.count_write(user_id)
+
+    assert [*writes._windows] == [*range(15, 25)]
