@@ -72,10 +72,8 @@ CLAIMS = [
     ),
     Claim(
         "docs/pitfalls.md",
-        "Only `app/db/session.py` and `app/services/idempotency.py` name `sync_session`",
-        lambda: (
-            _files_with(r"\.sync_session\b") == {"app/db/session.py", "app/services/idempotency.py"}
-        ),
+        "Only `app/db/session.py` names `sync_session`",
+        lambda: _files_with(r"\.sync_session\b") == {"app/db/session.py"},
     ),
     Claim(
         "docs/pitfalls.md",
@@ -86,7 +84,13 @@ CLAIMS = [
     Claim(
         "docs/pitfalls.md",
         "no dependency has an `except` directly around its `yield`",
-        lambda: [name for text in CODE.values() for name in _yield_in_a_try(ast.parse(text))] == [],
+        lambda: (
+            not any(
+                list(_yield_in_a_try(ast.parse(text)))
+                for path, text in CODE.items()
+                if "services" not in path.parts  # they give no dependencies
+            )
+        ),
     ),
     Claim(
         "docs/pitfalls.md",

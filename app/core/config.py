@@ -1,78 +1,14 @@
 """Settings: the environment first, then the file `.env`; `.env.example` lists them all."""
 
 import os
-import re
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Literal
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app.core.setting_values import checked_networks, checked_origins, normalise_url
+
 SERVICE_NAME = "Plumbline"
-
-_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
-# What both drivers understand, of the many parameters that libpq has.
-_PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}
-
-# Scheme, host and port; a browser writes other scripts in ASCII: https://xn--bcher-kva.example
-_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
-_DEFAULT_PORT = re.compile(r"^(http://[^/]+?(?=:80$)|https://[^/]+?(?=:443$)):\d+$")
-
-
-def _normalise_url(value: str) -> str:
-    """Any of the three common spellings, as the one that SQLAlchemy's asyncpg dialect wants."""
-    scheme, separator, rest = value.partition("://")
-    if scheme not in _SCHEMES or not separator:
-        expected = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
-        raise ValueError(f"must begin with one of {expected}")
-    url = f"postgresql+asyncpg://{rest}"
-    try:
-        parts = urlsplit(url)
-        unusable = parts.port == 0 or not parts.path.strip("/")
-    except ValueError:
-        raise ValueError(
-            "has a host or port that cannot be read; write / in a password as %2F, @ as %40"
-        ) from None
-    if unusable:
-        raise ValueError("must name a database: postgresql+asyncpg://user:pass@host/db")
-    if unknown := parse_qs(parts.query, keep_blank_values=True).keys() - _PARAMETERS:
-        known = ", ".join(sorted(_PARAMETERS))
-        raise ValueError(f"has the parameter {min(unknown)!r}; only these are known: {known}")
-    return url
-
-
-def _checked_networks(value: str) -> str:
-    try:
-        parse_networks(value)
-    except ValueError:
-        raise ValueError("must be networks with commas between them: 10.0.0.0/8,::1") from None
-    return value
-
-
-def parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
-    """TRUSTED_PROXIES as networks; ValueError for what is none."""
-    return [ip_network(part.strip()) for part in value.split(",") if part.strip()]
-
-
-def _checked_origins(value: str) -> str:
-    for origin in parse_origins(value):
-        if origin != "*" and not _ORIGIN.fullmatch(origin):
-            raise ValueError(
-                "must be origins with commas between them, without a path: https://app.example.com"
-            )
-    return value
-
-
-def parse_origins(value: str) -> list[str]:
-    """CORS_ORIGINS as browsers write them: in lower case, without the port that is the default."""
-    named = [part.strip().lower() for part in value.split(",") if part.strip()]
-    return [_DEFAULT_PORT.sub(r"\1", origin) for origin in named]
-
-
-def parse_hosts(value: str) -> set[str]:
-    """ALLOWED_HOSTS as names in lower case; `*` and `*.example.com` stand for many."""
-    return {host.strip().lower() for host in value.split(",") if host.strip()}
 
 
 class Settings(BaseSettings):
@@ -80,27 +16,33 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_file=os.environ.get("ENV_FILE", ".env"))
 
-    DATABASE_URL: Annotated[str, AfterValidator(_normalise_url)] = Field(
-        "postgresql+asyncpg://postgres:postgres@localhost:5432/app",
+    DATABASE_URL: Annotated[str, AfterValidator(normalise_url)] = Field(
+        default="postgresql+asyncpg://postgres:postgres@localhost:5432/app",
         repr=False,
         description="Where PostgreSQL is; postgres:// and postgresql:// are accepted too.",
     )
     DEBUG: bool = Field(default=False, description="Log every SQL statement with its parameters.")
     ENVIRONMENT: Literal["development", "production"] = Field(
-        "development", description="`production` logs JSON and refuses what loses data."
+        default="development", description="`production` logs JSON and refuses what loses data."
     )
 
     DB_POOL_SIZE: int = Field(
-        10, ge=1, le=1000, description="Connections that a process keeps open."
+        default=10, ge=1, le=1000, description="Connections that a process keeps open."
     )
     DB_MAX_OVERFLOW: int = Field(
-        0, ge=0, le=1000, description="Further connections, closed after each use (docs/adr/0004)."
+        default=0,
+        ge=0,
+        le=1000,
+        description="Further connections, closed after each use (docs/adr/0004).",
     )
     DB_POOL_TIMEOUT_SECONDS: float = Field(
-        2, gt=0, le=60, description="How long a request waits for a connection before its 503."
+        default=2,
+        gt=0,
+        le=60,
+        description="How long a request waits for a connection before its 503.",
     )
     DB_POOL_RECYCLE_SECONDS: int = Field(
-        1800, ge=60, le=86_400, description="A connection older than this is replaced."
+        default=1800, ge=60, le=86_400, description="A connection older than this is replaced."
     )
     DB_PRE_PING: bool = Field(
         default=False,
@@ -113,22 +55,31 @@ class Settings(BaseSettings):
         "timeouts of PostgreSQL are its role's (ALTER ROLE ... SET statement_timeout = '3s').",
     )
     DB_CONNECT_TIMEOUT_SECONDS: float = Field(
-        2, gt=0, le=60, description="How long opening a connection may take."
+        default=2, gt=0, le=60, description="How long opening a connection may take."
     )
     DB_COMMAND_TIMEOUT_SECONDS: float = Field(
-        3.5, gt=0, le=600, description="How long this side waits for the answer to a statement."
+        default=3.5,
+        gt=0,
+        le=600,
+        description="How long this side waits for the answer to a statement.",
     )
     DB_STATEMENT_TIMEOUT_SECONDS: float = Field(
-        3, ge=0, le=600, description="After this PostgreSQL cancels a statement; 0: never."
+        default=3, ge=0, le=600, description="After this PostgreSQL cancels a statement; 0: never."
     )
     DB_LOCK_TIMEOUT_SECONDS: float = Field(
-        2, ge=0, le=600, description="After this PostgreSQL gives up waiting for a lock; 0: never."
+        default=2,
+        ge=0,
+        le=600,
+        description="After this PostgreSQL gives up waiting for a lock; 0: never.",
     )
     DB_IDLE_TRANSACTION_TIMEOUT_SECONDS: float = Field(
-        10, ge=0, le=3600, description="After this PostgreSQL ends an idle transaction; 0: never."
+        default=10,
+        ge=0,
+        le=3600,
+        description="After this PostgreSQL ends an idle transaction; 0: never.",
     )
     DB_CLIENT_CHECK_SECONDS: float = Field(
-        0.1,
+        default=0.1,
         ge=0,
         le=60,
         description="How often PostgreSQL looks, during a statement, if its client is gone; "
@@ -140,116 +91,144 @@ class Settings(BaseSettings):
         description="Be ready in production on a PostgreSQL that can lose what it has stored.",
     )
     DB_APPLICATION_ROLE: str = Field(
-        "",
+        default="",
         pattern=r"^[a-z_][a-z0-9_]*$|^$",
         description="`app db upgrade` lets this role use the tables, and only append to the audit.",
     )
 
     MIGRATION_LOCK_TIMEOUT_SECONDS: float = Field(
-        0.3, gt=0, le=60, description="How long a migration may make others queue behind its lock."
+        default=0.3,
+        gt=0,
+        le=60,
+        description="How long a migration may make others queue behind its lock.",
     )
     MIGRATION_TRIES: int = Field(
-        20, ge=1, le=1000, description="How often a migration tries to get its lock."
+        default=20, ge=1, le=1000, description="How often a migration tries to get its lock."
     )
 
     MAX_RUNNING_REQUESTS: int = Field(
-        256, ge=1, le=100_000, description="Requests worked on at once; more get a 503 at once."
+        default=256,
+        ge=1,
+        le=100_000,
+        description="Requests worked on at once; more get a 503 at once.",
     )
     STOP_DELAY_SECONDS: float = Field(
-        0,
+        default=0,
         ge=0,
         le=300,
         description="How long after SIGTERM new connections are accepted, while /readyz says 503; "
         "0 where a successor shares the socket, some 5 behind a load balancer.",
     )
     DRAIN_SECONDS: float = Field(
-        1, ge=0, le=300, description="Then: how long open connections may bring a last request."
+        default=1,
+        ge=0,
+        le=300,
+        description="Then: how long open connections may bring a last request.",
     )
     STOP_TIMEOUT_SECONDS: int = Field(
-        20, ge=1, le=3600, description="Then: how long running requests have to finish."
+        default=20, ge=1, le=3600, description="Then: how long running requests have to finish."
     )
     IDEMPOTENCY_SECONDS: int = Field(
-        86_400,
+        default=86_400,
         ge=60,
         le=2_592_000,
         description="How long an Idempotency-Key is remembered.",
     )
 
     MAX_BODY_BYTES: int = Field(
-        1_048_576, ge=1024, le=1_073_741_824, description="A larger request body is refused (413)."
+        default=1_048_576,
+        ge=1024,
+        le=1_073_741_824,
+        description="A larger request body is refused (413).",
     )
     MAX_HEAD_BYTES: int = Field(
-        32_768, ge=1024, le=1_048_576, description="A larger request head is refused (431)."
+        default=32_768, ge=1024, le=1_048_576, description="A larger request head is refused (431)."
     )
     MAX_HEADERS: int = Field(
-        100, ge=16, le=10_000, description="Header lines of a request; more are refused (431)."
+        default=100,
+        ge=16,
+        le=10_000,
+        description="Header lines of a request; more are refused (431).",
     )
     MAX_WAITING_BYTES: int = Field(
-        67_108_864,
+        default=67_108_864,
         ge=1_048_576,
         le=1_099_511_627_776,
         description="Bodies that are coming in, in sum: more get a 503. As many bytes of answers "
         "wait for slow readers; beyond it the slowest are cut off.",
     )
     MAX_PAGE_BYTES: int = Field(
-        1_048_576,
+        default=1_048_576,
         ge=1024,
         le=1_073_741_824,
         description="Text on one page of a list; it ends early, after one item at least.",
     )
     HEAD_TIMEOUT_SECONDS: float = Field(
-        10, gt=0, le=3600, description="How long a request's head may take to come (408)."
+        default=10, gt=0, le=3600, description="How long a request's head may take to come (408)."
     )
     BODY_TIMEOUT_SECONDS: float = Field(
-        30, gt=0, le=3600, description="How long a request's body may take to come (408)."
+        default=30, gt=0, le=3600, description="How long a request's body may take to come (408)."
     )
     SEND_TIMEOUT_SECONDS: float = Field(
-        30, gt=0, le=3600, description="How long a client may take to read 64 KiB of its answer."
+        default=30,
+        gt=0,
+        le=3600,
+        description="How long a client may take to read 64 KiB of its answer.",
     )
     TOKEN_LIFETIME_SECONDS: int = Field(
-        2_592_000, ge=60, le=31_536_000, description="How long an access token is good for at most."
+        default=2_592_000,
+        ge=60,
+        le=31_536_000,
+        description="How long an access token is good for at most.",
     )
     TOKEN_IDLE_SECONDS: int = Field(
-        604_800, ge=120, le=31_536_000, description="How long an unused access token is good for."
+        default=604_800,
+        ge=120,
+        le=31_536_000,
+        description="How long an unused access token is good for.",
     )
     MAX_LOG_INS_PER_USER: int = Field(
-        50, ge=1, le=10_000, description="Log-ins of one person; one more ends the oldest."
+        default=50, ge=1, le=10_000, description="Log-ins of one person; one more ends the oldest."
     )
     SWEEP_SECONDS: float = Field(
-        60,
+        default=60,
         ge=0,
         le=86_400,
         description="How often a process removes rows that have expired; 0: others do it.",
     )
     LOGIN_LIMIT_PER_ACCOUNT: int = Field(
-        10, ge=0, le=100_000, description="Wrong log-ins to one account; 0: no limit."
+        default=10, ge=0, le=100_000, description="Wrong log-ins to one account; 0: no limit."
     )
     LOGIN_LIMIT_PER_NETWORK: int = Field(
-        100, ge=0, le=100_000, description="Wrong log-ins from one network; 0: no limit."
+        default=100, ge=0, le=100_000, description="Wrong log-ins from one network; 0: no limit."
     )
     SIGNUP_LIMIT_PER_NETWORK: int = Field(
-        30, ge=0, le=100_000, description="Sign-ups tried from one network; 0: no limit."
+        default=30, ge=0, le=100_000, description="Sign-ups tried from one network; 0: no limit."
     )
     WRITE_LIMIT_PER_USER: int = Field(
-        9_000, ge=0, le=100_000_000, description="Writes of one user to one process; 0: no limit."
+        default=9_000,
+        ge=0,
+        le=100_000_000,
+        description="Writes of one user to one process; 0: no limit.",
     )
     LIMIT_WINDOW_SECONDS: int = Field(
-        900, ge=1, le=86_400, description="The time for which these four count."
+        default=900, ge=1, le=86_400, description="The time for which these four count."
     )
-    TRUSTED_PROXIES: Annotated[str, AfterValidator(_checked_networks)] = Field(
-        "",
+    TRUSTED_PROXIES: Annotated[str, AfterValidator(checked_networks)] = Field(
+        default="",
         description="Networks whose X-Forwarded-For is believed: 10.0.0.0/8,::1; empty: none.",
     )
     ALLOWED_HOSTS: str = Field(
-        "*", description="Host names that are answered, as in api.example.com,*.example.com."
+        default="*",
+        description="Host names that are answered, as in api.example.com,*.example.com.",
     )
-    CORS_ORIGINS: Annotated[str, AfterValidator(_checked_origins)] = Field(
-        "",
+    CORS_ORIGINS: Annotated[str, AfterValidator(checked_origins)] = Field(
+        default="",
         description="Origins whose pages may call this service: https://app.example.com; empty: "
         "none; *: all.",
     )
     BASE_URL: str = Field(
-        "http://127.0.0.1:8000",
+        default="http://127.0.0.1:8000",
         pattern=r"^https?://[^/?#]+$",
         description="Where callers find this service; https:// adds Strict-Transport-Security.",
     )
@@ -258,22 +237,33 @@ class Settings(BaseSettings):
     )
 
     PASSWORD_MIN_LENGTH: int = Field(
-        15, ge=8, le=64, description="Characters a password has at least (NIST SP 800-63B-4: 15)."
+        default=15,
+        ge=8,
+        le=64,
+        description="Characters a password has at least (NIST SP 800-63B-4: 15).",
     )
     PASSWORD_MAX_BYTES: int = Field(
-        1024, ge=64, le=4096, description="A longer password (in UTF-8) is refused before hashing."
+        default=1024,
+        ge=64,
+        le=4096,
+        description="A longer password (in UTF-8) is refused before hashing.",
     )
     PASSWORD_HASH_THREADS: int = Field(
-        1, ge=1, le=64, description="Passwords hashed at once, each on a thread of its own."
+        default=1, ge=1, le=64, description="Passwords hashed at once, each on a thread of its own."
     )
     PASSWORD_HASH_QUEUE: int = Field(
-        16, ge=0, le=1000, description="Passwords that may wait for a thread; more get a 503."
+        default=16,
+        ge=0,
+        le=1000,
+        description="Passwords that may wait for a thread; more get a 503.",
     )
     ARGON2_MEMORY_KIB: int = Field(
-        19_456, ge=19_456, le=4_194_304, description="Memory one password hash takes."
+        default=19_456, ge=19_456, le=4_194_304, description="Memory one password hash takes."
     )
-    ARGON2_TIME_COST: int = Field(2, ge=2, le=100, description="Passes over that memory.")
-    ARGON2_PARALLELISM: int = Field(1, ge=1, le=64, description="Lanes of one password hash.")
+    ARGON2_TIME_COST: int = Field(default=2, ge=2, le=100, description="Passes over that memory.")
+    ARGON2_PARALLELISM: int = Field(
+        default=1, ge=1, le=64, description="Lanes of one password hash."
+    )
 
 
 def load_settings() -> Settings:

@@ -208,12 +208,13 @@ class _Transaction(transaction.Transaction):
     _nested: bool
     _check_conn_validity: Callable[[str], None]
 
-    def start(self) -> Coroutine[Any, Any, None]:
+    # asyncpg's own are decorated, which pyright takes for another type.
+    def start(self) -> Coroutine[Any, Any, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._check_conn_validity("start")
         is_outermost = self._connection._top_xact is None  # noqa: SLF001
         return self._tell("BEGIN" if is_outermost else None, super().start())
 
-    def commit(self) -> Coroutine[Any, Any, None]:
+    def commit(self) -> Coroutine[Any, Any, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._check_conn_validity("commit")
         return self._tell(None if self._nested else "COMMIT", super().commit())
 

@@ -63,8 +63,8 @@ def _redact_driver(error: BaseException) -> str:
     error.args = (message,)
     if isinstance(error, asyncpg.PostgresError):
         key = key_of(error.detail) if error.sqlstate in _KEYED else None
-        error.__dict__.update(message=message, hint=None, context=None, internal_query=None)
-        error.__dict__["detail"] = f"Key ({key})" if key else None
+        vars(error).update(message=message, hint=None, context=None, internal_query=None)
+        vars(error)["detail"] = f"Key ({key})" if key else None
         if is_refused_by_driver(error):  # its cause quotes the value too
             error.__cause__ = None
             error.__suppress_context__ = True

@@ -72,13 +72,14 @@ class Read(_Statement, Generic[T]):
 
     async def all(self, **values: object) -> list[T]:
         """All rows; `values` by the names of the parameters."""
-        into = self._into
+        into: Callable[..., T] = self._into
         return [into(*row) for row in await _rows(self.sql, self._arguments(values))]
 
     async def find(self, **values: object) -> T | None:
         """The first row, or None."""
         rows = await _rows(self.sql, self._arguments(values))
-        return self._into(*rows[0]) if rows else None
+        into: Callable[..., T] = self._into
+        return into(*rows[0]) if rows else None
 
 
 class Write(_Statement, Generic[*Columns]):

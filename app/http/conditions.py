@@ -117,7 +117,9 @@ def _tags(request: Request, name: str) -> ETags | None:
 
 def _names(tags: ETags, tag: str | None, *, exists: bool) -> bool:
     """Whether it is one of `tags`; a weak ETag never is (RFC 9110, 8.8.3.2)."""
-    return exists if tags == ANY else tag in tags and not str(tag).startswith("W/")
+    if tags == ANY:
+        return exists
+    return tag is not None and tag in tags and not tag.startswith("W/")
 
 
 def _opaque(tag: str) -> str:

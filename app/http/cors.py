@@ -7,8 +7,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app.core.config import parse_origins, settings
+from app.core.config import settings
 from app.core.errors import Malformed
+from app.core.setting_values import parse_origins
 from app.http.errors import answer
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")

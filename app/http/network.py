@@ -11,7 +11,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from app.core.config import parse_hosts, parse_networks, settings
+from app.core.config import settings
+from app.core.setting_values import parse_hosts, parse_networks
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

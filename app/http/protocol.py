@@ -84,7 +84,7 @@ class BoundedProtocol(DrainingProtocol):
             raise _TooLarge
         self._is_in_head, self._unread = False, 0
         super().on_headers_complete()
-        if not self.parser.should_upgrade():
+        if not self.parser.should_upgrade():  # pyright: ignore[reportOptionalMemberAccess]
             self.headers = []  # for trailers (RFC 9110, 6.5.1: not to be taken for headers)
         if len(self.pipeline) > MAX_PIPELINED:
             raise _TooLarge

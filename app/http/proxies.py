@@ -3,7 +3,8 @@
 import structlog
 from starlette.datastructures import Headers
 
-from app.core.config import parse_networks, settings
+from app.core.config import settings
+from app.core.setting_values import parse_networks
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import Headers
 
 from app.core import security
-from app.core.config import parse_networks, settings
+from app.core.config import settings
+from app.core.setting_values import parse_networks
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, engine
 from app.http import network

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from zxcvbn import zxcvbn
 
 from app.core import security
-from app.core.config import parse_networks, settings
+from app.core.config import settings
+from app.core.setting_values import parse_networks
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory
 from app.http import network

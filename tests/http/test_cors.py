@@ -8,7 +8,8 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from app.core.config import Settings, parse_origins
+from app.core.config import Settings
+from app.core.setting_values import parse_origins
 from app.http import admission, cors, network
 from app.main import create_app
 from tests.conftest import serve

@@ -22,8 +22,10 @@ from tests.faults.waiting import until
 from tests.processes import python
 
 COUNTERS = {
+    "http_clients_cut_off",
     "http_requests_refused",
     "http_requests_retried",
+    "http_requests_unreadable",
     "http_unexpected_errors",
     "db_commits_unanswered",
     "db_pool_timeouts",

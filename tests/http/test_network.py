@@ -3,7 +3,7 @@
 import pytest
 from starlette.datastructures import Headers
 
-from app.core.config import parse_networks
+from app.core.setting_values import parse_networks
 from app.http import network
 
 PROXIES = parse_networks("10.0.0.0/8,fd00::/8")

@@ -13,6 +13,8 @@ from tests.conftest import serve
 
 OF_ERRORS = {
     "Invalid": "422 invalid",
+    "Malformed": "400 bad-request",
+    "PreconditionFailed": "412 precondition-failed",
     "Unauthenticated": "401 unauthenticated",
     "Forbidden": "403 forbidden",
     "NotFound": "404 not-found",

@@ -67,15 +67,15 @@ SABOTAGES = (
     Sabotage(
         "give pages and refusals one route",
         "app/http/middleware.py",
-        "or _page(scope) or _refusal(status)",
+        "or _page(scope) or _refused_as(status)",
         'or "(none)"',
         METRICS + "::test_pages_and_refusals_have_a_route_of_their_own",
     ),
     Sabotage(
         "put the id of the caller on record",
         "app/http/middleware.py",
-        "        current = _new_id()\n",
-        '        current = headers.get("x-request-id") or _new_id()\n',
+        "    current = _new_id()\n",
+        '    current = headers.get("x-request-id") or _new_id()\n',
         MIDDLEWARE + "::test_id_of_the_caller_is_not_on_record",
     ),
     Sabotage(
@@ -130,8 +130,8 @@ SABOTAGES = (
     Sabotage(
         "say nothing of a proxy that is not named",
         "app/http/middleware.py",
-        "        if proxies.looks_left:\n",
-        "        if False:\n",
+        "    if proxies.looks_left:\n",
+        "    if False:\n",
         "tests/http/test_proxies.py::test_proxy_that_is_not_named_is_told_once",
     ),
     Sabotage(

@@ -7,9 +7,9 @@ API, HTTP = "tests/api/", "tests/http/"
 _REQUESTS = (
     Sabotage(
         "name some methods of the path",
-        "app/http/middleware.py",
-        "if status == HTTPStatus.METHOD_NOT_ALLOWED:",
-        "if False:",
+        "app/http/methods.py",
+        'if start["status"] != HTTPStatus.METHOD_NOT_ALLOWED:',
+        "if True:",
         HTTP + "test_methods.py::test_405_names_all_methods_of_the_path",
     ),
     Sabotage(

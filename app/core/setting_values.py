@@ -1,0 +1,68 @@
+"""Values of settings as people write them: a URL, lists of networks, hosts and origins."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from urllib.parse import parse_qs, urlsplit
+
+_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
+# What both drivers understand, of the many parameters that libpq has.
+_PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}
+
+# Scheme, host and port; a browser writes other scripts in ASCII: https://xn--bcher-kva.example
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
+_DEFAULT_PORT = re.compile(r"^(http://[^/]+?(?=:80$)|https://[^/]+?(?=:443$)):\d+$")
+
+
+def normalise_url(value: str) -> str:
+    """Any of the three common spellings, as the one that SQLAlchemy's asyncpg dialect wants."""
+    scheme, separator, rest = value.partition("://")
+    if scheme not in _SCHEMES or not separator:
+        expected = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
+        raise ValueError(f"must begin with one of {expected}")
+    url = f"postgresql+asyncpg://{rest}"
+    try:
+        parts = urlsplit(url)
+        unusable = parts.port == 0 or not parts.path.strip("/")
+    except ValueError:
+        raise ValueError(
+            "has a host or port that cannot be read; write / in a password as %2F, @ as %40"
+        ) from None
+    if unusable:
+        raise ValueError("must name a database: postgresql+asyncpg://user:pass@host/db")
+    if unknown := parse_qs(parts.query, keep_blank_values=True).keys() - _PARAMETERS:
+        known = ", ".join(sorted(_PARAMETERS))
+        raise ValueError(f"has the parameter {min(unknown)!r}; only these are known: {known}")
+    return url
+
+
+def checked_networks(value: str) -> str:
+    try:
+        parse_networks(value)
+    except ValueError:
+        raise ValueError("must be networks with commas between them: 10.0.0.0/8,::1") from None
+    return value
+
+
+def parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
+    """TRUSTED_PROXIES as networks; ValueError for what is none."""
+    return [ip_network(part.strip()) for part in value.split(",") if part.strip()]
+
+
+def checked_origins(value: str) -> str:
+    for origin in parse_origins(value):
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            raise ValueError(
+                "must be origins with commas between them, without a path: https://app.example.com"
+            )
+    return value
+
+
+def parse_origins(value: str) -> list[str]:
+    """CORS_ORIGINS as browsers write them: in lower case, without the port that is the default."""
+    named = [part.strip().lower() for part in value.split(",") if part.strip()]
+    return [_DEFAULT_PORT.sub(r"\1", origin) for origin in named]
+
+
+def parse_hosts(value: str) -> set[str]:
+    """ALLOWED_HOSTS as names in lower case; `*` and `*.example.com` stand for many."""
+    return {host.strip().lower() for host in value.split(",") if host.strip()}

@@ -1,0 +1,97 @@
+"""A rule stands among the dependencies of its route, and no route can do without."""
+
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import APIRoute
+
+from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN, Rule, require_rules
+from app.http.deps import authenticate
+from app.main import app, create_app
+
+
+def test_route_without_a_rule_stops_the_start() -> None:
+    app = create_app()
+
+    @app.get("/forgotten")
+    async def forgotten() -> None: ...
+
+    with pytest.raises(RuntimeError, match=r"\['GET'\] /forgotten declares no access rule"):
+        require_rules(app)
+
+
+def test_hidden_route_without_a_rule_stops_the_start_too() -> None:
+    app: FastAPI = create_app()
+
+    @app.get("/hidden", include_in_schema=False)
+    async def hidden() -> None: ...
+
+    with pytest.raises(RuntimeError, match="/hidden declares no access rule"):
+        require_rules(app)
+
+
+async def _extra() -> None: ...
+
+
+async def test_rule_stands_beside_other_dependencies_and_extensions() -> None:
+    app = create_app()
+
+    @app.get("/more", dependencies=[Depends(_extra), SIGNED_IN], openapi_extra={"x-other": 1})
+    async def more() -> None: ...
+
+    require_rules(app)
+    require_rules(app)  # as for the routes that two apps share
+
+    operation = app.openapi()["paths"]["/more"]["get"]
+    assert (operation["x-access"], operation["x-other"]) == ("signed-in", 1)
+    transport = httpx2.ASGITransport(app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+        assert (await client.get("/more")).status_code == 401
+
+
+def test_rule_of_a_router_is_the_rule_of_its_routes() -> None:
+    app, signed_in, admin = create_app(), APIRouter(dependencies=[SIGNED_IN]), APIRouter()
+
+    @signed_in.get("/a")
+    async def a() -> None: ...
+
+    @admin.get("/b")
+    async def b() -> None: ...
+
+    app.include_router(signed_in, prefix="/v2")
+    app.include_router(admin, dependencies=[ADMIN])
+    require_rules(app)
+
+    paths = app.openapi()["paths"]
+    assert [paths[path]["get"]["x-access"] for path in ("/v2/a", "/b")] == ["signed-in", "admin"]
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"openapi_extra": {"x-access": "admin"}},
+        {"openapi_extra": {"x-access": "admin"}, "dependencies": [SIGNED_IN]},
+        {"dependencies": [Rule(_extra, name="admin")]},
+        {"dependencies": [SIGNED_IN, ADMIN]},
+        {"dependencies": [Depends(authenticate)]},
+    ],
+    ids=["mark alone", "other mark", "own check", "two rules", "check alone"],
+)
+def test_half_a_rule_stops_the_start(declared: dict[str, Any]) -> None:
+    app = create_app()
+
+    @app.get("/half", **declared)
+    async def half() -> None: ...
+
+    with pytest.raises(RuntimeError, match="/half"):
+        require_rules(app)
+
+
+def test_route_for_everybody_runs_no_check() -> None:
+    routes = (route for route in app.routes if isinstance(route, APIRoute))
+    route = next(route for route in routes if route.name == "get_post")
+
+    assert route.dependencies == [ANONYMOUS]
+    assert route.dependant.dependencies == []
