@@ -107,8 +107,8 @@ CLAIMS = [
     ),
     Claim(
         "docs/pitfalls.md",
-        "The import in `app/db/connection.py` turns the error into that line",
-        lambda: _says("app/db/connection.py", '"asyncpg is not installed: pip install asyncpg"'),
+        "The import in `app/db/__init__.py` turns the error into that line",
+        lambda: _says("app/db/__init__.py", '"asyncpg is not installed: pip install asyncpg"'),
     ),
     Claim(
         "docs/pitfalls.md",

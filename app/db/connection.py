@@ -12,11 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, NamedTuple
 
-try:
-    import asyncpg
-except ModuleNotFoundError:
-    raise SystemExit("asyncpg is not installed: pip install asyncpg") from None
-
+import asyncpg
 from asyncpg import transaction
 
 IsolationLevel = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]

@@ -113,7 +113,10 @@ def has_lost_connection(error: Exception) -> bool:
     """Of an error of the driver: whether its connection is gone."""
     if (state := sqlstate(error)) is not None:
         return state.startswith(("08", "57P"))
-    if isinstance(error, AsyncAdapt_asyncpg_dbapi.InternalClientError):
+    # asyncpg is confused when the server is killed while a statement begins.
+    if isinstance(
+        error, (asyncpg.InternalClientError, AsyncAdapt_asyncpg_dbapi.InternalClientError)
+    ):
         return True
     return isinstance(error, DRIVER_ERRORS) and "connection is closed" in str(error)
 

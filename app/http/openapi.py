@@ -9,10 +9,11 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from app.core.errors import Conflict
+from app.core.errors import Conflict, TooManyRequests
 from app.http.access import MARK, rules_of
 from app.http.conditions import ETAGS_PATTERN
 from app.http.errors import MEDIA_TYPE, Problem
+from app.http.idempotency import COUNTED_METHODS
 from app.services.idempotency import HEADER as IDEMPOTENCY_KEY
 
 Json = dict[str, Any]
@@ -73,18 +74,18 @@ def _complete(document: Json) -> None:
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
     document["components"]["headers"] = HEADERS
-    tags = dict.fromkeys(tag for each in _operations(document) for tag in each.get("tags", []))
+    tags = dict.fromkeys(tag for _, each in _operations(document) for tag in each.get("tags", []))
     document["tags"] = [{"name": tag} for tag in tags]
-    for operation in _operations(document):
+    for method, operation in _operations(document):
         _complete_parameters(operation)
-        _add_refusals(operation)
+        _add_refusals(method, operation)
         _add_headers(operation, document["components"]["schemas"])
         operation.setdefault("security", [])  # for everybody: said, not left to a default
 
 
-def _operations(document: Json) -> Iterator[Json]:
+def _operations(document: Json) -> Iterator[tuple[str, Json]]:
     for methods in document["paths"].values():
-        yield from methods.values()
+        yield from methods.items()
 
 
 def _complete_parameters(operation: Json) -> None:
@@ -107,11 +108,13 @@ def _not_null(schema: Json) -> Json:
     return {**rest, **kinds[0]}
 
 
-def _add_refusals(operation: Json) -> None:
+def _add_refusals(method: str, operation: Json) -> None:
     responses = operation["responses"]
     refusals = dict(_WITH_A_BODY) if "requestBody" in operation else {}
     if any(each["name"] == IDEMPOTENCY_KEY for each in operation.get("parameters", [])):
         refusals |= _WITH_A_KEY
+        if method.upper() in COUNTED_METHODS and "security" in operation:
+            refusals["429"] = TooManyRequests.title
     for status, description in refusals.items():
         responses.setdefault(status, {"description": description, "content": PROBLEM})
     responses["default"] = {"description": "Any other refusal, or a defect", "content": PROBLEM}

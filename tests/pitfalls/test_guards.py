@@ -99,8 +99,15 @@ RULES: dict[Rule, tuple[Path, ...]] = {  # and where each does not hold
     _blocking: (APP / "services" / "idempotency.py", APP / "db" / "session.py"),
     _lax_factories: (),
     _left_open: (),
-    _ended_by_hand: (MIGRATIONS, APP / "db" / "migrate.py", APP / "db" / "session.py"),
-    _caught_in_a_dependency: (),
+    _ended_by_hand: (
+        MIGRATIONS,
+        APP / "cli" / "schema.py",
+        APP / "db" / "connection.py",  # asyncpg's own transaction
+        APP / "db" / "grants.py",
+        APP / "db" / "migrate.py",
+        APP / "db" / "session.py",
+    ),
+    _caught_in_a_dependency: (APP / "services" / "limits.py",),  # a block, around a few lines
 }
 
 

@@ -106,7 +106,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "log in production the row that was refused",
         "app/db/redaction.py",
-        '        error.__dict__["detail"] = f"Key ({key})" if key else None\n',
+        '        vars(error)["detail"] = f"Key ({key})" if key else None\n',
         "",
         DB + "test_redaction.py",
     ),
