@@ -14,10 +14,11 @@ from tests.processes import python
 from tests.speed import TOKEN
 
 BOUNDS = {
-    "GET /posts/{id}": {"calls": 640, "memory_bytes": 22_000},
-    "GET /posts?limit=20": {"calls": 1090, "memory_bytes": 46_000},
-    "GET /users/me": {"calls": 775, "memory_bytes": 22_000},
-    "POST /posts": {"calls": 1640, "memory_bytes": 37_000},
+    "GET /posts/{id}": {"calls": 690, "memory_bytes": 25_000},
+    "GET /posts?limit=20": {"calls": 1_170, "memory_bytes": 50_000},
+    "GET /users/me": {"calls": 820, "memory_bytes": 25_000},
+    # Some 270 calls are for the statement that holds the log-in of the caller (docs/adr/0017).
+    "POST /posts": {"calls": 1_920, "memory_bytes": 46_000},
 }
 ROLE, PASSWORD = "speed", "only-for-measuring"  # production refuses the password of the tests
 FILL = """

@@ -65,6 +65,7 @@ class NotConnected(asyncpg.InterfaceError):
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(f"{type(cause).__name__}: {cause}")
+        self.__cause__ = cause
         self.sqlstate: str | None = getattr(cause, "sqlstate", None)
 
 

@@ -52,7 +52,7 @@ def raise_as_sqlalchemy(
     error: Exception, engine: Engine, sql: str, arguments: Sequence[object], *, is_lost: bool
 ) -> NoReturn:
     """Raise the driver's error as `engine` does; `is_lost`: its connection is of no more use."""
-    adapted = _adapt(error, engine.dialect)
+    adapted = adapt(error, engine.dialect)
     if not isinstance(adapted, _ADAPTED):  # a timeout, or the pool's
         if isinstance(error, OSError):
             mark(error)
@@ -71,7 +71,8 @@ def raise_as_sqlalchemy(
     raise mark(made) from adapted
 
 
-def _adapt(error: Exception, dialect: Any) -> Exception:  # noqa: ANN401 - PGDialect_asyncpg
+def adapt(error: Exception, dialect: Any) -> Exception:  # noqa: ANN401 - PGDialect_asyncpg
+    """The error of asyncpg as SQLAlchemy's layer over it raises it; others as they are."""
     if isinstance(error, DRIVER_ERRORS):
         try:
             _translate(dialect.dbapi, error)

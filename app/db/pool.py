@@ -4,15 +4,15 @@ import asyncio
 from typing import Any
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.exc import MissingGreenlet, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from app.core.metrics import POOL_TIMEOUTS
-from app.db.connection import Connection
-from app.db.origin import mark
+from app.db.connection import DRIVER_ERRORS, Connection, NotConnected
+from app.db.origin import adapt, mark
 
 
 def require_greenlet(*_: object) -> None:
@@ -34,6 +34,20 @@ class FairPool(AsyncAdaptedQueuePool):
         self.limit = self.size() + self._max_overflow
         self.waiting = 0
         self._turns = asyncio.Semaphore(self.limit)
+
+    def connect(self) -> PoolProxiedConnection:
+        """As SQLAlchemy's; whatever fails here, failed while connecting.
+
+        SQLAlchemy also talks to the driver by itself when it sets up a new connection.
+        """
+        try:
+            return super().connect()
+        except (OSError, *DRIVER_ERRORS) as error:
+            adapted = adapt(NotConnected(error), self._dialect)
+            raise adapted from adapted.__cause__
+        except SQLAlchemyError as error:
+            mark(error)
+            raise
 
     async def borrow(self) -> PoolProxiedConnection:
         """As `connect()`, for who can await: without a greenlet, which is dear beside one query.

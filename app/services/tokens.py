@@ -88,7 +88,11 @@ async def _make_room(db: AsyncSession, user_id: int) -> None:
     """End the oldest log-ins where one more would be too many; the account is locked."""
     mine = select(AccessToken.id).where(AccessToken.user_id == user_id)
     room = mine.order_by(AccessToken.id.desc()).offset(settings.MAX_LOG_INS_PER_USER - 1)
-    await db.execute(delete(AccessToken).where(AccessToken.id.in_(room)))
+    ended = delete(AccessToken).where(AccessToken.id.in_(room)).returning(AccessToken.id)
+    for token_id in await db.scalars(ended):
+        audit.record(
+            db, "log-out", actor_id=user_id, subject_id=user_id, detail=f"log-in {token_id}"
+        )
 
 
 async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:

@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, event, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
-from app.db.models import AccessToken, User
+from app.db.models import AccessToken, AuditEvent, User
 from app.db.session import AsyncSessionFactory, engine
 from tests.people import PASSWORD, signed_in
 
@@ -134,14 +134,20 @@ async def test_log_ins_are_paged_by_key(client: httpx2.AsyncClient, alice: User)
 
 
 async def test_one_log_in_too_many_ends_the_oldest(
-    client: httpx2.AsyncClient, alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient,
+    db: AsyncSession,
+    alice: User,
+    bob: User,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(settings, "MAX_LOG_INS_PER_USER", 3)
     ours = [signed_in(alice), *[await _log_in(client, f"number {number}") for number in range(4)]]
 
     answers = [await client.get("/api/v1/users/me", headers=me) for me in [*ours, signed_in(bob)]]
 
+    ended = await db.scalars(select(AuditEvent.subject_id).where(AuditEvent.action == "log-out"))
     assert [answer.status_code for answer in answers] == [401, 401, 200, 200, 200, 200]
+    assert list(ended) == [alice.id, alice.id]
 
 
 async def test_of_many_log_ins_at_once_no_more_stay_than_may(

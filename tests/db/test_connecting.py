@@ -133,6 +133,28 @@ async def test_whatever_fails_while_connecting_is_unavailable(
     _assert_away(caught.value, "")
 
 
+@pytest.mark.parametrize("raised", [asyncpg.InterfaceError("connection is closed"), OSError(32)])
+@pytest.mark.parametrize("ask", ["session", "read"])
+async def test_server_that_goes_while_a_connection_is_set_up_is_unavailable(
+    raised: Exception, ask: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLAlchemy registers its codecs with the driver after we have connected."""
+
+    async def set_type_codec(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(asyncpg.Connection, "set_type_codec", set_type_codec)
+    engine = make_engine(asyncpg_url())
+    monkeypatch.setattr("app.db.statements.engine", engine)
+
+    with pytest.raises(DBAPIError) as caught:
+        await (get_post(1) if ask == "read" else _select(engine))
+
+    _assert_away(caught.value, "PostgreSQL cannot be reached")
+    assert will_pass(caught.value) is isinstance(raised, asyncpg.InterfaceError)
+    await engine.dispose()
+
+
 async def _select(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))

@@ -132,7 +132,7 @@ async def test_clients_that_reset_the_connection_leave_nothing_behind(
         if await _send_and_reset(server, _raw(attempt, alice), point, share) == CREATED:
             answered.add(attempt.title)
 
-    attempts = _attempts(amount(300, 2000), post)
+    attempts = _attempts(amount(100, 2000), post)
     choices = {attempt.title: (rng.choice(POINTS), rng.random()) for attempt in attempts}
     await crowd(AT_ONCE, attempt_and_reset, attempts)
 
@@ -220,7 +220,7 @@ async def test_cancelled_requests_leave_nothing_behind(
         if status == 201:
             answered.add(attempt.title)
 
-    attempts = _attempts(amount(300, 2000), post)
+    attempts = _attempts(amount(100, 2000), post)
     choices = {attempt.title: _choose_times(rng) for attempt in attempts}
     await crowd(AT_ONCE, attempt_and_cancel, attempts)
 

@@ -75,7 +75,7 @@ async def test_cut_commits_are_told_as_they_ended(
     rng: random.Random,
     figure: Figure,
 ) -> None:
-    cuts, done = amount(200, 1000), Counter[Fate]()
+    cuts, done = amount(100, 1000), Counter[Fate]()
     before = await _outcomes(service)
     proxy.choose = _cut_some(rng, done, cuts)
 

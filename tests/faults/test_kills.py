@@ -18,7 +18,7 @@ from tests.torture import Amount, Figure
 async def test_acknowledged_write_survives_kill_9_and_a_refused_one_is_not_stored(
     database: Database, service: Service, amount: Amount, rng: random.Random, figure: Figure
 ) -> None:
-    kills = amount(20, 200)
+    kills = amount(8, 200)
 
     async with writing(service, "killed") as ledger:
         gaps = [await _kill(database, ledger, rng, everything=bool(n % 2)) for n in range(kills)]

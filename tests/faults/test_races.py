@@ -123,7 +123,7 @@ async def test_no_edit_of_many_writers_is_lost(
     connect: Connect, alice: User, post: Post, amount: Amount, figure: Figure
 ) -> None:
     """Each adds a word to what it read: the words are the history, in the order of the versions."""
-    path, edits = f"/api/v1/posts/{post.id}", amount(3, 20)
+    path, edits = f"/api/v1/posts/{post.id}", amount(2, 20)
     words, statuses = dict[int, str](), Counter[int]()
 
     async def write(writer: int) -> None:
