@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import migrate
+from app.db import migrate, readiness
 from app.db.embedded import run_postgres
 from tests.postgres import ROOT
 from tests.processes import until
@@ -36,6 +39,22 @@ def _serving(database_url: str, port: int, log: Path) -> Iterator[str]:
 async def test_service_is_alive_and_ready(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "alive"}
     assert (await client.get("/readyz")).json() == READY
+
+
+async def test_process_stays_ready_when_the_next_version_has_migrated(
+    client: httpx2.AsyncClient, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deploy migrates before it replaces the processes."""
+    known = {"known": migrate.head_revision()}
+    await db.execute(text("UPDATE alembic_version SET version_num = 'of-the-next'"))
+    await db.commit()
+    monkeypatch.setattr(readiness._last, "until", 0)
+
+    answer = await client.get("/readyz")
+
+    await db.execute(text("UPDATE alembic_version SET version_num = :known"), known)
+    await db.commit()
+    assert (answer.status_code, answer.json()) == (200, READY)
 
 
 def test_service_waits_for_its_database_and_heals_by_itself(

@@ -218,6 +218,7 @@ async def test_cancelled_statement_ends_though_no_new_connection_is_accepted(
     await _cancel(task)
 
     await until(witness.is_over)
+    assert witness.late() == 0
 
 
 async def test_cancelled_statement_ends_though_its_connection_is_silent(
@@ -230,6 +231,7 @@ async def test_cancelled_statement_ends_though_its_connection_is_silent(
     await _cancel(task)
 
     await until(lambda: witness.locks() == 0)
+    assert witness.late() == 0
 
 
 async def test_statement_of_a_process_that_was_killed_ends(
@@ -244,6 +246,7 @@ async def test_statement_of_a_process_that_was_killed_ends(
 
     await until(witness.is_over)
     await asyncio.gather(task, return_exceptions=True)
+    assert witness.late() == 0
 
 
 @each

@@ -40,9 +40,12 @@ async def test_client_that_does_not_read_is_cut_off(
 ) -> None:
     monkeypatch.setattr(settings, "SEND_TIMEOUT_SECONDS", 0.2)
 
+    cut = CUT_OFF._value.get()
     with _unread(server):
         await until(lambda: len(protocol._unsent) == 1)
         await until(lambda: not protocol._unsent)
+
+    assert CUT_OFF._value.get() - cut == 1
 
 
 async def test_client_that_reads_late_gets_all_of_it(server: str) -> None:

@@ -139,4 +139,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "",
         HTTP + "test_error_of_the_app_is_explained_by_its_own_words",
     ),
+    Sabotage(
+        "be not ready once the next version has migrated",
+        "app/db/readiness.py",
+        "    if current is None or migrate.is_known(current):\n",
+        "    if True:\n",
+        "tests/api/test_health.py::test_process_stays_ready_when_the_next_version_has_migrated",
+    ),
 )
