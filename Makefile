@@ -35,7 +35,7 @@ check: setup  ## Do all that CI does; make check quick=1 leaves out slow tests o
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
-	$(BIN)/basedpyright --level error
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-logo
 	$(if $(quick),,$(BIN)/app db check)
 	@$(BIN)/pytest $(if $(quick),--quick)
