@@ -3,6 +3,7 @@
 from tests.sabotage import Sabotage
 
 DB, HTTP = "tests/db/", "tests/http/test_database_errors.py::"
+LOST = "tests/db/test_lost_connections.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
@@ -138,5 +139,26 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    if isinstance(error, AppError):\n        return error.detail\n",
         "",
         HTTP + "test_error_of_the_app_is_explained_by_its_own_words",
+    ),
+    Sabotage(
+        "believe asyncpg that a connection is open whose server was killed",
+        "app/db/session.py",
+        '    event.listen(made.sync_engine, "handle_error", _notice_loss)\n',
+        "",
+        LOST + "test_connection_lost_in_a_statement_is_unavailable_and_passes",
+    ),
+    Sabotage(
+        "take a server that closes new connections for a defect",
+        "app/db/pool.py",
+        "if type(error) is InvalidRequestError:",
+        "if False:",
+        LOST + "test_server_that_closes_each_new_connection_is_unavailable",
+    ),
+    Sabotage(
+        "drop all connections when the schema changes",
+        "app/db/failures.py",
+        "    if is_stale(error):\n        return False\n",
+        "",
+        LOST + "test_stale_plan_is_no_lost_connection",
     ),
 )
