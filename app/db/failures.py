@@ -25,6 +25,9 @@ _STALE_WORDS = (
     "unexpected trailing ",  # messages of one statement; so are these
     "insufficient data in buffer",
 )
+# asyncpg's, and the same as SQLAlchemy's layer over it raises them.
+_CONFUSED = (asyncpg.InternalClientError, AsyncAdapt_asyncpg_dbapi.InternalClientError)
+_REFUSED = (asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.InterfaceError)
 # What the exception handlers catch; `classify` says None for those that are defects.
 DATABASE_ERRORS = (SQLAlchemyError, OSError)
 
@@ -110,15 +113,15 @@ def _broke_while_connecting(error: NotConnected) -> bool:
 
 
 def has_lost_connection(error: Exception) -> bool:
-    """Of an error of the driver: whether its connection is gone."""
+    """Of an error of the driver, or of the layer over it: whether its connection is gone."""
+    if is_stale(error):
+        return False
     if (state := sqlstate(error)) is not None:
         return state.startswith(("08", "57P"))
     # asyncpg is confused when the server is killed while a statement begins.
-    if isinstance(
-        error, (asyncpg.InternalClientError, AsyncAdapt_asyncpg_dbapi.InternalClientError)
-    ):
+    if isinstance(error, _CONFUSED):
         return True
-    return isinstance(error, DRIVER_ERRORS) and "connection is closed" in str(error)
+    return isinstance(error, _REFUSED) and "connection is closed" in str(error)
 
 
 def is_stale(error: BaseException) -> bool:

@@ -1,10 +1,10 @@
 """A pool in which nobody is overtaken."""
 
 import asyncio
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import MissingGreenlet, SQLAlchemyError
+from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
@@ -43,11 +43,16 @@ class FairPool(AsyncAdaptedQueuePool):
         try:
             return super().connect()
         except (OSError, *DRIVER_ERRORS) as error:
-            adapted = adapt(NotConnected(error), self._dialect)
-            raise adapted from adapted.__cause__
+            self._raise_not_connected(error)
         except SQLAlchemyError as error:
+            if type(error) is InvalidRequestError:  # it gives up: new ones were closed as well
+                self._raise_not_connected(ConnectionResetError(str(error)))
             mark(error)
             raise
+
+    def _raise_not_connected(self, error: Exception) -> NoReturn:
+        adapted = adapt(NotConnected(error), self._dialect)
+        raise adapted from adapted.__cause__
 
     async def borrow(self) -> PoolProxiedConnection:
         """As `connect()`, for who can await: without a greenlet, which is dear beside one query.

@@ -26,7 +26,7 @@ from app.core.config import settings
 from app.core.errors import OutcomeUnknown
 from app.core.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, UNANSWERED, watch
 from app.db.connection import APPLICATION_NAME, connect
-from app.db.failures import READ_ONLY, find_unanswered, is_stale
+from app.db.failures import READ_ONLY, find_unanswered, has_lost_connection, is_stale
 from app.db.origin import claim
 from app.db.outcome import find_outcome
 from app.db.pool import FairPool, require_greenlet
@@ -54,6 +54,7 @@ def make_engine(url: URL, **options: Any) -> AsyncEngine:  # noqa: ANN401 - crea
     event.listen(made.sync_engine, "checkout", _refuse_closed)
     event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
     event.listen(made.sync_engine, "handle_error", _leave_demoted_primary)
+    event.listen(made.sync_engine, "handle_error", _notice_loss)
     event.listen(made.sync_engine, "handle_error", _learn_schema_again)
     event.listen(made.sync_engine, "handle_error", claim)
     return made
@@ -112,6 +113,12 @@ def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: objec
 def _leave_demoted_primary(context: ExceptionContext) -> None:
     """After a failover the pool's connections lead to a server that only reads: drop them."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
+def _notice_loss(context: ExceptionContext) -> None:
+    """Also before asyncpg itself knows that the server was killed: a statement has begun then."""
+    if isinstance(error := context.original_exception, Exception) and has_lost_connection(error):
         context.is_disconnect = True
 
 

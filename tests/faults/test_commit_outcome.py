@@ -66,7 +66,7 @@ def _cut_some(rng: random.Random, done: Counter[Fate], number: int) -> Choose:
     return choose
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 async def test_cut_commits_are_told_as_they_ended(
     database: Database,
     proxy: Proxy,
@@ -80,7 +80,7 @@ async def test_cut_commits_are_told_as_they_ended(
     proxy.choose = _cut_some(rng, done, cuts)
 
     async with writing(service, "cut") as ledger:
-        await until(lambda: done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= cuts, 200)
+        await until(lambda: done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= cuts, 1200)
 
     verdict = ledger.judge(database)
     outcomes = await _outcomes(service) - before

@@ -161,8 +161,8 @@ _DATABASE = (
     Sabotage(
         "stay with a primary that only reads",
         "app/db/session.py",
-        "context.is_disconnect = True",
-        "pass",
+        "== READ_ONLY:\n        context.is_disconnect = True",
+        "== READ_ONLY:\n        pass",
         "tests/db/test_session.py::test_demoted_primary_is_left",
     ),
     Sabotage(

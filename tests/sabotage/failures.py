@@ -3,6 +3,7 @@
 from tests.sabotage import Sabotage
 
 DB, HTTP = "tests/db/", "tests/http/test_database_errors.py::"
+LOST = "tests/db/test_lost_connections.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
@@ -145,5 +146,24 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    if current is None or migrate.is_known(current):\n",
         "    if True:\n",
         "tests/api/test_health.py::test_process_stays_ready_when_the_next_version_has_migrated",
+        "believe asyncpg that a connection is open whose server was killed",
+        "app/db/session.py",
+        '    event.listen(made.sync_engine, "handle_error", _notice_loss)\n',
+        "",
+        LOST + "test_connection_lost_in_a_statement_is_unavailable_and_passes",
+    ),
+    Sabotage(
+        "take a server that closes new connections for a defect",
+        "app/db/pool.py",
+        "if type(error) is InvalidRequestError:",
+        "if False:",
+        LOST + "test_server_that_closes_each_new_connection_is_unavailable",
+    ),
+    Sabotage(
+        "drop all connections when the schema changes",
+        "app/db/failures.py",
+        "    if is_stale(error):\n        return False\n",
+        "",
+        LOST + "test_stale_plan_is_no_lost_connection",
     ),
 )
