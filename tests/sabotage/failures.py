@@ -146,6 +146,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    if current is None or migrate.is_known(current):\n",
         "    if True:\n",
         "tests/api/test_health.py::test_process_stays_ready_when_the_next_version_has_migrated",
+    ),
+    Sabotage(
         "believe asyncpg that a connection is open whose server was killed",
         "app/db/session.py",
         '    event.listen(made.sync_engine, "handle_error", _notice_loss)\n',
