@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import httpx2
 
+from tests import warm
 from tests.postgres import ROOT
 
 PATIENCE_SECONDS = 120
@@ -20,8 +22,19 @@ IN_BACKGROUND = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as `comma
 def python(
     *arguments: str, typed: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end, with `typed` on standard input."""
-    return python_in(ROOT, *arguments, typed=typed, **os.environ | environment)
+    """Run to the end, with `typed` on standard input, in an interpreter that is warm."""
+    with TemporaryFile("w+") as stdin, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        stdin.write(typed)
+        stdin.seek(0)
+        streams = [each.fileno() for each in (stdin, out, err)]
+        code = warm.start(arguments, os.environ | {"COLUMNS": "100"} | environment, streams).wait()
+        told = [(each.seek(0), each.read())[1] for each in (out, err)]
+    return subprocess.CompletedProcess(arguments, code, *told)
+
+
+def new_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As `python`, for tests that are about a new interpreter."""
+    return python_in(ROOT, *arguments, **os.environ | environment)
 
 
 def python_in(
