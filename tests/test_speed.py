@@ -10,7 +10,7 @@ from app.core.security import token_digest
 from app.db.embedded import Server
 from tests.conftest import administrator
 from tests.core.test_production import SAFE
-from tests.processes import python
+from tests.processes import new_python
 from tests.speed import TOKEN
 
 BOUNDS = {
@@ -50,7 +50,7 @@ def url(postgres: Server, clone: Callable[[], str]) -> Iterator[str]:
 
 def test_request_costs_no_more_than_it_did(url: str) -> None:
     production = SAFE | {"ALLOWED_HOSTS": "127.0.0.1", "ALLOW_UNSAFE_DATABASE": "true"}
-    process = python("-m", "tests.speed", **production | {"DATABASE_URL": url})
+    process = new_python("-m", "tests.speed", **production | {"DATABASE_URL": url})
     assert process.returncode == 0, process.stderr[-3000:]
     costs: dict[str, dict[str, int]] = json.loads(process.stdout)
 

@@ -4,19 +4,16 @@ import asyncio
 import os
 import re
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
-from tests.faults.database import ENDS_WITH_US
+from tests import warm
 from tests.faults.waiting import until
 from tests.faults.wire import NotSent, Unanswered, Wire
 from tests.people import refuse_secrets
-from tests.postgres import ROOT
 
 START_SECONDS = 120
 STOP_SECONDS = 120
@@ -28,7 +25,7 @@ DEFECT = re.compile(r"Traceback|never retrieved|never awaited|unexpected error")
 class Service:
     port: int
     log: Path
-    process: subprocess.Popen[bytes]
+    process: warm.Forked
 
     def wire(self, headers: dict[str, str] | None = None, *, timeout_seconds: float = 30) -> Wire:
         return Wire(self.port, headers or {}, timeout_seconds)
@@ -45,7 +42,7 @@ class Service:
         """SIGTERM, as a platform does it; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         await until(lambda: self.process.poll() is not None, STOP_SECONDS)
-        return self.process.returncode
+        return self.process.wait()
 
 
 @asynccontextmanager
@@ -67,18 +64,11 @@ async def run_service(
     refuse_secrets(service.logged())
 
 
-def _spawn(port: int, log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [*ENDS_WITH_US, sys.executable, "-m", "app.cli", "serve", f"--port={port}"]
-    with log.open("wb") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            env=environment,
-            cwd=ROOT,
-            start_new_session=True,  # Ctrl-C belongs to pytest
-        )
+def _spawn(port: int, log: Path, environment: dict[str, str]) -> warm.Forked:
+    command = ["-m", "app.cli", "serve", f"--port={port}"]
+    with Path(os.devnull).open() as nothing, log.open("wb") as output:
+        streams = [nothing.fileno(), output.fileno(), output.fileno()]
+        return warm.start(command, environment, streams)
 
 
 async def _until_alive(service: Service) -> None:

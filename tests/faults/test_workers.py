@@ -18,7 +18,7 @@ from tests.faults.pids import children_of, send, state
 from tests.faults.test_stopping import START_SECONDS, serving, until_started
 from tests.faults.waiting import until
 from tests.faults.wire import NotSent, Unanswered, Wire
-from tests.processes import python
+from tests.processes import new_python
 
 REQUESTS = 40
 FOR_EVER = 3600.0
@@ -118,7 +118,7 @@ async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it
 def test_taken_port_is_one_line_that_names_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = python("-m", "app.cli", "serve", f"--port={port}", "--workers=2")
+        ended = new_python("-m", "app.cli", "serve", f"--port={port}", "--workers=2")
 
     assert ended.returncode == 1
     assert ended.stderr == (
