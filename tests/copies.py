@@ -35,11 +35,15 @@ def change(file: Path, old: str, new: str) -> None:
 
 
 def run_in(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python ARGUMENTS` on the code of the copy."""
+    """Run `python ARGUMENTS` on the code of the copy.
+
+    It may keep what it compiles, whatever is set here: pytest compiles its plugins for itself,
+    which takes as long as all the rest of a small run.
+    """
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+        env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": ""},
         capture_output=True,
         text=True,
         check=False,

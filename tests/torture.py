@@ -29,11 +29,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what belongs to the large run alone."""
+    """Leave out what belongs to the large run alone, unless it was asked for by its own name."""
     if not config.option.torture:
-        large = [item for item in items if item.get_closest_marker("torture")]
+        marked = [item for item in items if item.get_closest_marker("torture")]
+        large = [item for item in marked if not _names(item).intersection(config.args)]
         config.hook.pytest_deselected(items=large)
         items[:] = [item for item in items if item not in large]
+
+
+def _names(item: pytest.Item) -> set[str]:
+    """With and without its parameters."""
+    return {item.nodeid, item.nodeid.partition("[")[0]}
 
 
 def pytest_report_header(config: pytest.Config) -> str:

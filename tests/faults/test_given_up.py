@@ -6,7 +6,6 @@ Nothing else can end it: PostgreSQL's own timeouts are off.
 import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
@@ -21,16 +20,18 @@ from app.db.statements import Read, Write
 from app.db.url import asyncpg_url
 from tests.faults.conftest import FreePort
 from tests.faults.proxy import Proxy
-from tests.faults.waiting import until
+from tests.faults.waiting import PATIENCE_SECONDS, until
+from tests.faults.witness import Witness
+from tests.http.connection import connect
 from tests.pitfalls.sandbox import checked_out
 from tests.torture import Amount, Figure
 
 NEVER = 0
 POOL = 2
+LATER = 10
 A_USER = "INSERT INTO users (username, email, hashed_password) VALUES ('alice', 'a@b', '')"
-OURS = "datname = current_database() AND application_name LIKE 'plumbline%'"
-# Outlasts the test, unless something ends it.
-_SLEEPING = func.pg_sleep(60)
+OUTLASTS = 2 * PATIENCE_SECONDS  # all that waits for the end of a statement
+_SLEEPING = func.pg_sleep(OUTLASTS)
 _READ = Read(select(User.id).where(_SLEEPING.is_not(None)), lambda number: number)
 _NEW = {
     "username": "late",
@@ -44,51 +45,6 @@ _numbers = itertools.count()
 _UPDATE = text("UPDATE users SET username = 'late' WHERE pg_sleep(:seconds) IS NOT NULL")
 
 Ask = Callable[[AsyncEngine], Coroutine[Any, Any, object]]
-
-
-@dataclass
-class Witness:
-    """Asks PostgreSQL, on a connection of its own."""
-
-    url: str
-    _connection: psycopg.Connection = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._connection = psycopg.connect(self.url, autocommit=True)
-
-    def backends(self) -> int:
-        """How many connections we have there."""
-        return self._count(f"SELECT count(*) FROM pg_stat_activity WHERE {OURS}")
-
-    def busy(self) -> int:
-        """How many of them work, or keep a transaction open."""
-        return self._count(
-            f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND state <> 'idle'"
-        )
-
-    def asleep(self) -> int:
-        """How many of them run one of the statements below."""
-        return self._count(
-            f"SELECT count(*) FROM pg_stat_activity WHERE {OURS} AND wait_event = 'PgSleep'"
-        )
-
-    def locks(self) -> int:
-        """How many locks there are on the table users."""
-        return self._count("SELECT count(*) FROM pg_locks WHERE relation = 'users'::regclass")
-
-    def late(self) -> int:
-        """How many users were written or changed."""
-        return self._count("SELECT count(*) FROM users WHERE username <> 'alice'")
-
-    def is_over(self) -> bool:
-        return (self.busy(), self.locks()) == (0, 0)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _count(self, sql: str) -> int:
-        ((number,),) = self._connection.execute(sql.encode()).fetchall()
-        return int(number)
 
 
 @pytest.fixture
@@ -142,10 +98,10 @@ async def _write(spare: AsyncEngine) -> object:
 
 async def _in_a_session(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
-        return await db.execute(_UPDATE, {"seconds": 60})
+        return await db.execute(_UPDATE, {"seconds": OUTLASTS})
 
 
-async def _in_autocommit(spare: AsyncEngine, seconds: int = 60) -> object:
+async def _in_autocommit(spare: AsyncEngine, seconds: int = OUTLASTS) -> object:
     async with spare.connect() as connection:
         own = await connection.execution_options(isolation_level="AUTOCOMMIT")
         return await own.execute(_UPDATE, {"seconds": seconds})
@@ -274,3 +230,35 @@ async def test_pool_whose_users_give_up_has_no_more_backends_than_connections(
     await until(witness.is_over)
     figure(f"backends of a pool of {POOL} while {rounds * POOL * 3} requests give up", max(seen))
     assert max(seen) <= POOL
+
+
+@pytest.mark.parametrize("spare", [{"CONNECT_TIMEOUT": 60}], indirect=True)
+async def test_place_of_a_statement_is_free_when_its_cancellation_has_arrived(
+    spare: AsyncEngine, network: Proxy, witness: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.db.connection.CANCEL_SECONDS", 60)
+    asked: list[object] = []
+    event.listen(spare.sync_engine, "do_connect", lambda *_: asked.append(_))
+    tasks = [asyncio.create_task(_in_a_session(spare)) for _ in range(POOL)]
+    await until(lambda: witness.asleep() == POOL)
+    network.silence()
+    await asyncio.gather(*map(_cancel, tasks))
+    await until(lambda: network.connections == POOL * 2)  # each cancellation takes one
+
+    late = asyncio.create_task(_in_a_session(spare))
+    await until(lambda: len(asked) == POOL + 1)
+    await _let_connect_who_wants_to(network)
+
+    assert network.connections == POOL * 2 + LATER
+    network.restore()
+    await until(lambda: witness.asleep() == 1)
+    await _cancel(late)
+
+
+async def _let_connect_who_wants_to(network: Proxy) -> None:
+    """Connections are accepted in the order in which they come: wait for some that come now."""
+    before = network.connections
+    for _ in range(LATER):
+        async with connect(network.port):
+            pass
+    await until(lambda: network.connections >= before + LATER)

@@ -55,7 +55,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "app/db/session.py",
         'slots = asyncio.Semaphore(chosen["pool_size"] + chosen["max_overflow"])',
         "slots = asyncio.Semaphore(1000)",
-        GIVEN_UP + "test_pool_whose_users_give_up_has_no_more_backends_than_connections",
+        GIVEN_UP + "test_place_of_a_statement_is_free_when_its_cancellation_has_arrived",
     ),
     Sabotage(
         "run a stale read once more only",
