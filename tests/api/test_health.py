@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +8,7 @@ import httpx2
 
 from app.db import migrate
 from app.db.embedded import run_postgres
-from tests.postgres import ROOT
+from tests import warm
 from tests.processes import until
 
 READY = {"status": "ready"}
@@ -19,18 +17,17 @@ READY = {"status": "ready"}
 @contextmanager
 def _serving(database_url: str, port: int, log: Path) -> Iterator[str]:
     """`app serve` in a process of its own."""
-    command = [sys.executable, "-m", "app.cli", "serve", f"--port={port}"]
-    environment = os.environ | {"DATABASE_URL": database_url}
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, env=environment, cwd=ROOT, stderr=output) as process,
-    ):
-        address = f"http://127.0.0.1:{port}"
-        try:
-            assert until(lambda: httpx2.get(f"{address}/livez").status_code == 200)
-            yield address
-        finally:
-            process.send_signal(signal.SIGTERM)
+    command = ["-m", "app.cli", "serve", f"--port={port}"]
+    with log.open("wb") as output:
+        environment = os.environ | {"DATABASE_URL": database_url}
+        process = warm.start(command, environment, [output.fileno()] * 3)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        assert until(lambda: httpx2.get(f"{address}/livez").status_code == 200)
+        yield address
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait()
 
 
 async def test_service_is_alive_and_ready(client: httpx2.AsyncClient) -> None:

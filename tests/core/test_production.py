@@ -2,6 +2,7 @@
 
 import pytest
 
+from app import main
 from app.core.config import Settings
 from app.core.production import find_risks, find_warnings
 from tests.processes import python
@@ -28,11 +29,24 @@ SAFE = {
         ("BASE_URL", "http://api.example.com"),
     ],
 )
-def test_unsafe_setting_is_refused_with_one_line(name: str, value: str) -> None:
-    process = python("-c", "import app.main", **SAFE | {name: value})
+def test_unsafe_setting_is_refused_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setattr(main, "settings", _settings(**{name: value}))
+
+    with pytest.raises(SystemExit) as ended:
+        main._refuse_risks()
+
+    told = str(ended.value)
+    assert told.startswith(f"{name}: ")
+    assert "\n" not in told
+
+
+def test_production_does_not_start_with_an_unsafe_setting() -> None:
+    process = python("-c", "import app.main", **SAFE, DEBUG="true")
 
     assert process.returncode == 1
-    assert process.stderr.startswith(f"{name}: ")
+    assert process.stderr.startswith("DEBUG: ")
     assert process.stderr.count("\n") == 1
 
 

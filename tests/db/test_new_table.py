@@ -1,6 +1,5 @@
 """A team adds its own tables and columns: commands and tests of this project stay content."""
 
-import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,17 @@ import pytest
 from tests.copies import change, copy_project, run_in
 
 MODELS = Path("app/db/models")
-UP_AND_DOWN = "test_every_revision_goes_up_down_and_up_again"
+UP_AND_DOWN = """
+from app.db import drift, migrate
+with drift.throw_away_postgres() as server:
+    url = server.url()
+    migrate.upgrade(url)
+    up = drift.dump(url)
+    migrate.downgrade(url)
+    down = drift.dump(url)
+    migrate.upgrade(url)
+    print(down != up == drift.dump(url))
+"""
 # `books` is also a table of tests/pitfalls; an enum is a type of its own in PostgreSQL.
 BOOK = '''"""Books."""
 
@@ -51,15 +60,11 @@ def grown(tmp_path: Path) -> Path:
 
 
 def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:
-    (script,) = (grown / "app/db/migrations/versions").glob("*add_books.py")
-    (revision,) = re.findall(r'^revision = "(\w+)"', script.read_text(), re.MULTILINE)
-    up_and_down = f"tests/db/test_migrations.py::{UP_AND_DOWN}[{revision}]"
-
     checked = run_in(grown, "-m", "app.cli", "db", "check")
-    tested = run_in(grown, "-m", "pytest", "-q", "-n0", up_and_down)
+    migrated = run_in(grown, "-c", UP_AND_DOWN)
 
     assert checked.returncode == 0, checked.stdout
-    assert tested.returncode == 0, tested.stdout[-3000:]
+    assert migrated.stdout == "True\n", migrated.stderr
 
 
 @pytest.mark.torture

@@ -111,6 +111,7 @@ async def test_rolling_restarts_fail_no_request(
     assert not [line for log in _logs(tmp_path) for line in log.splitlines() if DEFECT.search(line)]
 
 
+@pytest.mark.torture
 @pytest.mark.timeout(600)
 async def test_workers_are_replaced_by_sighup_without_a_failed_request(
     database: Database, tmp_path: Path, figure: Figure

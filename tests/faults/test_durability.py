@@ -22,7 +22,10 @@ def _with_own_password(database: Database) -> str:
     return database.url().replace(":postgres@", ":secret@")
 
 
-@pytest.mark.parametrize("name", DURABILITY)
+@pytest.mark.parametrize(
+    "name",
+    [DURABILITY[0], *(pytest.param(name, marks=pytest.mark.torture) for name in DURABILITY[1:])],
+)
 async def test_production_is_not_ready_on_a_database_that_forgets(
     name: str, new_database: NewDatabase, new_service: NewService
 ) -> None:

@@ -69,7 +69,7 @@ async def _ask_until_refused(port: int, told: Counter[str]) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.torture), 2])
 async def test_stop_resets_no_fresh_connection(
     workers: int, free_port: FreePort, tmp_path: Path, amount: Amount, figure: Figure
 ) -> None:

@@ -1,13 +1,9 @@
-import os
-import subprocess
-import sys
-
 import httpx2
 import pytest
 
 from app.db.models import Post
 from app.http import network
-from tests.postgres import ROOT
+from tests.processes import python
 
 
 @pytest.mark.parametrize(
@@ -54,13 +50,9 @@ async def main():
         print((await client.get("http://test/livez")).headers["Strict-Transport-Security"])
 asyncio.run(main())
 """
-    environment = os.environ | {"BASE_URL": "https://api.example.com"}
+    process = python("-c", program, BASE_URL="https://api.example.com")
 
-    told = subprocess.run(
-        [sys.executable, "-c", program], env=environment, cwd=ROOT, capture_output=True, check=True
-    ).stdout
-
-    assert told == b"max-age=63072000; includeSubDomains\n"
+    assert (process.returncode, process.stdout) == (0, "max-age=63072000; includeSubDomains\n")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from app.db.session import engine
 from app.http.conditions import etag
 from tests.people import PASSWORD, signed_in
 from tests.pitfalls.sandbox import until_backends
+from tests.torture import Amount
 
 POST = {"title": "Hello", "content": "World"}
 CAROL = {"username": "carol", "email": "carol@example.com", "password": PASSWORD}
@@ -26,7 +27,7 @@ FAIL = "RAISE EXCEPTION 'not today' USING ERRCODE = 'foreign_key_violation'"
 WAIT = f"PERFORM pg_advisory_xact_lock({LOCK})"
 SLOW = "PERFORM pg_sleep(0.01)"  # or a late commit still outruns the next request
 WAITING = "query LIKE 'COMMIT%' AND wait_event = 'advisory'"
-CLIENTS, POSTS_EACH = 10, 100
+CLIENTS = 10
 
 
 @asynccontextmanager
@@ -92,21 +93,26 @@ async def test_answer_waits_for_the_commit(client: httpx2.AsyncClient, alice: Us
     assert response.status_code == 201
 
 
-async def test_post_can_be_read_as_soon_as_it_is_answered(server: str, alice: User) -> None:
+async def test_post_can_be_read_as_soon_as_it_is_answered(
+    server: str, alice: User, amount: Amount
+) -> None:
+    posts_each = amount(20, 100)
     async with _at_commit("posts", SLOW):
-        found = await asyncio.gather(*(_write_and_read(server, alice) for _ in range(CLIENTS)))
+        found = await asyncio.gather(
+            *(_write_and_read(server, alice, posts_each) for _ in range(CLIENTS))
+        )
 
-    assert Counter(itertools.chain(*found)) == {"200": CLIENTS * POSTS_EACH}
+    assert Counter(itertools.chain(*found)) == {"200": CLIENTS * posts_each}
 
 
-async def _write_and_read(server: str, user: User) -> list[str]:
+async def _write_and_read(server: str, user: User, posts: int) -> list[str]:
     """By hand: a client library takes as long as the server."""
     reader, writer = await asyncio.open_connection(*server.removeprefix("http://").split(":"))
     body, token = json.dumps(POST), signed_in(user)["Authorization"]
     headers = f"Host: test\r\nAuthorization: {token}\r\nContent-Type: application/json"
     post = f"POST /api/v1/posts HTTP/1.1\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     statuses = []
-    for _ in range(POSTS_EACH):
+    for _ in range(posts):
         written = await _ask(reader, writer, post)
         get = f"GET {written['location']} HTTP/1.1\r\nHost: test\r\n\r\n"
         read = await _ask(reader, writer, get)

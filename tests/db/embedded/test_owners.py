@@ -42,8 +42,10 @@ def test_root_works_for_the_present_owner_of_the_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "prefix",
-    [[*AS_NOBODY, REACHES_PROGRAMS], AS_ROOT_IN_DOCKER],
-    ids=["user", "docker's root"],
+    [
+        pytest.param([*AS_NOBODY, REACHES_PROGRAMS], id="user", marks=pytest.mark.torture),
+        pytest.param(AS_ROOT_IN_DOCKER, id="docker's root"),
+    ],
 )
 def test_first_start_changes_nothing_outside_its_folder_and_works_as(
     new_folder: Path, monkeypatch: pytest.MonkeyPatch, prefix: list[str]

@@ -92,7 +92,10 @@ def test_root_who_lacks_capabilities_gets_another_way_or_one_line(
         assert told.endswith(": run as an ordinary user, or set DATABASE_URL\n")
 
 
-@pytest.mark.parametrize(("mode", "needed"), [(0o700, CAP_DAC_OVERRIDE), (0o755, 0)])
+@pytest.mark.parametrize(
+    ("mode", "needed"),
+    [pytest.param(0o700, CAP_DAC_OVERRIDE, marks=pytest.mark.torture), (0o755, 0)],
+)
 def test_server_keeps_a_capability_only_where_it_needs_one(
     private: Path, monkeypatch: pytest.MonkeyPatch, mode: int, needed: int
 ) -> None:
