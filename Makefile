@@ -14,6 +14,9 @@ export UV_NATIVE_TLS ?= 1
 endif
 export PIP_ROOT_USER_ACTION ?= ignore
 
+# Where this is set, each of the many processes of the tests would compile all of app/ again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run browser test check torture fix migration lock bench
 

@@ -3,13 +3,16 @@
 import asyncio
 import time
 
+import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.db.connection import LIFE, Transaction
-from app.db.failures import DATABASE_ERRORS, classify
+from app.db.failures import classify
 
 PATIENCE_SECONDS = 1.0
+
+log = structlog.stdlib.get_logger(__name__)
 
 _STATUS = text(
     f"SELECT CASE WHEN {LIFE} = :life THEN pg_xact_status(CAST(CAST(:number AS text) AS xid8)) END"
@@ -24,10 +27,11 @@ async def find_outcome(engine: AsyncEngine, transaction: Transaction) -> bool | 
         try:
             async with asyncio.timeout(deadline - time.monotonic()), engine.connect() as connection:
                 status = await connection.scalar(_STATUS, transaction._asdict())
-        except DATABASE_ERRORS as error:
+        except Exception as error:  # a defect too leaves the outcome unknown, and is no answer
             is_over = isinstance(error, TimeoutError)  # our own deadline
             if not is_over and classify(error) is None:
-                raise
+                log.exception("PostgreSQL cannot be asked what came of a COMMIT")
+                break
         if status == "in progress":
             await asyncio.sleep(0.01)
     return {"committed": True, "aborted": False}.get(status or "")

@@ -8,10 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import Unavailable
-from app.db.connection import Connection
+from app.db.connection import LIFE, Connection, Transaction
 from app.db.failures import classify, has_lost_connection, will_pass
 from app.db.models import User
-from app.db.session import ReadSessionFactory, engine, make_engine, transaction
+from app.db.outcome import find_outcome
+from app.db.session import ReadSessionFactory, engine, make_engine, side_engine, transaction
 from app.db.url import asyncpg_url
 from app.services.posts import get_post
 
@@ -106,3 +107,16 @@ async def test_server_that_closes_each_new_connection_is_unavailable(
 def test_stale_plan_is_no_lost_connection() -> None:
     """SQLAlchemy would drop all connections of the pool, for each change of the schema."""
     assert not has_lost_connection(asyncpg.OutdatedSchemaCacheError("unexpected trailing 4 bytes"))
+
+
+async def test_outcome_that_cannot_be_asked_for_is_unknown(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An error of our own question is no answer: the write may have been stored."""
+    async with side_engine.connect() as connection:
+        life = str(await connection.scalar(text(f"SELECT {LIFE}")))
+
+    outcome = await find_outcome(side_engine, Transaction(life, "no number"))
+
+    assert outcome is None
+    assert "what came of a COMMIT" in caplog.text

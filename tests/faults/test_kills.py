@@ -13,6 +13,8 @@ from tests.faults.ledger import Ledger, Verdict, writing
 from tests.faults.service import Service
 from tests.torture import Amount, Figure
 
+RETURN_SECONDS = 5  # some 0.1 s, and a busy machine
+
 
 @pytest.mark.timeout(900)
 async def test_acknowledged_write_survives_kill_9_and_a_refused_one_is_not_stored(
@@ -29,7 +31,7 @@ async def test_acknowledged_write_survives_kill_9_and_a_refused_one_is_not_store
     figure("told that nobody knows, or not answered", len(ledger.unknown))
     figure("seconds from PostgreSQL's return to the first write, at most", round(max(gaps), 2))
     assert verdict == Verdict()
-    assert max(gaps) <= 1
+    assert max(gaps) <= RETURN_SECONDS
 
 
 @pytest.mark.timeout(900)

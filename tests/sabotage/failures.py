@@ -168,4 +168,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "",
         LOST + "test_stale_plan_is_no_lost_connection",
     ),
+    Sabotage(
+        "take a question that fails for the end of a transaction",
+        "app/db/outcome.py",
+        "                break\n",
+        "                raise\n",
+        LOST + "test_outcome_that_cannot_be_asked_for_is_unknown",
+    ),
 )
