@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import Unavailable
-from app.db.connection import LIFE, Connection, Transaction
+from app.db.connection import Connection, Transaction
 from app.db.failures import classify, has_lost_connection, will_pass
 from app.db.models import User
 from app.db.outcome import find_outcome
@@ -110,13 +110,12 @@ def test_stale_plan_is_no_lost_connection() -> None:
 
 
 async def test_outcome_that_cannot_be_asked_for_is_unknown(
-    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An error of our own question is no answer: the write may have been stored."""
-    async with side_engine.connect() as connection:
-        life = str(await connection.scalar(text(f"SELECT {LIFE}")))
+    """A defect in our own question is no answer: the write may have been stored."""
+    monkeypatch.setattr("app.db.outcome._STATUS", text("SELECT no_such_column"))
 
-    outcome = await find_outcome(side_engine, Transaction(life, "no number"))
+    outcome = await find_outcome(side_engine, Transaction("this life", "4711"))
 
     assert outcome is None
     assert "what came of a COMMIT" in caplog.text
