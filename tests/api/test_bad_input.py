@@ -65,7 +65,7 @@ async def test_chunked_body_over_the_limit_is_refused_while_it_comes(
         sent += 0x10000
     writer.close()
 
-    assert await answer == b"HTTP/1.1 413 Request Entity Too Large\r\n"
+    assert (await answer).startswith(b"HTTP/1.1 413 ")  # the phrase is Python's
     assert sent < 20 * settings.MAX_BODY_BYTES  # what the sockets buffer included
 
 
