@@ -23,6 +23,7 @@ from app.db import migrate
 from app.db.embedded import Server
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
+from app.http import drain
 from app.http.protocol import BoundedProtocol
 from app.main import app
 from tests.documented import check_documented
@@ -132,6 +133,7 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await started
+            drain._draining = False  # of the process, in which others are served
 
 
 @pytest.fixture(scope="session")
