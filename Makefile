@@ -34,7 +34,7 @@ browser: setup  ## Bring a Chromium for the browser tests, where the machine has
 test: setup browser  ## Run all tests against a PostgreSQL of their own
 	@$(BIN)/pytest
 
-check: setup $(if $(quick),,browser)  ## Do all that CI does; make check quick=1 leaves out slow tests of what is unchanged
+check: setup browser  ## Do all that CI does; make check quick=1 leaves out slow tests of what is unchanged
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
