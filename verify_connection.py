@@ -5,8 +5,8 @@ import sys
 
 from sqlalchemy import text
 
-from app.db.failures import DATABASE_ERRORS, explain
 from app.db.session import engine
+from plumbline.db.errors import DATABASE_ERRORS, explain
 
 
 async def check() -> None:

@@ -10,23 +10,24 @@ from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
-from app.api import audit, auth, health, index, posts, users
+from app.api import audit, auth, index, posts, users
 from app.core.config import SERVICE_NAME, settings
-from app.core.logging import configure_logging
-from app.core.metrics import reporting
 from app.core.production import find_risks, find_warnings
-from app.db.privileges import warn_of_rights
-from app.db.readiness import find_obstacle
 from app.db.session import close_connections
-from app.http.access import require_rules
-from app.http.admission import UNLIMITED, Admission
-from app.http.bodies import Bodies
-from app.http.drain import begin_at_sigterm
-from app.http.errors import install_error_handlers
-from app.http.idempotency import Replay, on_replay
-from app.http.middleware import Envelope
-from app.http.openapi import describe
-from app.services.sweeping import sweep_for_ever
+from plumbline.db.privileges import warn_of_rights
+from plumbline.db.readiness import find_obstacle
+from plumbline.db.sweeping import sweep_for_ever
+from plumbline.http import health
+from plumbline.http.access import require_rules
+from plumbline.http.bodies import Bodies
+from plumbline.http.idempotency import Replay, on_replay
+from plumbline.http.load_shedding import UNLIMITED, Admission
+from plumbline.http.openapi import describe
+from plumbline.http.problems import install_error_handlers
+from plumbline.http.request_context import Envelope
+from plumbline.http.shutdown import begin_at_sigterm
+from plumbline.logging import configure_logging
+from plumbline.metrics import reporting
 
 log = structlog.stdlib.get_logger(__name__)
 

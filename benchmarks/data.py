@@ -9,9 +9,9 @@ import psycopg
 from rich.progress import track
 
 from app.core.security import token_digest
-from app.db import migrate
-from app.db.embedded import DATABASE, run_postgres
 from benchmarks.lineup import NEWEST_ID
+from plumbline.db import migrate
+from plumbline.db.embedded import DATABASE, run_postgres
 
 FOLDER = Path(".bench")
 PORT = 21_432

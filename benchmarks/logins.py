@@ -19,8 +19,8 @@ from pathlib import Path
 import httpx2
 
 from app.core.config import settings
-from app.db import migrate
-from app.db.drift import throw_away_postgres
+from plumbline.db import migrate
+from plumbline.db.drift import throw_away_postgres
 
 CLIENTS = 64
 WARM_UP = 16  # at once: as many as find a place, so that the pool is full

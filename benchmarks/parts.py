@@ -12,17 +12,17 @@ from typing import Any
 
 from app.core.config import settings
 from app.core.security import token_digest
-from app.db.connection import Connection, connect
 from app.db.session import transaction
-from app.http.admission import Admission
-from app.http.errors import ATTEMPTS_LEFT
-from app.http.middleware import Envelope
-from app.http.sent import BODY
 from app.services import callers, posts
 from benchmarks import asgi
 from benchmarks.data import USERS, token
 from benchmarks.lineup import NEWEST_ID
 from benchmarks.works import LIMIT, NEW_POST
+from plumbline.db.connection import Connection, connect
+from plumbline.http.load_shedding import Admission
+from plumbline.http.problems import ATTEMPTS_LEFT
+from plumbline.http.request_context import Envelope
+from plumbline.http.sent import BODY
 
 CONCURRENCY = 8
 POOL = 10

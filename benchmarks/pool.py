@@ -14,9 +14,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.drift import throw_away_postgres
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
+from plumbline.db.drift import throw_away_postgres
+from plumbline.db.url import asyncpg_url
 
 CLIENTS = 32
 ROUNDS = 7

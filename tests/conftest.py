@@ -19,13 +19,13 @@ from prometheus_client import generate_latest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import migrate
-from app.db.embedded import Server
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
-from app.http import drain
-from app.http.protocol import BoundedProtocol
 from app.main import app
+from plumbline.db import migrate
+from plumbline.db.embedded import Server
+from plumbline.http import shutdown as drain
+from plumbline.http.protocol import BoundedProtocol
 from tests.documented import check_documented
 from tests.people import all_rows, make_post, make_user, refuse_secrets
 from tests.postgres import SERVER

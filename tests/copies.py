@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.postgres import ROOT
 
-PARTS = ("app", "tests", "docs", "scripts", "benchmarks")
+PARTS = ("app", "library", "tests", "docs", "scripts", "benchmarks")
 FILES = (
     "Makefile",
     "pyproject.toml",
@@ -34,6 +34,11 @@ def change(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+def path_of(copy: Path) -> str:
+    """Where Python finds the service and the library of a copy."""
+    return os.pathsep.join([str(copy), str(copy / "library")])
+
+
 def run_in(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `python ARGUMENTS` on the code of the copy.
 
@@ -43,7 +48,8 @@ def run_in(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,
-        env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": ""},
+        env=os.environ
+        | {"PYTHONPATH": f"{copy}:{copy / 'library'}", "PYTHONDONTWRITEBYTECODE": ""},
         capture_output=True,
         text=True,
         check=False,

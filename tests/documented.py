@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx2
 
-from app.http.openapi import HEADERS
 from app.main import app
+from plumbline.http.openapi import HEADERS
 
 # `default` stands for what any request can get; everything else is named.
 ANY_REQUEST = {"405", "408", "421", "431", "500"}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.embedded import Server, run_postgres
+from plumbline.db.embedded import Server, run_postgres
 
 ROOT = Path(__file__).parents[1]
 SERVER = pytest.StashKey[Server]()

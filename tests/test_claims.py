@@ -15,7 +15,7 @@ import pytest
 import typer
 
 from app.cli.commands import cli
-from app.db import readiness
+from plumbline.db import readiness
 from tests.postgres import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -113,7 +113,9 @@ CLAIMS = [
     Claim(
         "docs/pitfalls.md",
         "no route has two sessions in its tree of dependencies",  # and test_route_guards.py
-        lambda: _says("app/http/idempotency.py", "db: Annotated[AsyncSession, Depends(get_db,"),
+        lambda: _says(
+            "library/plumbline/http/idempotency.py", "db: Annotated[AsyncSession, Depends(get_db,"
+        ),
     ),
     Claim(
         "docs/pitfalls.md",
@@ -132,16 +134,16 @@ CLAIMS = [
         "docs/security.md",
         "Only kept answers are encrypted, with AES-GCM",
         lambda: (
-            _files_with("hazmat|import AES") == {"app/http/idempotency.py"}
-            and _says("app/http/idempotency.py", "ciphers.aead import AESGCM")
+            _files_with("hazmat|import AES") == {"library/plumbline/http/idempotency.py"}
+            and _says("library/plumbline/http/idempotency.py", "ciphers.aead import AESGCM")
         ),
     ),
     Claim(
         "docs/security.md",
         "AES-GCM with 256 bits, and no other",
         lambda: (
-            _says("app/http/idempotency.py", '"sha256")')
-            and _says("app/http/idempotency.py", 'AESGCM(_hmac(secret, "answer"))')
+            _says("library/plumbline/http/idempotency.py", '"sha256")')
+            and _says("library/plumbline/http/idempotency.py", 'AESGCM(_hmac(secret, "answer"))')
         ),
     ),
     Claim(
@@ -157,7 +159,7 @@ CLAIMS = [
     Claim(
         "docs/adr/0001-commit-before-the-response.md",
         'asks for `Depends(get_db, scope="function")`, and that scope decides',
-        lambda: _says("app/http/idempotency.py", 'Depends(get_db, scope="function")'),
+        lambda: _says("library/plumbline/http/idempotency.py", 'Depends(get_db, scope="function")'),
     ),
 ]
 

@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app import cli
 from app.core import security
-from app.db import migrate
 from app.db.models import AccessToken, AuditEvent, User
+from plumbline.db import migrate
 from tests.people import PASSWORD, signed_in
 from tests.processes import python
 

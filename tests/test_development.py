@@ -15,7 +15,7 @@ import pytest
 
 from app import cli
 from app.core.config import settings
-from app.db.embedded import run_postgres
+from plumbline.db.embedded import run_postgres
 from tests.postgres import ROOT
 from tests.processes import developing, python_in, refuses, until
 
@@ -30,7 +30,7 @@ def _postmaster(folder: Path) -> int:
 def test_edit_of_a_route_is_served(tmp_path: Path, free_port: Callable[[], int]) -> None:
     port, copy = free_port(), tmp_path / "copy"
     shutil.copytree(ROOT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    route = copy / "app/api/health.py"
+    route = copy / "library/plumbline/http/health.py"
 
     with developing(port, tmp_path, source=copy):
         route.write_text(route.read_text().replace('"alive"', '"edited"'))

@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from app.core import security
 from app.core.config import Settings
-from app.db.diagram import draw_tables
+from plumbline.db.diagram import draw_tables
 from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
 

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from app.core.security import token_digest
-from app.db.embedded import Server
+from plumbline.db.embedded import Server
 from tests.conftest import administrator
 from tests.core.test_production import SAFE
 from tests.processes import new_python

@@ -5,15 +5,15 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.core.errors import Forbidden, Unauthenticated
+from app.api.deps import CurrentUser, ReadDb
 from app.db.models import AuditEvent
-from app.http.access import ADMIN
-from app.http.deps import CurrentUser, ReadDb
-from app.http.errors import problems
-from app.http.paging import BeforeId, Limit, Page, page
-from app.http.routing import resource
-from app.http.schemas import MAX_ID, Number, View
 from app.services import audit
+from plumbline.errors import Forbidden, Unauthenticated
+from plumbline.http.access import ADMIN
+from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.problems import problems
+from plumbline.http.routing import resource
+from plumbline.http.schemas import MAX_ID, Number, View
 
 router = resource("audit")
 

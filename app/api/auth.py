@@ -6,17 +6,17 @@ from typing import Annotated, Literal
 from fastapi import Form, Header, Request, Response, status
 from pydantic import ConfigDict, Field
 
+from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
 from app.core.config import settings
-from app.core.errors import NotFound, TooManyRequests, Unauthenticated
-from app.core.text import OneLine, PlainText, composed
 from app.db.models import AccessToken
-from app.http.access import ANONYMOUS, OWNER, SIGNED_IN
-from app.http.deps import AccountDb, CurrentUser, Db, ReadDb
-from app.http.errors import problems
-from app.http.paging import BeforeId, Limit, Page, page
-from app.http.routing import resource
-from app.http.schemas import Payload, TokenId, View
 from app.services import tokens
+from plumbline.errors import NotFound, TooManyRequests, Unauthenticated
+from plumbline.http.access import ANONYMOUS, OWNER, SIGNED_IN
+from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.problems import problems
+from plumbline.http.routing import resource
+from plumbline.http.schemas import Payload, TokenId, View
+from plumbline.text import OneLine, PlainText, composed
 
 router = resource("auth")
 

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter, Request
 
-from app.http.access import ANONYMOUS
-from app.http.idempotency import Route
+from plumbline.http.access import ANONYMOUS
+from plumbline.http.idempotency import Route
 
 router = APIRouter(route_class=Route)
 

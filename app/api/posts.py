@@ -5,24 +5,24 @@ from typing import Annotated
 from fastapi import Query, Request, Response, status
 from pydantic import Field
 
-from app.core.errors import (
+from app.api.deps import CurrentUser, Db
+from app.db.models.post import CONTENT_MAX_LENGTH
+from app.services import posts
+from app.services.posts import PostRead
+from plumbline.errors import (
     Forbidden,
     NotFound,
     PreconditionRequired,
     Stale,
     Unauthenticated,
 )
-from app.core.text import OneLine, PlainText
-from app.db.models.post import CONTENT_MAX_LENGTH
-from app.http.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
-from app.http.conditions import UNLESS_KNOWN, IfMatch, OptionalIfMatch, etag
-from app.http.deps import CurrentUser, Db
-from app.http.errors import problems
-from app.http.paging import BeforeId, Limit, Page, page
-from app.http.routing import resource
-from app.http.schemas import MAX_ID, Number, Payload, PostId, View
-from app.services import posts
-from app.services.posts import PostRead
+from plumbline.http.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
+from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch, OptionalIfMatch, etag
+from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.problems import problems
+from plumbline.http.routing import resource
+from plumbline.http.schemas import MAX_ID, Number, Payload, PostId, View
+from plumbline.text import OneLine, PlainText
 
 router = resource("posts")
 

@@ -6,21 +6,21 @@ from typing import Annotated, Literal
 from fastapi import Request, Response, status
 from pydantic import Field, JsonValue
 
+from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
 from app.api.posts import PostPage
 from app.core.config import settings
-from app.core.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
-from app.core.text import Email, PlainText, Username, composed
 from app.db.models import User
-from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN
-from app.http.deps import AccountDb, CurrentUser, Db, ReadDb
-from app.http.errors import problems
-from app.http.paging import BeforeId, Limit, Page, page
-from app.http.routing import resource
-from app.http.schemas import Payload, UserId, View
 from app.services import posts, users
 from app.services.callers import Caller
 from app.services.posts import PostRead
 from app.services.users import ProfileRead
+from plumbline.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
+from plumbline.http.access import ADMIN, ANONYMOUS, SIGNED_IN
+from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.problems import problems
+from plumbline.http.routing import resource
+from plumbline.http.schemas import Payload, UserId, View
+from plumbline.text import Email, PlainText, Username, composed
 
 router = resource("users")
 

@@ -10,9 +10,9 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import Abort, TyperException
 
-from app.cli.words import say
-from app.core.errors import AppError, OperatorError
-from app.db.embedded import find_url
+from plumbline.cli.words import say
+from plumbline.db.embedded import find_url
+from plumbline.errors import AppError, OperatorError
 
 if TYPE_CHECKING:
     from app.core.config import Settings

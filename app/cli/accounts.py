@@ -9,12 +9,12 @@ import typer
 from sqlalchemy import select
 
 from app.api.users import PasswordUpdate, UserCreate
-from app.core.errors import OperatorError, Unavailable
-from app.db.failures import DATABASE_ERRORS, explain, is_for_the_operator
 from app.db.models import User
-from app.db.readiness import find_meaning
 from app.db.session import ReadSessionFactory, close_connections, transaction
 from app.services import audit, users
+from plumbline.db.errors import DATABASE_ERRORS, explain, is_for_the_operator
+from plumbline.db.readiness import find_meaning
+from plumbline.errors import OperatorError, Unavailable
 
 cli = typer.Typer(help="Accounts.", no_args_is_help=True)
 

@@ -2,9 +2,10 @@
 
 import typer
 
-from app.cli import accounts, schema, serving
-from app.cli.serve import serve
-from app.cli.words import NumbersAreArguments
+from app.cli import accounts
+from plumbline.cli import schema, serving
+from plumbline.cli.serve import serve
+from plumbline.cli.words import NumbersAreArguments
 
 cli = typer.Typer(
     help="Run and look after the service. Settings come from the environment and from .env.",

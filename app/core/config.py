@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app.core.setting_values import checked_networks, checked_origins, normalise_url
+from plumbline.setting_values import checked_networks, checked_origins, normalise_url
 
 SERVICE_NAME = "Plumbline"
 

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from app.core.config import Settings
-from app.core.setting_values import parse_hosts, parse_networks, parse_origins
+from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
 
 WELL_KNOWN = "postgres"  # of the embedded PostgreSQL, of every tutorial, and of .env.example
 ENCRYPTED = {"require", "verify-ca", "verify-full"}  # `prefer` takes what it gets

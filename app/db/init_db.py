@@ -8,11 +8,11 @@ import sys
 
 import app.db.models  # noqa: F401 - so that Base.metadata knows all tables
 from app.core.config import settings
-from app.core.errors import OperatorError
-from app.db import migrate
 from app.db.base import Base
-from app.db.failures import DATABASE_ERRORS, explain
 from app.db.session import engine
+from plumbline.db import migrate
+from plumbline.db.errors import DATABASE_ERRORS, explain
+from plumbline.errors import OperatorError
 
 
 async def create_tables() -> None:

@@ -23,14 +23,14 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.orm import Session, SessionTransaction
 
 from app.core.config import settings
-from app.core.errors import OutcomeUnknown
-from app.core.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, UNANSWERED, watch
-from app.db.connection import APPLICATION_NAME, connect
-from app.db.failures import READ_ONLY, find_unanswered, has_lost_connection, is_stale
-from app.db.origin import claim
-from app.db.outcome import find_outcome
-from app.db.pool import FairPool, require_greenlet
-from app.db.url import asyncpg_url
+from plumbline.db.commit_status import find_outcome
+from plumbline.db.connection import APPLICATION_NAME, connect
+from plumbline.db.errors import READ_ONLY, find_unanswered, has_lost_connection, is_stale
+from plumbline.db.origin import claim
+from plumbline.db.pool import FairPool, require_greenlet
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import OutcomeUnknown
+from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, UNANSWERED, watch
 
 _AT_BEGIN = "app.at_begin"  # in the info of a session
 

@@ -5,9 +5,9 @@ import hashlib
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import context
 from app.db.models import AuditEvent
 from app.db.session import transaction
+from plumbline import context
 
 
 def record(

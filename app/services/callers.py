@@ -18,12 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
 from app.core.config import settings
-from app.core.errors import AppError, Outdated, Unauthenticated
-from app.db.failures import DATABASE_ERRORS, explain
 from app.db.models import AccessToken, User
 from app.db.session import at_begin, transaction
-from app.db.statements import Lock, Read
 from app.services.locks import LOCK_ADMINS, take_turn
+from plumbline.db.errors import DATABASE_ERRORS, explain
+from plumbline.db.statements import Lock, Read
+from plumbline.errors import AppError, Outdated, Unauthenticated
 
 log = structlog.stdlib.get_logger(__name__)
 

@@ -9,11 +9,11 @@ from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, insert,
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
-from app.core.errors import Forbidden, NotFound
 from app.db.models import Post, User
-from app.db.statements import Read, Write
 from app.services import audit
 from app.services.callers import Caller
+from plumbline.db.statements import Read, Write
+from plumbline.errors import Forbidden, NotFound
 
 P = TypeVar("P")
 

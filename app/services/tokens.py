@@ -7,16 +7,18 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import context, security
+from app.core import security
 from app.core.config import settings
-from app.core.errors import NotFound, Unauthenticated
-from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, User
 from app.db.session import ReadSessionFactory
-from app.services import audit, limits, users
+from app.services import audit, users
 from app.services.callers import is_valid
-from app.services.limits import Limit
 from app.services.locks import lock_account
+from plumbline import context
+from plumbline.db import rate_limits as limits
+from plumbline.db.rate_limits import Limit
+from plumbline.errors import NotFound, Unauthenticated
+from plumbline.text import fold
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,17 @@ from datetime import datetime
 from sqlalchemy import and_, bindparam, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import context, security
+from app.core import security
 from app.core.config import settings
-from app.core.errors import Conflict, Forbidden, NotFound
-from app.core.text import fold
 from app.db.models import AccessToken, KnownNetwork, Post, User
-from app.db.statements import Read
-from app.services import audit, limits
+from app.services import audit
 from app.services.callers import Caller
 from app.services.locks import lock_account, lock_admins
+from plumbline import context
+from plumbline.db import rate_limits as limits
+from plumbline.db.statements import Read
+from plumbline.errors import Conflict, Forbidden, NotFound
+from plumbline.text import fold
 
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:

@@ -7,9 +7,9 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from app.http.access import ADMIN, ANONYMOUS, SIGNED_IN, Rule, require_rules
-from app.http.deps import authenticate
+from app.api.deps import authenticate
 from app.main import app, create_app
+from plumbline.http.access import ADMIN, ANONYMOUS, SIGNED_IN, Rule, require_rules
 
 
 def test_route_without_a_rule_stops_the_start() -> None:

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
 from app.db.models import User
-from app.http.errors import Problem
+from plumbline.http.problems import Problem
 from tests.api.bad_input import CANARY, JSON, Request, _body, operations, wrong_requests
 from tests.api.requests import send
 from tests.people import all_rows, signed_in

@@ -10,10 +10,10 @@ from starlette.datastructures import Headers
 
 from app.core import security
 from app.core.config import settings
-from app.core.setting_values import parse_networks
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, engine
-from app.http import network
+from plumbline.http import client_ip as network
+from plumbline.setting_values import parse_networks
 from tests.people import PASSWORD, make_user, make_users, signed_in
 from tests.torture import Amount
 

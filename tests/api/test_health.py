@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db import migrate, readiness
-from app.db.embedded import run_postgres
+from plumbline.db import migrate, readiness
+from plumbline.db.embedded import run_postgres
 from tests import warm
 from tests.processes import until
 
@@ -81,7 +81,7 @@ def test_service_waits_for_its_database_and_heals_by_itself(
     assert (early.status_code, early.headers["Retry-After"]) == (503, "5")
     assert refused.headers["Retry-After"] == "1"
     assert guess.status_code == 503  # without a count no guess
-    lines = [line for line in log.read_text().splitlines() if "[app.db.readiness]" in line]
+    lines = [line for line in log.read_text().splitlines() if "[plumbline.db.readiness]" in line]
     told = [line.partition(" ")[2].partition(" request_id=")[0] for line in lines]
     assert all(one != next_one for one, next_one in pairwise(told))
     assert "PostgreSQL cannot be reached" in told[0]

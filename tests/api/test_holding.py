@@ -9,11 +9,11 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
-from app.core.metrics import RETRIES
 from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory, engine
 from app.services import users
 from app.services.locks import take_turn
+from plumbline.metrics import RETRIES
 from tests.people import PASSWORD, make_users, signed_in
 from tests.pitfalls.sandbox import until_backends
 from tests.torture import Amount

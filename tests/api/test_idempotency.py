@@ -10,12 +10,12 @@ from fastapi import FastAPI
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.deps import Db
 from app.core import security
 from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey, Post, User
 from app.db.session import engine, transaction
-from app.http.deps import Db
-from app.http.idempotency import _hmac, _open
+from plumbline.http.idempotency import _hmac, _open
 from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
 from tests.pitfalls.sandbox import in_process, until_backends
 

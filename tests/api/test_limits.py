@@ -5,9 +5,9 @@ from contextlib import suppress
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.errors import TooManyRequests
 from app.db.models import AttemptCount
-from app.services.limits import Limit, Reservation, reserve
+from plumbline.db.rate_limits import Limit, Reservation, reserve
+from plumbline.errors import TooManyRequests
 from tests.faults.crowd import crowd
 from tests.torture import Amount
 

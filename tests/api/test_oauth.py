@@ -8,8 +8,8 @@ import pytest
 from oauthlib import oauth2
 
 from app.core.config import settings
-from app.http import admission
 from app.main import create_app
+from plumbline.http import load_shedding as admission
 from tests.conftest import serve
 from tests.people import PASSWORD
 

@@ -15,11 +15,11 @@ from zxcvbn import zxcvbn
 
 from app.core import security
 from app.core.config import settings
-from app.core.setting_values import parse_networks
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory
-from app.http import network
-from app.services.limits import Limit, reserve
+from plumbline.db.rate_limits import Limit, reserve
+from plumbline.http import client_ip as network
+from plumbline.setting_values import parse_networks
 from tests.people import PASSWORD, signed_in
 
 E_ACUTE = "\u00e9"

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.config import settings
 from app.db.models import User
-from app.services import writes
+from plumbline.http import write_limit as writes
 from tests.people import PASSWORD, signed_in
 
 POST = {"title": "Hello", "content": "World"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.core.text import _IGNORABLES, Email, OneLine, Username, fold
+from plumbline.text import _IGNORABLES, Email, OneLine, Username, fold
 
 username = TypeAdapter[str](Username)
 email = TypeAdapter[str](Email)

@@ -7,7 +7,7 @@ from tests.processes import python
 # The line of a request, a warning of the same logger, and a line of somebody else.
 LINES = """
 import structlog
-from app.core.logging import configure_logging
+from plumbline.logging import configure_logging
 configure_logging()
 log = structlog.stdlib.get_logger("app.request")
 fields = {"method": "POST", "route": "/x", "status": 201, "ms": 237.4, "request_id": "1"}

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from app.core.text import Email, Username, fold
+from plumbline.text import Email, Username, fold
 
 username = TypeAdapter[str](Username)
 email = TypeAdapter[str](Email)

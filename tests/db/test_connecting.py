@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.errors import Unavailable
-from app.db.failures import classify, explain, will_pass
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
 from app.services.posts import get_post
+from plumbline.db.errors import classify, explain, will_pass
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import Unavailable
 
 Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -125,7 +125,7 @@ async def test_whatever_fails_while_connecting_is_unavailable(
 
     monkeypatch.setattr(asyncpg, "connect", connect)
     engine = make_engine(asyncpg_url())
-    monkeypatch.setattr("app.db.statements.engine", engine)
+    monkeypatch.setattr("plumbline.db.statements.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
         await (get_post(1) if ask == "read" else _select(engine))
@@ -145,7 +145,7 @@ async def test_server_that_goes_while_a_connection_is_set_up_is_unavailable(
 
     monkeypatch.setattr(asyncpg.Connection, "set_type_codec", set_type_codec)
     engine = make_engine(asyncpg_url())
-    monkeypatch.setattr("app.db.statements.engine", engine)
+    monkeypatch.setattr("plumbline.db.statements.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
         await (get_post(1) if ask == "read" else _select(engine))

@@ -8,7 +8,6 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.connection import Connection, RolledBack
 from app.db.session import (
     AsyncSessionFactory,
     ReadSessionFactory,
@@ -16,7 +15,8 @@ from app.db.session import (
     make_engine,
     transaction,
 )
-from app.db.url import asyncpg_url
+from plumbline.db.connection import Connection, RolledBack
+from plumbline.db.url import asyncpg_url
 from tests.torture import Figure
 
 Answer = tuple[str, bool]  # the status or the error, and whether a transaction is open then

@@ -8,10 +8,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.errors import AppError, Conflict, Invalid
-from app.db.failures import classify
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
+from plumbline.db.errors import classify
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import AppError, Conflict, Invalid
 
 TABLES = """
 CREATE TABLE rooms (

@@ -9,13 +9,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.core.errors import AppError, Conflict, Invalid, Stale, Unavailable
-from app.db.connection import NotConnected
-from app.db.failures import classify, explain, will_pass
 from app.db.models import Post, User
-from app.db.origin import mark
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
+from plumbline.db.connection import NotConnected
+from plumbline.db.errors import classify, explain, will_pass
+from plumbline.db.origin import mark
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import AppError, Conflict, Invalid, Stale, Unavailable
 
 
 def _error(kind: type[pg.PostgresError], *, invalidated: bool = False) -> DBAPIError:

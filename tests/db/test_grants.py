@@ -8,13 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.errors import OperatorError
-from app.db import grants
-from app.db.embedded import Server
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine, make_engine
-from app.db.url import asyncpg_url
-from app.http.conditions import etag
+from plumbline.db import grants
+from plumbline.db.embedded import Server
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import OperatorError
+from plumbline.http.conditional_requests import etag
 from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in
 

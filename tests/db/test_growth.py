@@ -10,10 +10,10 @@ from psycopg.sql import SQL, Literal
 from sqlalchemy import insert
 
 from app.core.security import token_digest
-from app.db.embedded import Server
 from app.db.models import User
 from app.db.session import engine
 from app.services.posts import _NEW_POST
+from plumbline.db.embedded import Server
 from tests.conftest import administrator, clone_database
 from tests.db.test_statement_equality import READS
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from app.db import drift, migrate
-from app.db.embedded import Server
+from plumbline.db import drift, migrate
+from plumbline.db.embedded import Server
 from tests.conftest import administrator
 from tests.processes import python
 

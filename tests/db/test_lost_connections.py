@@ -7,14 +7,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.errors import Unavailable
-from app.db.connection import Connection, Transaction
-from app.db.failures import classify, has_lost_connection, will_pass
 from app.db.models import User
-from app.db.outcome import find_outcome
 from app.db.session import ReadSessionFactory, engine, make_engine, side_engine, transaction
-from app.db.url import asyncpg_url
 from app.services.posts import get_post
+from plumbline.db.commit_status import find_outcome
+from plumbline.db.connection import Connection, Transaction
+from plumbline.db.errors import classify, has_lost_connection, will_pass
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import Unavailable
 
 # The first is what asyncpg says while it does not know yet that the connection is gone.
 LOST = [
@@ -114,7 +114,7 @@ async def test_outcome_that_cannot_be_asked_for_is_unknown(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A defect in our own question is no answer: the write may have been stored."""
-    monkeypatch.setattr("app.db.outcome._STATUS", text("SELECT no_such_column"))
+    monkeypatch.setattr("plumbline.db.commit_status._STATUS", text("SELECT no_such_column"))
 
     outcome = await find_outcome(side_engine, Transaction("this life", "4711"))
 

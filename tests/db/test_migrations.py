@@ -7,9 +7,9 @@ import pytest
 from alembic.script import ScriptDirectory
 
 from app.core.config import settings
-from app.core.errors import OperatorError
-from app.db import drift, migrate
-from app.db.embedded import Server
+from plumbline.db import drift, migrate
+from plumbline.db.embedded import Server
+from plumbline.errors import OperatorError
 from tests.conftest import administrator
 
 SCRIPTS = ScriptDirectory.from_config(migrate.config())

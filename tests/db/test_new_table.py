@@ -8,7 +8,8 @@ from tests.copies import change, copy_project, run_in
 
 MODELS = Path("app/db/models")
 UP_AND_DOWN = """
-from app.db import drift, migrate
+from plumbline.db import drift
+from plumbline.db import migrate
 with drift.throw_away_postgres() as server:
     url = server.url()
     migrate.upgrade(url)

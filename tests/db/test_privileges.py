@@ -8,10 +8,10 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import settings
-from app.db import privileges
-from app.db.embedded import Server
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
+from plumbline.db import privileges
+from plumbline.db.embedded import Server
+from plumbline.db.url import asyncpg_url
 
 ROLE = "rights_role"
 

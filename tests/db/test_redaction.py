@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.core.config import settings
 from app.db.models import AuditEvent, Post, User
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
 from app.services.posts import _NEW_POST, _POST_BY_ID
+from plumbline.db.url import asyncpg_url
 
 SECRET = "ada.secret@example.com"
 RAISE = f"DO $$ BEGIN RAISE EXCEPTION 'no: %', '{SECRET}' USING ERRCODE = '42P01'; END $$"
@@ -73,7 +73,7 @@ ACTS: dict[str, Act] = {
 async def production(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     monkeypatch.setattr(settings, "ENVIRONMENT", "production")
     made = make_engine(asyncpg_url(), pool_size=1)
-    monkeypatch.setattr("app.db.statements.engine", made)
+    monkeypatch.setattr("plumbline.db.statements.engine", made)
     yield made
     await made.dispose()
 

@@ -10,11 +10,11 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
 from app.core.config import settings
-from app.db.failures import classify
 from app.db.models import Post, User
-from app.db.pool import FairPool
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, make_engine
-from app.db.url import asyncpg_url
+from plumbline.db.errors import classify
+from plumbline.db.pool import FairPool
+from plumbline.db.url import asyncpg_url
 from tests.people import make_post
 
 request = asynccontextmanager(get_db)  # as FastAPI runs it

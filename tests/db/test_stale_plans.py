@@ -11,11 +11,11 @@ from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.core.errors import Unavailable
-from app.db.failures import DATABASE_ERRORS, classify, will_pass
 from app.db.session import make_engine
-from app.db.statements import Read, Write
-from app.db.url import asyncpg_url
+from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
+from plumbline.db.statements import Read, Write
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import Unavailable
 
 SETUP = """
 CREATE TYPE mood AS ENUM ('good');
@@ -124,7 +124,7 @@ async def _change(others: AsyncEngine, ddl: str) -> None:
 async def spare(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     """One connection."""
     made = make_engine(others.url, pool_size=1)
-    monkeypatch.setattr("app.db.statements.engine", made)
+    monkeypatch.setattr("plumbline.db.statements.engine", made)
     yield made
     await made.dispose()
 

@@ -28,9 +28,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 import app.services
 from app.db.models import AccessToken, Post, User
-from app.db.statements import Read, Write
 from app.services.callers import USE_PRECISION_SECONDS, is_valid
 from app.services.posts import _NEW_POST
+from plumbline.db.statements import Read, Write
 
 HIGH = 2**62
 EACH = 250  # posts with low ids, and as many with high ones

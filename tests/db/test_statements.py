@@ -13,12 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.pool import NullPool
 
 from app.core.config import settings
-from app.core.errors import Unavailable
-from app.db.failures import DATABASE_ERRORS, classify, will_pass
 from app.db.models import Post, User
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
 from app.services.posts import _NEW_POST, get_post
+from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import Unavailable
 from tests.pitfalls.sandbox import checked_out, until_backends
 
 Ask = Callable[[AsyncEngine], Coroutine[None, None, object]]
@@ -30,7 +30,7 @@ WITH author AS (
 )
 INSERT INTO posts (title, content, author_id) SELECT 'x', 'x', id FROM author
 """
-LOGGER = "app.db.statements"
+LOGGER = "plumbline.db.statements"
 WAITS = "wait_event_type = 'Lock'"
 
 
@@ -51,7 +51,7 @@ async def spares(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     def make(**options: Any) -> AsyncEngine:  # noqa: ANN401 - make_engine's
         url = others.url.set(port=options.pop("port", others.url.port))
         made = make_engine(url, **({"pool_size": 1} | options))
-        monkeypatch.setattr("app.db.statements.engine", made)
+        monkeypatch.setattr("plumbline.db.statements.engine", made)
         all_made.append(made)
         return made
 

@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.migrate import TURN
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
+from plumbline.db.migrate import TURN
+from plumbline.db.url import asyncpg_url
 
 T = TypeVar("T")
 Columns = dict[str, list[str]]  # of tables, by their names

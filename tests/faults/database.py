@@ -17,9 +17,9 @@ from typing import Any, Literal
 
 import psycopg
 
-from app.db import migrate
-from app.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, binary, run_postgres
-from app.db.unprivileged import give_up_root, plain_environment
+from plumbline.db import migrate
+from plumbline.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, binary, run_postgres
+from plumbline.db.unprivileged import give_up_root, plain_environment
 from tests.faults.pids import children_of, send, state
 from tests.faults.waiting import until
 
@@ -40,7 +40,7 @@ ADMINISTRATOR: dict[str, Any] = {
 
 @dataclass
 class Database:
-    """`folder` is laid out as in app/db/embedded.py; durable, unless `settings` say otherwise."""
+    """`folder` is laid out as in plumbline/db/embedded.py; durable unless `settings` say not."""
 
     folder: Path
     port: int

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 
-from app.db.embedded import DATABASE, PASSWORD
+from plumbline.db.embedded import DATABASE, PASSWORD
 
 SSL_REQUEST, GSS_REQUEST = 80877103, 80877104
 ENDS_ROUND_TRIP = {"Q", "S", "H"}  # Query, Sync, Flush: now the client waits for the answer

@@ -25,10 +25,10 @@ from fastapi import FastAPI, Request
 from sqlalchemy import select
 from starlette.types import Message, Scope
 
+from app.api.deps import Db
 from app.core.config import settings
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
-from app.http.deps import Db
 from app.main import app
 from tests.conftest import serve
 from tests.faults.crowd import crowd

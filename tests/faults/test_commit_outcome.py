@@ -11,9 +11,9 @@ from time import perf_counter
 
 import pytest
 
-from app.db.outcome import find_outcome
 from app.db.session import make_engine
-from app.db.url import asyncpg_url
+from plumbline.db.commit_status import find_outcome
+from plumbline.db.url import asyncpg_url
 from tests.faults.conftest import NewDatabase
 from tests.faults.database import Database
 from tests.faults.ledger import OUTCOME_UNKNOWN, Verdict, writing

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 from sqlalchemy import text
 
-from app.db.readiness import DURABILITY
+from plumbline.db.readiness import DURABILITY
 from tests.core.test_production import SAFE
 from tests.faults.conftest import NewDatabase, NewService
 from tests.faults.crowd import own_engine

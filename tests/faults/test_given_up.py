@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from app.core.config import settings
 from app.db.models import User
 from app.db.session import make_engine
-from app.db.statements import Read, Write
-from app.db.url import asyncpg_url
+from plumbline.db.statements import Read, Write
+from plumbline.db.url import asyncpg_url
 from tests.faults.conftest import FreePort
 from tests.faults.proxy import Proxy
 from tests.faults.waiting import PATIENCE_SECONDS, until
@@ -81,7 +81,7 @@ async def spare(
         monkeypatch.setattr(settings, f"DB_{limit}_SECONDS", seconds)
     url = asyncpg_url(witness.url).set(port=network.port)
     made = make_engine(url, pool_size=POOL, pool_timeout=60)
-    monkeypatch.setattr("app.db.statements.engine", made)
+    monkeypatch.setattr("plumbline.db.statements.engine", made)
     yield made
     await made.dispose()
 
@@ -215,7 +215,7 @@ async def test_pool_whose_users_give_up_has_no_more_backends_than_connections(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """However long PostgreSQL takes to confirm that one of them has ended."""
-    monkeypatch.setattr("app.db.connection.CANCEL_SECONDS", 60)
+    monkeypatch.setattr("plumbline.db.connection.CANCEL_SECONDS", 60)
     rounds, seen = amount(3, 40), list[int]()
 
     def all_are_busy() -> bool:
@@ -236,7 +236,7 @@ async def test_pool_whose_users_give_up_has_no_more_backends_than_connections(
 async def test_place_of_a_statement_is_free_when_its_cancellation_has_arrived(
     spare: AsyncEngine, network: Proxy, witness: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.db.connection.CANCEL_SECONDS", 60)
+    monkeypatch.setattr("plumbline.db.connection.CANCEL_SECONDS", 60)
     asked: list[object] = []
     event.listen(spare.sync_engine, "do_connect", lambda *_: asked.append(_))
     tasks = [asyncio.create_task(_in_a_session(spare)) for _ in range(POOL)]

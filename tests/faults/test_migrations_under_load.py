@@ -18,11 +18,11 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
-from app.db import grants, migrate
-from app.db.embedded import Server
-from app.db.migrate import TURN
 from app.db.models import Post, User
-from app.db.url import psycopg_url
+from plumbline.db import grants, migrate
+from plumbline.db.embedded import Server
+from plumbline.db.migrate import TURN
+from plumbline.db.url import psycopg_url
 from tests.conftest import administrator
 from tests.faults.conftest import NewService
 from tests.faults.crowd import Columns, own_engine, using

@@ -12,8 +12,8 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
-from app.db import readiness
 from app.db.session import side_engine
+from plumbline.db import readiness
 from tests.faults.conftest import NewDatabase, NewService
 from tests.faults.database import Database
 from tests.faults.service import Service

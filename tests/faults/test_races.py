@@ -13,11 +13,11 @@ from argon2 import PasswordHasher
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from app.api.deps import Db
 from app.core import security
 from app.core.config import settings
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory
-from app.http.deps import Db
 from app.main import create_app
 from tests.conftest import serve
 from tests.faults.crowd import own_engine

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, IdempotencyKey, User
 from app.db.session import AsyncSessionFactory
-from app.services import sweeping
-from app.services.sweeping import sweep
+from plumbline.db import sweeping
+from plumbline.db.sweeping import sweep
 from tests.faults.conftest import NewService
 from tests.faults.database import Database
 from tests.faults.waiting import until

@@ -98,7 +98,7 @@ async def test_readiness_says_no_soon(hasty: Service, network: Proxy, figure: Fi
 
     figure("network silent: /readyz says no within seconds", round(answer.seconds, 2))
     assert answer.problem == "/problems/unavailable"
-    assert answer.seconds <= 1  # app/db/readiness.py waits half a second
+    assert answer.seconds <= 1  # library/plumbline/db/readiness.py waits half a second
 
 
 async def test_connecting_has_an_end(hasty: Service, database: Database, network: Proxy) -> None:

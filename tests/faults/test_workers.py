@@ -12,7 +12,7 @@ import pytest
 import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.cli.workers import Worker
+from plumbline.cli.workers import Worker
 from tests.faults.conftest import FreePort
 from tests.faults.pids import children_of, send, state
 from tests.faults.test_stopping import START_SECONDS, serving, until_started

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.core.security import token_digest
 from app.db.models import AccessToken, User
-from app.db.url import psycopg_url
+from plumbline.db.url import psycopg_url
 from tests import people
 
 WRITERS = [f"writer{number}" for number in range(16)]

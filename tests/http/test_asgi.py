@@ -8,10 +8,10 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from app.http.admission import Admission
-from app.http.bodies import Bodies
-from app.http.middleware import Envelope
 from app.main import app
+from plumbline.http.bodies import Bodies
+from plumbline.http.load_shedding import Admission
+from plumbline.http.request_context import Envelope
 from tests.http.asgi import answer_to, status_of
 
 HOST = (b"host", b"test")

@@ -6,8 +6,8 @@ from contextlib import AsyncExitStack
 import pytest
 
 from app.core.config import settings
-from app.http.bodies import SMALL_BYTES, Bodies
 from app.main import create_app
+from plumbline.http.bodies import SMALL_BYTES, Bodies
 from tests.conftest import serve
 from tests.faults.waiting import until
 from tests.http.connection import Connection, connect

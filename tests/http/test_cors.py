@@ -9,9 +9,11 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app.core.config import Settings
-from app.core.setting_values import parse_origins
-from app.http import admission, cors, network
 from app.main import create_app
+from plumbline.http import client_ip as network
+from plumbline.http import cors
+from plumbline.http import load_shedding as admission
+from plumbline.setting_values import parse_origins
 from tests.conftest import serve
 
 PAGE = "https://app.example.com"

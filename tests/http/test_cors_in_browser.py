@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
-from app.http import cors
 from app.main import create_app
+from plumbline.http import cors
 from tests.browser import serve_page
 from tests.conftest import serve
 from tests.people import PASSWORD

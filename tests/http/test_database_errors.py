@@ -16,14 +16,14 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
-from app.core.errors import OutcomeUnknown
-from app.db.failures import explain
+from app.api.deps import Db, ReadDb
 from app.db.models import AuditEvent, Post, User
 from app.db.session import engine, transaction
-from app.db.url import asyncpg_url
-from app.http.deps import Db, ReadDb
 from app.main import create_app
 from app.services import posts
+from plumbline.db.errors import explain
+from plumbline.db.url import asyncpg_url
+from plumbline.errors import OutcomeUnknown
 from tests.conftest import serve
 from tests.people import signed_in
 

@@ -2,7 +2,7 @@ import httpx2
 import pytest
 
 from app.db.models import Post
-from app.http import network
+from plumbline.http import client_ip as network
 from tests.processes import python
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.core.setting_values import parse_networks
 from app.db.models import User
-from app.http import network
+from plumbline.http import client_ip as network
+from plumbline.setting_values import parse_networks
 from tests.http.connection import connect
 from tests.people import signed_in
 

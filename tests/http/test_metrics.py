@@ -12,12 +12,12 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core import metrics
-from app.core.metrics import exposition
-from app.db.pool import FairPool
 from app.db.session import engine, make_engine
-from app.db.url import asyncpg_url
-from app.http.admission import Admission
+from plumbline import metrics
+from plumbline.db.pool import FairPool
+from plumbline.db.url import asyncpg_url
+from plumbline.http.load_shedding import Admission
+from plumbline.metrics import exposition
 from tests.faults.waiting import until
 from tests.processes import python
 
@@ -30,7 +30,7 @@ COUNTERS = {
     "db_commits_unanswered",
     "db_pool_timeouts",
 }
-EXPOSE = "import sys, app.main, app.core.metrics; print(app.core.metrics.exposition().decode())"
+EXPOSE = "import sys, app.main, plumbline.metrics; print(plumbline.metrics.exposition().decode())"
 UNITS = re.compile(r"milliseconds|_ms$|minutes|hours|kilobytes|megabytes|percent")
 
 
@@ -129,7 +129,7 @@ async def test_pages_and_refusals_have_a_route_of_their_own(
     route: str,
     status: int,
 ) -> None:
-    monkeypatch.setattr("app.http.network._hosts", {"127.0.0.1"})
+    monkeypatch.setattr("plumbline.http.client_ip._hosts", {"127.0.0.1"})
     monkeypatch.setattr(metrics.DURATION, "_metrics", {})
     if status == 503:
         monkeypatch.setattr(Admission, "_is_full", lambda *_: True)

@@ -14,8 +14,8 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.deps import Db
 from app.db.models import AuditEvent, User
-from app.http.deps import Db
 from app.main import create_app
 from tests.conftest import serve
 from tests.people import signed_in

@@ -3,8 +3,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from app.core.setting_values import parse_networks
-from app.http import network
+from plumbline.http import client_ip as network
+from plumbline.setting_values import parse_networks
 
 PROXIES = parse_networks("10.0.0.0/8,fd00::/8")
 

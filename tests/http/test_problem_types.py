@@ -6,9 +6,9 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException
 
-from app.core.errors import AppError
-from app.http.statuses import STATUSES, describe_status
 from app.main import create_app
+from plumbline.errors import AppError
+from plumbline.http.statuses import STATUSES, describe_status
 from tests.conftest import serve
 
 OF_ERRORS = {

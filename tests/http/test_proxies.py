@@ -3,7 +3,7 @@
 import httpx2
 import pytest
 
-from app.http import proxies
+from plumbline.http import proxies
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from app.core.config import settings
-from app.core.metrics import CUT_OFF
-from app.http import protocol
+from plumbline.http import protocol
+from plumbline.metrics import CUT_OFF
 from tests.faults.waiting import until
 
 FILE = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n"

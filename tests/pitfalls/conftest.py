@@ -6,8 +6,8 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from app.db.embedded import Server
-from app.db.url import asyncpg_url
+from plumbline.db.embedded import Server
+from plumbline.db.url import asyncpg_url
 from tests.conftest import clone_database
 from tests.pitfalls.sandbox import Base
 

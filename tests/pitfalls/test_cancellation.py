@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
+from app.api.deps import Db
 from app.core.config import settings
 from app.db.models import User
 from app.db.session import engine, make_engine
-from app.http.deps import Db
 from tests.pitfalls.sandbox import (
     IDLE_IN_TRANSACTION,
     Author,

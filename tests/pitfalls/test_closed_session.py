@@ -11,9 +11,9 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
+from app.api.deps import Db, ReadDb
 from app.db.models import User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, get_read_db
-from app.http.deps import Db, ReadDb
 from tests.pitfalls.sandbox import Author, checked_out, in_process, is_documented, make_author
 
 GetDb = Callable[[], AsyncIterator[AsyncSession]]

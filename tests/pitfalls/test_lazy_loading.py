@@ -11,11 +11,11 @@ from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm.exc import DetachedInstanceError
 
+from app.api.deps import ReadDb
 from app.db.base import Base
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory
-from app.http.deps import ReadDb
-from app.http.schemas import View
+from plumbline.http.schemas import View
 from tests.pitfalls.sandbox import PAGE, Author, in_process, is_documented, make_author
 
 

@@ -9,7 +9,7 @@ from fastapi.exceptions import DependencyScopeError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.http.deps import Db
+from app.api.deps import Db
 from tests.pitfalls.sandbox import Author, in_process, is_documented
 
 

@@ -9,9 +9,9 @@ from fastapi import Depends, FastAPI, HTTPException
 from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+from app.api.deps import Db
 from app.db.models import User
 from app.db.session import engine
-from app.http.deps import Db
 from tests.pitfalls.sandbox import (
     IDLE_IN_TRANSACTION,
     Author,

@@ -10,8 +10,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api.deps import Db, ReadDb
 from app.db.session import get_db
-from app.http.deps import Db, ReadDb
 from app.main import app
 
 LateDb = Annotated[AsyncSession, Depends(get_db)]

@@ -10,7 +10,7 @@ SWEEPING = "tests/faults/test_sweeping.py"
 _HELD = (
     Sabotage(
         "let an ended log-in store",
-        "app/http/idempotency.py",
+        "library/plumbline/http/idempotency.py",
         "        hold(db, caller)\n",
         "        db.info\n",
         ACCESS + "::test_request_whose_log_in_ends_before_it_writes_stores_nothing",
@@ -47,7 +47,7 @@ _HELD = (
     ),
     Sabotage(
         "let changes of one account wait in a circle",
-        "app/http/idempotency.py",
+        "library/plumbline/http/idempotency.py",
         "    hold_alone(db)\n",
         "",
         HOLDING + "::test_changes_of_one_account_at_once_do_not_wait_in_a_circle",
@@ -61,7 +61,7 @@ _HELD = (
     ),
     Sabotage(
         "let an admin read on who is none any more",
-        "app/http/access.py",
+        "library/plumbline/http/access.py",
         'if request.method == "GET" and not await stands(user):',
         "if False:",
         HOLDING + "::test_admin_who_is_removed_while_reading_is_told_nothing",
@@ -71,14 +71,14 @@ _HELD = (
 _COUNTED = (
     Sabotage(
         "count what another limit refuses",
-        "app/services/limits.py",
+        "library/plumbline/db/rate_limits.py",
         "            raise await _find_refusal(db, refused)",
         "            await db.commit()\n            raise await _find_refusal(db, refused)",
         "tests/api/test_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
     ),
     Sabotage(
         "take a place before the limit is asked",
-        "app/services/limits.py",
+        "library/plumbline/db/rate_limits.py",
         "    await ask(*limits)\n    with place:\n",
         "    with place:\n        await ask(*limits)\n",
         PASSWORDS + "::test_limit_is_asked_before_a_place_is_taken",
@@ -114,7 +114,7 @@ _COUNTED = (
     ),
     Sabotage(
         "do the work again before the kept answer is looked for",
-        "app/http/idempotency.py",
+        "library/plumbline/http/idempotency.py",
         "if (kept := await find_kept(claim)) is not None:",
         "if (kept := None) is not None:",
         KEYS + "::test_repeated_password_change_and_log_in_count_as_no_attempt",
@@ -138,28 +138,28 @@ _KEPT = (
     ),
     Sabotage(
         "keep log-ins that nobody uses",
-        "app/services/sweeping.py",
+        "library/plumbline/db/sweeping.py",
         "    Expiring(AccessToken.id, AccessToken.last_used_at <= idle_since()),\n",
         "",
         SWEEPING + "::test_expired_rows_of_every_table_go_in_batches",
     ),
     Sabotage(
         "sweep one batch",
-        "app/services/sweeping.py",
+        "library/plumbline/db/sweeping.py",
         "while batch == BATCH_ROWS:",
         "if batch == BATCH_ROWS:",
         SWEEPING + "::test_expired_rows_of_every_table_go_in_batches",
     ),
     Sabotage(
         "wait for rows that somebody holds",
-        "app/services/sweeping.py",
+        "library/plumbline/db/sweeping.py",
         "with_for_update(skip_locked=True)",
         "with_for_update()",
         SWEEPING + "::test_row_that_somebody_holds_is_left_for_the_next_time",
     ),
     Sabotage(
         "take an outage for a defect of the sweeper",
-        "app/services/sweeping.py",
+        "library/plumbline/db/sweeping.py",
         "        except (*DATABASE_ERRORS, AppError) as error:\n",
         "        except AppError as error:\n",
         SWEEPING + "::test_service_sweeps_by_itself_and_again_after_an_outage",

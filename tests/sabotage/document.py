@@ -7,28 +7,28 @@ TEST = "tests/api/test_openapi.py::"
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "document parameters as null",
-        "app/http/openapi.py",
+        "library/plumbline/http/openapi.py",
         'parameter["schema"] = _not_null(parameter["schema"])',
         "pass",
         TEST + "test_a_parameter_is_absent_but_never_null",
     ),
     Sabotage(
         "document If-Match as optional",
-        "app/http/openapi.py",
+        "library/plumbline/http/openapi.py",
         '"428" in operation["responses"]',
         "False",
         TEST + "test_if_match_is_required_where_its_absence_is_refused",
     ),
     Sabotage(
         "leave out the refusals of a body",
-        "app/http/openapi.py",
+        "library/plumbline/http/openapi.py",
         'dict(_WITH_A_BODY) if "requestBody" in operation else {}',
         "{}",
         TEST + "test_refusals_follow_from_what_an_operation_takes",
     ),
     Sabotage(
         "leave out the headers of answers",
-        "app/http/openapi.py",
+        "library/plumbline/http/openapi.py",
         'names += ["ETag"]',
         "names += []",
         "tests/api/test_posts.py",
@@ -42,7 +42,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "say nothing of routes that are for everybody",
-        "app/http/openapi.py",
+        "library/plumbline/http/openapi.py",
         'operation.setdefault("security", [])',
         "pass",
         TEST + "test_each_operation_says_whether_it_needs_a_token",

@@ -9,7 +9,7 @@ STALE = "tests/db/test_stale_plans.py::"
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "know BEGIN by the look of its text",
-        "app/db/connection.py",
+        "library/plumbline/db/connection.py",
         "        if send is not None:\n            return await send(query)\n",
         '        if send is not None or query.startswith("BEGIN"):\n'
         "            self.is_numbering = True\n            return await self._begin(query)\n",
@@ -24,21 +24,21 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "take a number in transactions that only read",
-        "app/db/connection.py",
+        "library/plumbline/db/connection.py",
         "WHEN 'off' THEN",
         "WHEN 'off' THEN '' ELSE",
         CONNECTION + "test_read_only_transaction_takes_no_number",
     ),
     Sabotage(
         "keep the number of a transaction that somebody has ended",
-        "app/db/connection.py",
+        "library/plumbline/db/connection.py",
         "pg_current_xact_id(), true) END",
         "pg_current_xact_id(), false) END",
         CONNECTION + "test_number_is_that_of_the_open_transaction",
     ),
     Sabotage(
         "hang up without a cancellation",
-        "app/db/connection.py",
+        "library/plumbline/db/connection.py",
         "            self._end_in_background(CANCEL_SECONDS)\n",
         "            self.terminate()\n",
         GIVEN_UP + "test_cancelled_statement_ends_though_its_connection_is_silent",
@@ -59,21 +59,21 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "run a stale read once more only",
-        "app/db/statements.py",
+        "library/plumbline/db/statements.py",
         "            if not is_stale(error):\n                raise\n",
         "            raise\n",
         STALE + "test_read_does_not_notice_changes_that_overtake_it",
     ),
     Sabotage(
         "take a lost type for a defect",
-        "app/db/failures.py",
+        "library/plumbline/db/errors.py",
         '    "cache lookup failed for ",',
         '    "never said",',
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",
     ),
     Sabotage(
         "keep the stale plan of an insert",
-        "app/db/statements.py",
+        "library/plumbline/db/statements.py",
         "            dialect._invalidate_schema_cache()",
         "            pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",

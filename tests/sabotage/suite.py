@@ -7,7 +7,7 @@ NEW_TABLE = "tests/db/test_new_table.py::test_new_table_and_column_agree_with_th
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "take the order of columns for a difference",
-        "app/db/drift.py",
+        "library/plumbline/db/drift.py",
         "    return _TABLE.sub(_sort_columns, ended.stdout)",
         "    return ended.stdout",
         NEW_TABLE,

@@ -5,7 +5,7 @@ from typing import Any
 import asyncpg
 import asyncpg.pool
 
-from app.db.connection import Connection
+from plumbline.db.connection import Connection
 
 _opening: tuple[Any, ...] = (asyncpg.connect, asyncpg.pool.create_pool)
 for _opens in _opening:

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.db.embedded import Server
+from plumbline.db.embedded import Server
 from tests.postgres import ROOT
 from tests.torture import Figure
 

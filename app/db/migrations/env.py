@@ -6,10 +6,10 @@ from sqlalchemy import NullPool, create_engine, text
 
 import app.db.models  # noqa: F401 - so that Base.metadata knows all tables
 from app.core.config import settings
-from app.core.errors import OperatorError
 from app.db.base import Base
-from app.db.migrate import wait_for_turn
-from app.db.url import psycopg_url
+from plumbline.db.migrate import wait_for_turn
+from plumbline.db.url import psycopg_url
+from plumbline.errors import OperatorError
 
 
 def migrate() -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, Identity, String, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from app.core.text import fold
 from app.db.base import Base, Timestamps
+from plumbline.text import fold
 
 if TYPE_CHECKING:
     from app.db.models.post import Post

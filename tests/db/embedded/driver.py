@@ -13,8 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.core.errors import OperatorError
-from app.db.embedded import Server, run_postgres
+from plumbline.db.embedded import Server, run_postgres
+from plumbline.errors import OperatorError
 
 ROOT = Path(__file__).parents[3]
 PORT = random.randrange(30_000, 32_000, 50)  # apart from those of the run's own server
@@ -35,8 +35,8 @@ REACHES_PROGRAMS = "--securebits=+no_setuid_fixup"  # and below /root those of P
 SERVE = """
 import sys, time
 from pathlib import Path
-from app.core.errors import OperatorError
-from app.db.embedded import run_postgres
+from plumbline.errors import OperatorError
+from plumbline.db.embedded import run_postgres
 
 try:
     with run_postgres(Path(sys.argv[1]), port=int(sys.argv[2]), durable=False) as server:

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from app.core.errors import OperatorError
-from app.db import embedded
-from app.db.embedded import run_postgres
+from plumbline.db import embedded
+from plumbline.db.embedded import run_postgres
+from plumbline.errors import OperatorError
 from tests.db.embedded.driver import (
     PORT,
     SERVE,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db import embedded
+from plumbline.db import embedded
 from tests.db.embedded.driver import (
     AS_NOBODY,
     AS_ROOT_IN_DOCKER,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db import embedded
+from plumbline.db import embedded
 from tests.db.embedded.driver import (
     UNNAMED,
     owner_and_mode,

@@ -1,0 +1,108 @@
+"""`app serve`: the production server, with one process or several."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+import uvicorn
+
+from app.core.config import settings
+from plumbline import metrics
+from plumbline.cli.serving import Host, Port
+from plumbline.cli.words import say
+from plumbline.cli.workers import Supervisor
+from plumbline.errors import OperatorError
+from plumbline.http.listener import Listener
+from plumbline.http.protocol import BoundedProtocol
+from plumbline.http.shutdown import accept_all_of
+
+KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they end it
+SILENT_SECONDS = 30  # the longest that a worker may leave its supervisor without an answer
+
+
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
+    fd: Annotated[
+        int | None, typer.Option(min=3, help="An inherited socket to listen on, instead of a port.")
+    ] = None,
+) -> None:
+    """Serve DATABASE_URL in production; SIGTERM stops it without losing a request."""
+    config = uvicorn.Config(
+        "app.main:app",
+        workers=workers,
+        http=BoundedProtocol,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=settings.STOP_TIMEOUT_SECONDS,
+        timeout_worker_healthcheck=SILENT_SECONDS,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # TRUSTED_PROXIES decides whom to believe
+    )
+    listening = _bind(host, port) if fd is None else socket.socket(fileno=fd)
+    # asyncio does it only for sockets of its own making; without it 40 ms an answer.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with listening:
+        if workers > 1:
+            _serve_with_workers(config, listening, is_alone=fd is None)
+        else:
+            _serve_alone(config, listening, is_alone=fd is None)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """Without `listen`: who connects before a worker is there shall be refused, and not wait."""
+    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        raise OperatorError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port"
+        ) from None
+    say(f"listening on {host}, port {port}")
+    return listening
+
+
+def _serve_alone(config: uvicorn.Config, listening: socket.socket, *, is_alone: bool) -> None:
+    if is_alone:
+        accept_all_of(Listener(listening, is_gatekeeper=True))
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again when all is done
+        server.run([listening])
+    if not server.started:
+        raise OperatorError("the server did not start")
+
+
+def _serve_with_workers(
+    config: uvicorn.Config, listening: socket.socket, *, is_alone: bool
+) -> None:
+    with _folder_for_metrics():
+        supervisor = Supervisor(config, listening, is_alone=is_alone)
+        supervisor.run()
+    if supervisor.has_failed:
+        raise OperatorError("a worker ended before it could serve: the lines above say why")
+
+
+@contextmanager
+def _folder_for_metrics() -> Iterator[None]:
+    """Workers take the variable with them: in it they count together."""
+    if metrics.VARIABLE in os.environ:
+        metrics.empty(Path(os.environ[metrics.VARIABLE]))
+        yield
+        return
+    try:
+        folder = TemporaryDirectory(prefix="app-metrics-")
+    except OSError:
+        raise OperatorError(
+            f"there is no folder for the metrics of several workers: name one in {metrics.VARIABLE}"
+        ) from None
+    with folder as name:
+        os.environ[metrics.VARIABLE] = name
+        yield

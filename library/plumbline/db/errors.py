@@ -1,0 +1,244 @@
+"""What an error from the database means: for the caller (`classify`), for the operator (`explain`).
+
+Only errors that came from our engine (origin.py), by SQLSTATE first: with asyncpg most errors are a
+bare DBAPIError.
+"""
+
+import asyncpg
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.orm.exc import StaleDataError
+
+from plumbline.db.connection import DRIVER_ERRORS, NotConnected, Transaction, Unanswered
+from plumbline.db.constraints import is_still_referred_to, violated_fields
+from plumbline.db.origin import is_ours
+from plumbline.db.values import refused_values
+from plumbline.errors import AppError, Conflict, FieldError, Invalid, Stale, Unavailable
+
+_STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+# Where the type says no more than that somebody is surprised; these words are never translated.
+_STALE_WORDS = (
+    "cache lookup failed for ",  # PostgreSQL, XX000
+    "could not open relation with OID ",  # same
+    "the number of columns in the result row",  # asyncpg without a cache, overtaken between two
+    "unexpected trailing ",  # messages of one statement; so are these
+    "insufficient data in buffer",
+)
+# asyncpg's, and the same as SQLAlchemy's layer over it raises them.
+_CONFUSED = (asyncpg.InternalClientError, AsyncAdapt_asyncpg_dbapi.InternalClientError)
+_REFUSED = (asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.InterfaceError)
+# What the exception handlers catch; `classify` says None for those that are defects.
+DATABASE_ERRORS = (SQLAlchemyError, OSError)
+
+READ_ONLY = "25006"  # a primary that has been demoted, or a standby
+_LOST_A_RACE = {"40001", "40P01"}  # serialisation failure, deadlock
+_LOCKED = "55P03"  # the lock did not come within DB_LOCK_TIMEOUT_SECONDS
+_UNAVAILABLE = {"57014", "25P03", READ_ONLY, "3D000", "28P01", "28000"}
+_UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
+_WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
+_STILL_REFERRED_TO = "23001"
+
+
+def classify(error: BaseException) -> AppError | None:
+    """The error as its caller should see it, or None when it is a defect of this program."""
+    if isinstance(error, StaleDataError):
+        return Stale("Somebody else changed it at the same moment.")
+    if not is_ours(error):
+        return None
+    if isinstance(error, PoolTimeoutError):
+        return Unavailable("All database connections are in use.", retry_after_seconds=1)
+    if isinstance(error, DBAPIError):
+        return _classify_dbapi(error)
+    if isinstance(error, OSError):  # a timeout too
+        return Unavailable("The database cannot be reached.", retry_after_seconds=1)
+    return None
+
+
+def _classify_dbapi(error: DBAPIError) -> AppError | None:
+    state, cause = sqlstate(error) or "", driver_error(error)
+    if isinstance(cause, NotConnected):
+        return Unavailable("The database cannot be reached.", retry_after_seconds=1)
+    if state.startswith("23") and isinstance(cause, asyncpg.PostgresError):
+        return _classify_constraint(state, cause)
+    if refused_values(error, cause):
+        return Invalid("A value cannot be stored.")
+    if state in {_LOCKED, *_LOST_A_RACE}:
+        return Unavailable("Others work on the same data.", retry_after_seconds=0)
+    if (
+        state in _UNAVAILABLE
+        or state[:2] in _UNAVAILABLE_CLASSES
+        or error.connection_invalidated
+        or is_stale(error)
+    ):
+        return Unavailable("The database cannot answer right now.", retry_after_seconds=1)
+    return None
+
+
+def does_not_fit_the_schema(error: BaseException) -> bool:
+    """A table, column or type is not there or another one: a defect, if the schema is the one."""
+    return is_ours(error) and (sqlstate(error) or "")[:2] in _WRONG_NAMES
+
+
+def values_refused(error: BaseException) -> list[object]:
+    """What an Invalid of `classify` is about; empty where it is about a rule."""
+    if not isinstance(error, DBAPIError):
+        return []
+    return refused_values(error, driver_error(error))
+
+
+def will_pass(error: BaseException) -> bool:
+    """Whether the same transaction, begun again at once, can succeed; nothing of it is stored.
+
+    Not what has waited for its timeout already, and not a server that refuses connections.
+    """
+    if not isinstance(error, DBAPIError) or not is_ours(error):
+        return False
+    state, cause = sqlstate(error) or "", driver_error(error)
+    if isinstance(cause, NotConnected):
+        return _broke_while_connecting(cause)
+    if state in {READ_ONLY, *_LOST_A_RACE} or is_stale(error):
+        return True
+    return error.connection_invalidated and not state.startswith("53")
+
+
+def _broke_while_connecting(error: NotConnected) -> bool:
+    """There was a server, and it went away: killed, or restarted."""
+    cause = error.__cause__
+    if isinstance(cause, ConnectionResetError | BrokenPipeError):
+        return True
+    state = error.sqlstate
+    is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
+    return is_confused or (state or "").startswith(("08", "57P"))
+
+
+def has_lost_connection(error: Exception) -> bool:
+    """Of an error of the driver, or of the layer over it: whether its connection is gone."""
+    if is_stale(error):
+        return False
+    if (state := sqlstate(error)) is not None:
+        return state.startswith(("08", "57P"))
+    # asyncpg is confused when the server is killed while a statement begins.
+    if isinstance(error, _CONFUSED):
+        return True
+    return isinstance(error, _REFUSED) and "connection is closed" in str(error)
+
+
+def is_stale(error: BaseException) -> bool:
+    """Whether a change of the schema made a plan stale, or what the driver knows of a type.
+
+    The statement has done nothing; in a transaction of its own it can run again at once.
+    """
+    while error.__cause__ is not None and not isinstance(error, DRIVER_ERRORS):
+        error = error.__cause__
+    return isinstance(error, _STALE) or str(error).startswith(_STALE_WORDS)
+
+
+def find_unanswered(error: DBAPIError) -> Transaction | None:
+    """The transaction whose COMMIT got no answer, when the error is about that."""
+    cause = driver_error(error)
+    return cause.transaction if isinstance(cause, Unanswered) else None
+
+
+def driver_error(error: DBAPIError) -> BaseException:
+    """The error of asyncpg itself, below SQLAlchemy's two layers."""
+    return getattr(error.orig, "__cause__", None) or error.orig or error
+
+
+def _classify_constraint(state: str, cause: asyncpg.PostgresError) -> AppError:
+    fields = violated_fields(cause)
+    if state == "23505":
+        return Conflict("It exists already.", errors=_each(fields, "taken", "is already taken"))
+    if state == "23P01":
+        overlaps = _each(fields, "taken", "overlaps with what is already there")
+        return Conflict("It overlaps with something that exists.", errors=overlaps)
+    if state in {"23503", _STILL_REFERRED_TO}:
+        if is_still_referred_to(cause):
+            used = _each(fields, "in_use", "is still referred to")
+            return Conflict("Something still refers to it.", errors=used)
+        missing = _each(fields, "missing", "refers to something that does not exist")
+        return Conflict("Something that this refers to does not exist.", errors=missing)
+    broken = _each(fields, "invalid", "is not acceptable")
+    return Invalid("A value breaks a rule of the database.", errors=broken)
+
+
+def _each(fields: tuple[str, ...], code: str, message: str) -> tuple[FieldError, ...]:
+    return tuple(FieldError(field, code, message) for field in fields)
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's five-character code, whichever driver raised the error."""
+    return getattr(getattr(error, "orig", error), "sqlstate", None)
+
+
+_ADVICE = {
+    "28P01": "the password in DATABASE_URL is wrong",
+    "28000": "the user in DATABASE_URL may not connect",
+    "3D000": "the database in DATABASE_URL does not exist: create it (`createdb`)",
+    "42P01": "the database has not been migrated: run `app db upgrade`",
+    "42703": "the database has not been migrated: run `app db upgrade`",
+    "42501": "the user in DATABASE_URL lacks a right: see DB_APPLICATION_ROLE in .env.example",
+    "42704": "something named in the settings does not exist: create the role DB_APPLICATION_ROLE",
+    "53300": "PostgreSQL has no connection left: raise max_connections or lower DB_POOL_SIZE",
+    "57P03": "PostgreSQL is starting up: try again in a moment",
+}
+# psycopg has no SQLSTATE for an error while connecting: libpq gives it only as text.
+_ADVICE_BY_TEXT = {
+    "password authentication failed": _ADVICE["28P01"],
+    "no password supplied": _ADVICE["28P01"],
+    "does not exist": _ADVICE["3D000"],
+    "too many clients": _ADVICE["53300"],
+    "starting up": _ADVICE["57P03"],
+}
+
+
+def is_for_the_operator(error: BaseException) -> bool:
+    """Whether settings are wrong, as far as the SQLSTATE says so: a right or a role is missing."""
+    return is_ours(error) and sqlstate(error) in {"42501", "42704"}
+
+
+def explain(error: BaseException) -> str:
+    """One line for whoever runs the service: what is wrong with the database, and what to do."""
+    if isinstance(error, AppError):
+        return error.detail
+    if isinstance(error, PoolTimeoutError):
+        return "all connections are in use: raise DB_POOL_SIZE, or find out what holds them"
+    if advice := _ADVICE.get(sqlstate(error) or ""):
+        return advice
+    if isinstance(error, DBAPIError):
+        return _explain_dbapi(error)
+    return _explain_silence(error)
+
+
+def _explain_dbapi(error: DBAPIError) -> str:
+    cause, state = driver_error(error), sqlstate(error)
+    if isinstance(cause, NotConnected):
+        return _explain_silence(cause.__cause__ or cause)
+    words = str(cause)
+    if state:
+        return f"PostgreSQL refuses: {_line(words)} ({state})"
+    for sign, advice in _ADVICE_BY_TEXT.items():
+        if sign in words:
+            return advice
+    if isinstance(cause, DRIVER_ERRORS) and not error.connection_invalidated:
+        return f"the driver refuses: {_line(words)}"
+    return _explain_silence(cause)
+
+
+def _explain_silence(error: BaseException) -> str:
+    """Which of the many ways not to answer."""
+    if isinstance(error, TimeoutError):
+        return "PostgreSQL does not answer in time: look at its load, and at the network"
+    is_refused = isinstance(error, ConnectionRefusedError) or not isinstance(error, _WITH_REASON)
+    reason = "" if is_refused else f" ({type(error).__name__}: {_line(str(error))})"
+    return (
+        f"PostgreSQL cannot be reached{reason}: start it (`app postgres`) or correct DATABASE_URL"
+    )
+
+
+# Of psycopg's errors the text is libpq's, of many lines.
+_WITH_REASON = (OSError, *DRIVER_ERRORS, ValueError, TypeError)
+
+
+def _line(words: str) -> str:
+    return words.partition("\n")[0][:200]

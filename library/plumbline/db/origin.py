@@ -1,0 +1,81 @@
+"""Which errors came from our engine: known by where they happened, not by their type.
+
+A TimeoutError may be a mail server's, an IntegrityError another database's. The engine marks what
+passes it (`claim`); statements.py, which runs the driver past SQLAlchemy, makes of the driver's
+error what SQLAlchemy would have made of it (`raise_as_sqlalchemy`).
+"""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql.asyncpg import (
+    AsyncAdapt_asyncpg_connection,
+    AsyncAdapt_asyncpg_dbapi,
+)
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+
+from plumbline.db.connection import DRIVER_ERRORS
+from plumbline.db.redaction import redact
+
+E = TypeVar("E", bound=BaseException)
+
+# How SQLAlchemy itself turns asyncpg's errors into those of its layer.
+_translate = AsyncAdapt_asyncpg_connection._handle_exception_no_connection  # noqa: SLF001
+_MARK = "came_from_our_engine"
+# SQLAlchemy's layer over asyncpg: a PEP 249 driver.
+_ADAPTED = AsyncAdapt_asyncpg_dbapi.Error
+
+
+def mark(error: E) -> E:
+    """Say of `error` that our engine raised it."""
+    error.__dict__[_MARK] = True
+    return error
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether it was raised by an engine of `make_engine`, or by its pool."""
+    return _MARK in error.__dict__
+
+
+def claim(context: ExceptionContext) -> None:
+    """Listens to `handle_error` of our engines."""
+    mark(context.original_exception)
+    if (wrapped := context.sqlalchemy_exception) is not None:
+        mark(wrapped)
+        if context.engine is not None and context.engine.hide_parameters:
+            redact(wrapped)
+
+
+def raise_as_sqlalchemy(
+    error: Exception, engine: Engine, sql: str, arguments: Sequence[object], *, is_lost: bool
+) -> NoReturn:
+    """Raise the driver's error as `engine` does; `is_lost`: its connection is of no more use."""
+    adapted = adapt(error, engine.dialect)
+    if not isinstance(adapted, _ADAPTED):  # a timeout, or the pool's
+        if isinstance(error, OSError):
+            mark(error)
+        raise error
+    made = DBAPIError.instance(
+        sql,
+        list(arguments),
+        adapted,
+        _ADAPTED,
+        hide_parameters=engine.hide_parameters,
+        connection_invalidated=is_lost,
+        dialect=engine.dialect,
+    )
+    if engine.hide_parameters:
+        redact(made)
+    raise mark(made) from adapted
+
+
+def adapt(error: Exception, dialect: Any) -> Exception:  # noqa: ANN401 - PGDialect_asyncpg
+    """The error of asyncpg as SQLAlchemy's layer over it raises it; others as they are."""
+    if isinstance(error, DRIVER_ERRORS):
+        try:
+            _translate(dialect.dbapi, error)
+        except _ADAPTED as adapted:
+            return adapted
+    return error

@@ -1,0 +1,79 @@
+"""Paging by key: a cursor names the last row of a page, so a page costs the same at any depth."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+from urllib.parse import quote, urlencode
+
+from fastapi import Depends, Query, Request, Response
+
+from plumbline.errors import FieldError, Invalid
+from plumbline.http.schemas import MAX_ID, Number
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many at the most."), Number]
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Page(Generic[T]):
+    """One page of a list; `next_cursor` asks for the next one and is None on the last."""
+
+    items: Sequence[T]
+    next_cursor: str | None
+
+
+async def _read_cursor(
+    cursor: Annotated[
+        str | None,
+        Query(
+            max_length=64,
+            description="`next_cursor` of the page before.",
+            json_schema_extra={"pattern": "^[A-Za-z0-9_-]{11}$"},
+        ),
+    ] = None,
+) -> int:
+    """The id that the page begins below; the first page begins below all."""
+    if cursor is None:
+        return MAX_ID
+    try:
+        before_id = int.from_bytes(base64.b64decode(f"{cursor}=", altchars=b"-_", validate=True))
+    except ValueError:
+        before_id = 0
+    if not 0 < before_id < MAX_ID or write_cursor(before_id) != cursor:
+        message = "must be a next_cursor that you were given"
+        raise Invalid("Not acceptable: cursor.", errors=(FieldError("cursor", "invalid", message),))
+    return before_id
+
+
+def write_cursor(before_id: int) -> str:
+    return base64.urlsafe_b64encode(before_id.to_bytes(8)).decode().rstrip("=")
+
+
+# Rows whose id is below this one are on the page.
+BeforeId = Annotated[int, Depends(_read_cursor)]
+
+
+def page(
+    rows: Sequence[T | None],
+    limit: int,
+    key: Callable[[T], int],
+    request: Request,
+    response: Response,
+) -> Page[T]:
+    """The first `limit` of `limit + 1` rows asked for: the one too many says that there is more.
+
+    None is a row that did not fit any more, after one at least that did: the page ends before it.
+    """
+    items = [row for row in rows[:limit] if row is not None]
+    if len(items) == len(rows):
+        return Page(items, None)
+    cursor = write_cursor(key(items[-1]))
+    # The path is decoded by now: routes also match `/posts%0A`, and a header must not hold that.
+    path, query = (
+        quote(request.scope["path"]),
+        urlencode({**request.query_params, "cursor": cursor}),
+    )
+    response.headers["Link"] = f'<{path}?{query}>; rel="next"'
+    return Page(items, cursor)

@@ -1,0 +1,198 @@
+"""Every error as one problem document (RFC 9457). None of them repeats what was sent."""
+
+import json
+import re
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from app.api.oauth import is_log_in, with_error
+from plumbline.context import request_id
+from plumbline.db import errors as failures
+from plumbline.db.readiness import find_meaning
+from plumbline.errors import (
+    AppError,
+    FieldError,
+    Invalid,
+    Outdated,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+from plumbline.http.sent import was_sent
+from plumbline.http.statuses import describe_status
+
+MEDIA_TYPE = "application/problem+json"
+MAX_REPORTED_FIELDS = 20
+
+ATTEMPTS_LEFT = "app.attempts_left"  # in the ASGI scope: how often the request may be run again
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Again(Exception):
+    """Nothing of this request was stored, for a reason that passes: run it again."""
+
+
+class ProblemField(BaseModel):
+    field: str
+    code: str
+    message: str
+
+
+class Problem(BaseModel):
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    request_id: str
+    errors: list[ProblemField] = []
+
+
+class ProblemResponse(Response):
+    """A problem document; for a log-in with the members of OAuth, wherever it was refused."""
+
+    media_type = MEDIA_TYPE
+
+    def __init__(self, document: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        super().__init__(json.dumps(document), document["status"], headers)
+        self.document = document
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and is_log_in(scope) and "error" not in self.document:
+            inherited = {"content-type", "content-length"}
+            headers = {name: value for name, value in self.headers.items() if name not in inherited}
+            await ProblemResponse(with_error(self.document), headers)(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """What a route may answer besides success, for its OpenAPI description."""
+    return {
+        kind.status: {
+            "description": kind.title,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for kind in kinds
+    }
+
+
+def problem(
+    status: int,
+    code: str,
+    title: str,
+    detail: str,
+    *,
+    errors: tuple[FieldError, ...] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """A problem document as a response."""
+    current = request_id.get() or ""
+    document: dict[str, Any] = {
+        "type": f"/problems/{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": f"urn:uuid:{current}",
+        "request_id": current,
+    }
+    if errors:
+        document["errors"] = [
+            {"field": error.field, "code": error.code, "message": error.message} for error in errors
+        ]
+    return ProblemResponse(document, headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every exception that leaves a route one of the answers below."""
+    app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    for kind in failures.DATABASE_ERRORS:
+        app.add_exception_handler(kind, _on_database_error)
+
+
+async def _on_app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    if isinstance(error, Outdated) and request.scope.get(ATTEMPTS_LEFT):
+        raise Again from error
+    return answer(error)
+
+
+def answer(error: AppError) -> Response:
+    """The problem document of an error, with the headers that belong to its kind."""
+    headers = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, TooManyRequests):
+        headers["RateLimit-Policy"] = f'"{error.policy}";q={error.allowed};w={error.window_seconds}'
+        headers["RateLimit"] = f'"{error.policy}";r=0;t={error.retry_after_seconds}'
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = "Bearer"
+    return problem(
+        error.status, error.code, error.title, error.detail, errors=error.errors, headers=headers
+    )
+
+
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    meaning = await find_meaning(error)
+    if meaning is None or not all(was_sent(request, v) for v in failures.values_refused(error)):
+        raise error  # a defect of ours, or another system's error
+    if isinstance(meaning, Unavailable):
+        log.warning("database failure", cause=failures.explain(error), error=repr(error)[:500])
+    elif isinstance(meaning, Invalid):
+        log.warning("value refused by the database", cause=failures.explain(error))
+    if failures.will_pass(error) and request.scope.get(ATTEMPTS_LEFT):
+        raise Again from error
+    return answer(meaning)
+
+
+async def _on_http_exception(_request: Request, error: Exception) -> Response:
+    """The framework's own refusals: unknown route, wrong method, unreadable body."""
+    assert isinstance(error, HTTPException)
+    return status_problem(error.status_code, dict(error.headers or {}))
+
+
+def status_problem(status: int, headers: dict[str, str] | None = None) -> Response:
+    """The problem of a status that no AppError stands for; see plumbline/http/statuses.py."""
+    code, title, detail = describe_status(status)
+    return problem(status, code, title, detail, headers=headers)
+
+
+async def _on_invalid_request(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    if isinstance(error.body, bytes):  # FastAPI leaves a body alone whose type it does not know
+        return status_problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    found = error.errors()[:MAX_REPORTED_FIELDS]
+    fields = tuple(FieldError(_field(e["loc"]), e["type"], _message(e)) for e in found)
+    names = ", ".join(dict.fromkeys(field.field for field in fields))
+    return problem(
+        Invalid.status, Invalid.code, Invalid.title, f"Not acceptable: {names}.", errors=fields
+    )
+
+
+def _field(location: tuple[str | int, ...]) -> str:
+    """`("body", "title")` as `title`; a name that is not one of ours only if it is harmless."""
+    path = [str(part) for part in location[1:] if location[1:] and not _is_offset(location)]
+    name = ".".join(path) or str(location[0])
+    return name if re.fullmatch(r"[\w.\[\]-]{1,64}", name, re.ASCII) else "(unreadable name)"
+
+
+def _is_offset(location: tuple[str | int, ...]) -> bool:
+    """Invalid JSON has no field: its location is the position in the body."""
+    return location[0] == "body" and len(location) == 2 and isinstance(location[1], int)  # noqa: PLR2004
+
+
+def _message(error: dict[str, Any]) -> str:
+    if error["type"] == "too_long":  # a text that folding made longer: pydantic counts "items"
+        return f"must have at most {error['ctx']['max_length']} characters"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,138 @@
+"""Around every request: its id, its headers, its log line, its metrics."""
+
+import os
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from time import perf_counter
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from plumbline import context
+from plumbline.errors import Malformed
+from plumbline.http import proxies
+from plumbline.http.client_ip import is_allowed_host, network_of
+from plumbline.http.cors import with_cors
+from plumbline.http.framing import has_one_host
+from plumbline.http.headers import complete
+from plumbline.http.methods import name_methods, without_body
+from plumbline.http.problems import answer, status_problem
+from plumbline.logging import REQUESTS
+from plumbline.metrics import DEFECTS, DURATION
+
+log = structlog.stdlib.get_logger(REQUESTS)
+
+# Callers may invent methods; metrics keep one time series for each.
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+# The `route` of what was answered before a route was found, by its status.
+REFUSALS = {
+    0: "(abandoned)",  # the client hung up before its request was whole
+    404: "(unknown)",
+    408: "(too slow)",
+    413: "(too large)",
+    421: "(other host)",
+    431: "(too large)",
+    503: "(overloaded)",
+}
+
+CALLER_ID = re.compile(r"[\w.~:/+=@,;|-]{1,128}", re.ASCII)
+
+
+class Envelope:
+    """ASGI middleware; plain, because BaseHTTPMiddleware costs a task and two queues a request."""
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
+        self.app = with_cors(app)
+        self.routes = routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)  # makes a list of the scope's, which may be any iterable
+        current = _note_who_asks(scope, headers)
+        started = perf_counter()
+        status, method = 0, scope["method"]
+        if method == "HEAD":  # routes know GET; the server keeps its own scope
+            scope, send = {**scope, "method": "GET"}, without_body(send)
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(message["status"])
+                name_methods(message, self.routes, scope)
+                complete(message, scope["path"], current)
+            await send(message)
+
+        try:
+            await (_refusal(scope, headers) or self.app)(scope, receive, send_with_id)
+        except ClientDisconnect:
+            pass  # somebody went: the line below is all there is to tell
+        except Exception:
+            DEFECTS.inc()
+            log.exception("unexpected error")
+            if status:  # too late for another answer: the server cuts the connection
+                raise
+            defect = with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
+            await defect(scope, receive, send_with_id)
+        finally:
+            _record(scope, method, status, perf_counter() - started)
+
+
+def _note_who_asks(scope: Scope, headers: Headers) -> str:
+    """The request's id; it and the caller are in the context, of which each request has its own."""
+    current = _new_id()
+    context.request_id.set(current)
+    context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
+    context.network.set(network_of(scope, headers))
+    if proxies.looks_left:
+        proxies.look_for_proxy(headers)
+    return current
+
+
+def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
+    """The answer to a request that is for nobody here; None: it goes on."""
+    if not has_one_host(scope):
+        return with_cors(answer(Malformed("Send the header Host, once.")))
+    if not is_allowed_host(scope, headers):
+        return with_cors(status_problem(HTTPStatus.MISDIRECTED_REQUEST))
+    return None
+
+
+def _new_id() -> str:
+    """As `str(uuid.uuid4())` (RFC 9562, 5.4), without the object between: each request has one."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def _harmless_id(value: str | None) -> str | None:
+    """The caller's own id, so that logs join up; None for what could forge a line of the log."""
+    return value if value and CALLER_ID.fullmatch(value) else None
+
+
+def _record(scope: Scope, method: str, status: int, seconds: float) -> None:
+    method = method if method in METHODS else "(other)"
+    route = getattr(scope.get("route"), "path", None) or _page(scope) or _refused_as(status)
+    DURATION.labels(method, route, status).observe(seconds)
+    ms = round(seconds * 1000, 2)
+    log.info("request", method=method, path=scope["path"], route=route, status=status, ms=ms)
+
+
+def _page(scope: Scope) -> str | None:
+    """The path of a page or a folder of files, which Starlette only names by what answers it."""
+    if (endpoint := scope.get("endpoint")) is None:
+        return None
+    for route in scope["app"].routes:
+        if endpoint in (getattr(route, "endpoint", None), getattr(route, "app", None)):
+            return str(route.path)
+    return "(mounted)"
+
+
+def _refused_as(status: int) -> str:
+    return REFUSALS.get(status, "(refused)")

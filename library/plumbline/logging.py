@@ -1,0 +1,110 @@
+"""One log format for this service and its libraries, with the request id in every line.
+
+Where traces are made, a line within a span has the ids of its trace too (docs/telemetry.md).
+"""
+
+import logging
+import sys
+
+import orjson
+import structlog
+from opentelemetry import trace
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from app.core.config import settings
+from plumbline.context import caller_request_id, request_id
+
+REQUESTS = "app.request"  # the logger of the line that each request leaves
+
+
+def configure_logging() -> None:
+    """Send every record, also those of uvicorn, SQLAlchemy and Alembic, to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=_shared_processors(),
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer()],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = True
+    # The middleware logs each request, with its id and duration.
+    logging.getLogger("uvicorn.access").disabled = True
+    if settings.ENVIRONMENT == "production":
+        _write_directly()
+    else:
+        structlog.configure(
+            processors=[
+                structlog.stdlib.filter_by_level,
+                *_shared_processors(),
+                structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+            ],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=True,
+        )
+
+
+def _write_directly() -> None:
+    """Our own lines, without a detour by `logging`: a third of the cost, for each request."""
+    structlog.configure(
+        processors=[
+            *_shared_processors(),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(orjson.dumps),
+        ],
+        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _shared_processors() -> list[Processor]:
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _add_request_ids,
+        _add_trace,
+    ]
+
+
+def _renderer() -> list[Processor]:
+    if settings.ENVIRONMENT == "production":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    full = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        if event.get("logger") == REQUESTS and event["event"] == "request":
+            return _short(event)
+        return full(logger, method, event)
+
+    return [render]
+
+
+def _short(event: EventDict) -> str:
+    """`POST /api/v1/users 201 237 ms`: a developer looks for what is unusual, and that is full."""
+    path = event["path"] if event["path"].isprintable() else ascii(event["path"])
+    return f"{event['method']} {path} {event['status']} {event['ms']:.0f} ms"
+
+
+def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    if (current := request_id.get()) is not None:
+        event["request_id"] = current
+    if (given := caller_request_id.get()) is not None:
+        event["caller_request_id"] = given
+    return event
+
+
+def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Under the names of OpenTelemetry, so that logs and traces join up."""
+    if "opentelemetry.sdk.trace" not in sys.modules:  # without it there is no span
+        return event
+    span = trace.get_current_span().get_span_context()
+    if span.is_valid:
+        event["trace_id"] = trace.format_trace_id(span.trace_id)
+        event["span_id"] = trace.format_span_id(span.span_id)
+    return event
