@@ -13,9 +13,10 @@ from fastapi_offline import FastAPIOffline
 from app.api import audit, auth, index, posts, users
 from app.core.config import SERVICE_NAME, settings
 from app.core.production import find_risks, find_warnings
-from app.db.session import close_connections
+from app.db.session import AsyncSessionFactory, engine
+from app.db.temporary import readiness
+from app.services.expiring import expiring
 from plumbline.db.privileges import warn_of_rights
-from plumbline.db.readiness import find_obstacle
 from plumbline.db.sweeping import sweep_for_ever
 from plumbline.http import health
 from plumbline.http.access import require_rules
@@ -44,17 +45,20 @@ TRACES_ONLY: TelemetryConfig = {
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
-    if await find_obstacle() is None:  # it logs what it finds
+    if await readiness.find_obstacle() is None:  # it logs what it finds
         await warn_of_rights()
     begin_at_sigterm()
     _leave_alone_what_stays()
-    sweeper = asyncio.create_task(sweep_for_ever()) if settings.SWEEP_SECONDS else None
+    sweeper: asyncio.Task[None] | None = None
+    if settings.SWEEP_SECONDS:
+        sweeping = sweep_for_ever(AsyncSessionFactory, expiring(), settings.SWEEP_SECONDS)
+        sweeper = asyncio.create_task(sweeping)
     async with reporting():
         yield
     if sweeper is not None:
         sweeper.cancel()
         await asyncio.wait([sweeper])
-    await close_connections()
+    await engine.dispose()
 
 
 def create_app() -> FastAPI:

@@ -12,7 +12,7 @@ from typing import Any
 
 from app.core.config import settings
 from app.core.security import token_digest
-from app.db.session import transaction
+from app.db.session import AsyncSessionFactory
 from app.services import callers, posts
 from benchmarks import asgi
 from benchmarks.data import USERS, token
@@ -115,5 +115,5 @@ async def _by_service(work: str) -> None:
             await callers.authenticate(token(number))
         case "create":
             user = await callers.authenticate(token(number))
-            async with transaction() as db:
+            async with AsyncSessionFactory.begin() as db:
                 await posts.create_post(db, user, **NEW_POST)

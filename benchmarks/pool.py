@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.session import make_engine
+from app.core.config import settings
 from plumbline.db.drift import throw_away_postgres
+from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 
 CLIENTS = 32
@@ -75,8 +76,8 @@ async def count_round_trips(port: int, work: Work, options: dict[str, Any]) -> i
     """Of one unit of work on a warm connection."""
     proxy = Proxy(port)
     async with await proxy.serve() as server:
-        url = asyncpg_url().set(port=server.sockets[0].getsockname()[1])
-        engine = make_engine(url, **options)
+        url = asyncpg_url(settings.DATABASE_URL).set(port=server.sockets[0].getsockname()[1])
+        engine = create_engine(settings, url, **options)
         for _ in range(3):
             await work(engine)
         before = proxy.round_trips
@@ -103,7 +104,7 @@ async def throughput(engine: AsyncEngine) -> float:
 
 async def measure(port: int) -> None:
     engines = {
-        name: make_engine(asyncpg_url().set(port=port), **options)
+        name: create_engine(settings, asyncpg_url(settings.DATABASE_URL).set(port=port), **options)
         for name, options in CONFIGURATIONS.items()
     }
     rates: dict[str, list[float]] = {name: [] for name in engines}

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from app.api.users import PasswordUpdate, UserCreate
 from app.db.models import User
-from app.db.session import ReadSessionFactory, close_connections, transaction
+from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
+from app.db.temporary import readiness
 from app.services import audit, users
 from plumbline.db.errors import DATABASE_ERRORS, explain, is_for_the_operator
-from plumbline.db.readiness import find_meaning
 from plumbline.errors import OperatorError, Unavailable
 
 cli = typer.Typer(help="Accounts.", no_args_is_help=True)
@@ -29,7 +29,7 @@ def create_user(
     body = UserCreate(username=username, email=email, password=_ask_password())
 
     async def create() -> None:
-        async with transaction() as db:
+        async with AsyncSessionFactory.begin() as db:
             user = await users.create_user(db, **body.model_dump(), role=role)
             audit.record(db, "sign-up", actor_id=None, subject_id=user.id, detail=role)
         print(f"created {user.role} {user.username} with id {user.id}")
@@ -47,7 +47,7 @@ def set_password(login: Login) -> None:
 
     async def change() -> None:
         user = await _find(login)
-        async with transaction() as db:
+        async with AsyncSessionFactory.begin() as db:
             await users.set_password(db, user, body.new_password)
         print(f"{user.username} has a new password")
 
@@ -60,7 +60,7 @@ def deactivate(login: Login) -> None:
 
     async def change() -> None:
         user = await _find(login)
-        async with transaction() as db:
+        async with AsyncSessionFactory.begin() as db:
             await users.update_user(db, user.id, actor_id=None, is_active=False)
         print(f"{user.username} is deactivated")
 
@@ -80,7 +80,7 @@ def list_users() -> None:
     """List all accounts, newest first."""
 
     async def show() -> None:
-        async with transaction() as db:
+        async with AsyncSessionFactory.begin() as db:
             audit.record(db, "accounts read", actor_id=None, subject_id=None)
             async for user in await db.stream_scalars(select(User).order_by(User.id.desc())):
                 state = "" if user.is_active else " (deactivated)"
@@ -102,13 +102,13 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
         except DATABASE_ERRORS as error:
-            meaning = await find_meaning(error)
+            meaning = await readiness.find_meaning(error)
             if isinstance(meaning, Unavailable) or is_for_the_operator(error):
                 raise OperatorError(explain(error)) from error
             if meaning is None:
                 raise
             raise meaning from error
         finally:
-            await close_connections()
+            await engine.dispose()
 
     asyncio.run(run())

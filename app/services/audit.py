@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AuditEvent
-from app.db.session import transaction
+from app.db.session import AsyncSessionFactory
 from plumbline import context
 
 
@@ -33,7 +33,7 @@ def record(
 
 async def record_failure(action: str, *, subject_id: int | None) -> None:
     """In a transaction of its own: that of the request is rolled back."""
-    async with transaction() as db:
+    async with AsyncSessionFactory.begin() as db:
         record(db, action, actor_id=None, subject_id=subject_id)
 
 
@@ -42,7 +42,7 @@ async def record_reading(action: str, *, actor_id: int, subject_id: int | None =
 
     In a transaction of its own, before the session that reads takes a connection.
     """
-    async with transaction() as db:
+    async with AsyncSessionFactory.begin() as db:
         event = record(db, action, actor_id=actor_id, subject_id=subject_id)
         await db.flush()
         return event.id

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 import structlog
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Interval,
+    Select,
     bindparam,
     func,
     literal_column,
@@ -19,10 +21,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import security
 from app.core.config import settings
 from app.db.models import AccessToken, User
-from app.db.session import at_begin, transaction
+from app.db.session import AsyncSessionFactory, engine
 from app.services.locks import LOCK_ADMINS, take_turn
 from plumbline.db.errors import DATABASE_ERRORS, explain
-from plumbline.db.statements import Lock, Read
+from plumbline.db.session import at_begin
+from plumbline.db.statements import CompiledLock, CompiledSelect
 from plumbline.errors import AppError, Outdated, Unauthenticated
 
 log = structlog.stdlib.get_logger(__name__)
@@ -62,8 +65,9 @@ class Caller:
     is_to_be_noted: bool  # whether the use of the token is (`note_use`)
 
 
-_CALLER = Read(
-    select(
+@cache
+def _caller_by_token() -> CompiledSelect[Caller]:
+    rows = select(
         User.id,
         User.username,
         User.email,
@@ -74,47 +78,53 @@ _CALLER = Read(
         User.updated_at,
         AccessToken.id,
         AccessToken.last_used_at < _ago(USE_PRECISION_SECONDS),
-    )
-    .join(AccessToken.user)
-    .where(AccessToken.digest == bindparam("digest"), is_valid(), User.is_active),
-    Caller,
-)
+    ).join(AccessToken.user)
+    is_theirs = AccessToken.digest == bindparam("digest")
+    return CompiledSelect(rows.where(is_theirs, is_valid(), User.is_active), Caller)
 
 
 async def authenticate(token: str) -> Caller:
     """Whose token it is; expired, ended and deactivated look alike."""
-    caller = await _CALLER.find(digest=security.token_digest(token))
+    caller = await _caller_by_token().find(engine, digest=security.token_digest(token))
     if caller is None:
         raise Unauthenticated("The access token is not valid, or no longer: log in again.")
     return caller
 
 
-_UNCHANGED = (
-    select(User.id)
-    .join(AccessToken)
-    .where(
-        AccessToken.id == bindparam("token_id"),
-        User.role == bindparam("role"),
-        User.is_active,
-        is_valid(),
+def _unchanged() -> Select[int]:
+    return (
+        select(User.id)
+        .join(AccessToken)
+        .where(
+            AccessToken.id == bindparam("token_id"),
+            User.role == bindparam("role"),
+            User.is_active,
+            is_valid(),
+        )
     )
-)
-# The account before the token, in this order, as in all that ends a log-in: nobody waits in a
-# circle. Both, since a row that is only joined would be seen as it was before we waited.
-_BOTH = [User, AccessToken]
-_SHARED = Lock(
-    _UNCHANGED.where(take_turn(AccessToken.user_id, shared=True)).with_for_update(
-        read=True, of=_BOTH
-    )
-)
-_ALONE = Lock(_UNCHANGED.where(take_turn(AccessToken.user_id)).with_for_update(of=_BOTH))
-_ADMINS = Lock(LOCK_ADMINS)
-_STANDS = Read(_UNCHANGED, int)
+
+
+@cache
+def _lock_of(*, shared: bool) -> CompiledLock:
+    """The account before the token, in this order, as in all that ends a log-in: no deadlocks.
+
+    Both rows, since one that is only joined would be seen as it was before we waited.
+    """
+    rows = _unchanged().where(take_turn(AccessToken.user_id, shared=shared))
+    return CompiledLock(rows.with_for_update(read=shared, of=[User, AccessToken]))
+
+
+@cache
+def _still_unchanged() -> CompiledSelect[int]:
+    return CompiledSelect(_unchanged(), int)
+
+
+_ADMINS = CompiledLock(LOCK_ADMINS)
 
 
 async def stands(caller: Caller) -> bool:
     """Whether log-in and role are still as they were when the request began."""
-    found = await _STANDS.find(token_id=caller.token_id, role=caller.role)
+    found = await _still_unchanged().find(engine, token_id=caller.token_id, role=caller.role)
     return found is not None
 
 
@@ -126,7 +136,7 @@ def hold(db: AsyncSession, caller: Caller) -> None:
     the transaction is over, and the other way round; a caller's own writes do not wait for each
     other. For what changes accounts see `hold_alone`.
     """
-    db.info[_HELD] = _SHARED
+    db.info[_HELD] = _lock_of(shared=True)
     at_begin(db, lambda connection: _lock(connection, caller, db.info[_HELD]))
 
 
@@ -135,11 +145,11 @@ def hold_alone(db: AsyncSession) -> None:
 
     Two that both hold an account, and both want to change it, would wait in a circle.
     """
-    db.info[_HELD] = _ALONE
+    db.info[_HELD] = _lock_of(shared=False)
 
 
-def _lock(connection: Connection, caller: Caller, lock: Lock) -> None:
-    if lock is _ALONE and caller.role == "admin":
+def _lock(connection: Connection, caller: Caller, lock: CompiledLock) -> None:
+    if lock is _lock_of(shared=False) and caller.role == "admin":
         _ADMINS.is_found(connection)  # before any account
     if not lock.is_found(connection, token_id=caller.token_id, role=caller.role):
         raise Outdated
@@ -152,7 +162,7 @@ async def note_use(token_id: int) -> None:
     """
     long_ago = AccessToken.last_used_at < _ago(USE_PRECISION_SECONDS)
     try:
-        async with transaction() as db:
+        async with AsyncSessionFactory.begin() as db:
             await db.execute(
                 update(AccessToken)
                 .where(AccessToken.id == token_id, long_ago)

@@ -10,9 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
 from app.db.models import Post, User
+from app.db.session import engine
 from app.services import audit
 from app.services.callers import Caller
-from plumbline.db.statements import Read, Write
+from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.errors import Forbidden, NotFound
 
 P = TypeVar("P")
@@ -70,10 +71,10 @@ _POSTS = select(
     User.id,
     User.username,
 ).join(Post.author)
-_POST_BY_ID = Read(_POSTS.where(Post.id == bindparam("post_id")), _post)
+_POST_BY_ID = CompiledSelect(_POSTS.where(Post.id == bindparam("post_id")), _post)
 
 
-def _page(*conditions: ColumnElement[bool]) -> Read[PostRead | None]:
+def _page(*conditions: ColumnElement[bool]) -> CompiledSelect[PostRead | None]:
     """The newest posts; None for one that does not fit on the page any more, and all after it.
 
     Texts that do not fit are not even read: PostgreSQL knows how long they are.
@@ -87,17 +88,17 @@ def _page(*conditions: ColumnElement[bool]) -> Read[PostRead | None]:
         .subquery("newest")
     ).c
     so_far = func.sum(rows.size).over(order_by=rows.id.desc(), rows=(None, 0))
-    max_bytes = bindparam("max_bytes", settings.MAX_PAGE_BYTES, type_=BigInteger)
+    max_bytes = bindparam("max_bytes", type_=BigInteger)
     is_fitting = (so_far <= max_bytes) | (so_far == rows.size)  # the first one always is
     content = case((is_fitting, rows.content))
     columns = [content if name == "content" else column for name, column in rows.items()][:-1]
-    return Read(select(*columns), _post_if_fitting)
+    return CompiledSelect(select(*columns), _post_if_fitting)
 
 
 _NEWEST = _page()
 _NEWEST_OF_AUTHOR = _page(Post.author_id == bindparam("author_id"))
 
-_NEW_POST = Write(
+_NEW_POST = CompiledInsert(
     insert(Post).returning(Post.id, Post.version, Post.created_at), "title", "content", "author_id"
 )
 
@@ -111,7 +112,7 @@ async def create_post(db: AsyncSession, author: Caller, *, title: str, content: 
 
 
 async def get_post(post_id: int) -> PostRead:
-    return _existing(await _POST_BY_ID.find(post_id=post_id))
+    return _existing(await _POST_BY_ID.find(engine, post_id=post_id))
 
 
 async def list_posts(
@@ -121,9 +122,10 @@ async def list_posts(
 
     None stands for those that do not fit on a page of MAX_PAGE_BYTES any more.
     """
+    values = {"before_id": before_id, "limit": limit, "max_bytes": settings.MAX_PAGE_BYTES}
     if author_id is None:
-        return await _NEWEST.all(before_id=before_id, limit=limit)
-    return await _NEWEST_OF_AUTHOR.all(before_id=before_id, limit=limit, author_id=author_id)
+        return await _NEWEST.all(engine, **values)
+    return await _NEWEST_OF_AUTHOR.all(engine, **values, author_id=author_id)
 
 
 async def update_post(

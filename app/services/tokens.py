@@ -11,11 +11,10 @@ from app.core import security
 from app.core.config import settings
 from app.db.models import AccessToken, KnownNetwork, User
 from app.db.session import ReadSessionFactory
-from app.services import audit, users
+from app.services import audit, limits, users
 from app.services.callers import is_valid
 from app.services.locks import lock_account
 from plumbline import context
-from plumbline.db import rate_limits as limits
 from plumbline.db.rate_limits import Limit
 from plumbline.errors import NotFound, Unauthenticated
 from plumbline.text import fold
@@ -48,12 +47,12 @@ async def _verify(login: str, password: str) -> User:
     async with ReadSessionFactory() as reader:  # its connection is free again while we hash
         user, known_here = await users.find_user_by_login(reader, login)
     counts = _limits(user, login, known_here=known_here)
-    async with limits.guess(*counts, place=security.hashing.place()) as guess:
+    async with limits.attempts.guess(*counts, place=security.hashing.place()) as guess:
         fits = await security.verify_password(password, user.hashed_password if user else None)
     if user is None or not fits or not user.is_active:
         await audit.record_failure("failed log-in", subject_id=user.id if user else None)
         raise Unauthenticated("The user name or the password is wrong.")
-    await limits.refund(guess)
+    await limits.attempts.refund(guess)
     return user
 
 
@@ -66,8 +65,8 @@ def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[Limit, 
     account = f"id {user.id}" if user else f"name {fold(login)}"
     from_where = network if known_here else "elsewhere"
     return (
-        Limit("login-account", f"{account}\0{from_where}", settings.LOGIN_LIMIT_PER_ACCOUNT),
-        Limit("login-network", network, settings.LOGIN_LIMIT_PER_NETWORK),
+        limits.limit("login-account", f"{account}\0{from_where}", settings.LOGIN_LIMIT_PER_ACCOUNT),
+        limits.limit("login-network", network, settings.LOGIN_LIMIT_PER_NETWORK),
     )
 
 

@@ -9,28 +9,29 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core import security
 from app.core.config import settings
 from app.db.models import AccessToken, KnownNetwork, Post, User
-from app.services import audit
+from app.db.session import engine
+from app.services import audit, limits
 from app.services.callers import Caller
 from app.services.locks import lock_account, lock_admins
 from plumbline import context
-from plumbline.db import rate_limits as limits
-from plumbline.db.statements import Read
+from plumbline.db.rate_limits import Limit
+from plumbline.db.statements import CompiledSelect
 from plumbline.errors import Conflict, Forbidden, NotFound
 from plumbline.text import fold
 
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
     """Create an own account. The answer tells which names exist, so a network has few tries."""
-    async with limits.guess(_name_tries(), place=security.estimating.place()):
+    async with limits.attempts.guess(_name_tries(), place=security.estimating.place()):
         hashed_password = await _hash_new_password(password, username, email)
     user = await _store_user(db, username, email, hashed_password, role="user")
     audit.record(db, "sign-up", actor_id=user.id, subject_id=user.id)
     return user
 
 
-def _name_tries() -> limits.Limit:
+def _name_tries() -> Limit:
     network = context.network.get() or ""
-    return limits.Limit("signup", network, settings.SIGNUP_LIMIT_PER_NETWORK)
+    return limits.limit("signup", network, settings.SIGNUP_LIMIT_PER_NETWORK)
 
 
 async def create_user(
@@ -66,14 +67,14 @@ class ProfileRead:
     created_at: datetime
 
 
-_PROFILE = Read(
+_PROFILE = CompiledSelect(
     select(User.id, User.username, User.created_at).where(User.id == bindparam("user_id")),
     ProfileRead,
 )
 
 
 async def get_profile(user_id: int) -> ProfileRead:
-    profile = await _PROFILE.find(user_id=user_id)
+    profile = await _PROFILE.find(engine, user_id=user_id)
     if profile is None:
         raise NotFound("There is no user with this id.")
     return profile
@@ -114,7 +115,8 @@ async def list_users(db: AsyncSession, *, before_id: int, limit: int, actor_id: 
 async def update_me(db: AsyncSession, user_id: int, *, email: str | None = None) -> User:
     """Change the own account; None stays as it is."""
     if email is not None:
-        await limits.reserve(_name_tries())  # the answer tells, as at sign-up, which e-mails exist
+        # The answer tells, as at sign-up, which e-mails exist.
+        await limits.attempts.reserve(_name_tries())
     user = await get_user(db, user_id)
     if email is not None and fold(email) != user.email:
         old, user.email = user.email, email
@@ -176,13 +178,13 @@ async def change_password(
 
 async def check_password(user: Caller, password: str) -> None:
     """For acts that a stolen token must not suffice for. Wrong guesses count; see limits.py."""
-    limit = limits.Limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
-    async with limits.guess(limit, place=security.hashing.place()) as guess:
+    limit = limits.limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
+    async with limits.attempts.guess(limit, place=security.hashing.place()) as guess:
         fits = await security.verify_password(password, user.hashed_password)
     if not fits:
         await audit.record_failure("failed password check", subject_id=user.id)
         raise Forbidden("The password is wrong.")
-    await limits.refund(guess)
+    await limits.attempts.refund(guess)
 
 
 async def _lock_as_verified(db: AsyncSession, user: Caller) -> User:

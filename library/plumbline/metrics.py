@@ -12,6 +12,8 @@ import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from prometheus_client import (
     CollectorRegistry,
@@ -78,7 +80,7 @@ UNREADABLE = _counter(
 CUT_OFF = _counter("http_clients_cut_off_total", "Connections whose client took no answer")
 RETRIES = _counter("http_requests_retried_total", "Requests run again after a failed transaction")
 DEFECTS = _counter("http_unexpected_errors_total", "Requests that met a defect of the service")
-UNANSWERED = _counter(
+COMMITS_WITHOUT_ANSWER = _counter(
     "db_commits_unanswered_total",
     "COMMITs without an answer",
     "outcome",
@@ -89,12 +91,18 @@ POOL_IN_USE = _gauge("db_pool_in_use", "Connections that are taken from the pool
 POOL_WAITING = _gauge("db_pool_waiting", "Requests that wait for a connection")
 POOL_TIMEOUTS = _counter("db_pool_timeouts_total", "Requests that got no connection in time")
 
-_readings: dict[Gauge, Callable[[], float]] = {}
+Owner = TypeVar("Owner")
+
+# By gauge: each owner with how to read it. Weakly, so that what is gone counts no more.
+_readings: dict[Gauge, WeakKeyDictionary[Any, Callable[[Any], float]]] = {}
 
 
-def watch(gauge: Gauge, read: Callable[[], float]) -> None:
-    """From now on `gauge` shows what `read` gives: asked for each scrape, not for each request."""
-    _readings[gauge] = read
+def watch(gauge: Gauge, owner: Owner, read: Callable[[Owner], float]) -> None:
+    """From now on `gauge` shows what `read(owner)` gives, in sum over all its owners.
+
+    It is asked for each scrape, not for each request.
+    """
+    _readings.setdefault(gauge, WeakKeyDictionary())[owner] = read
 
 
 def exposition() -> bytes:
@@ -145,8 +153,8 @@ async def _report_regularly() -> None:
 
 
 def _report() -> None:
-    for gauge, read in _readings.items():
-        gauge.set(read())
+    for gauge, owners in _readings.items():
+        gauge.set(sum(read(owner) for owner, read in owners.items()))
 
 
 def _files(folder: Path) -> list[tuple[Path, int]]:

@@ -6,11 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import httpx2
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plumbline.db import migrate, readiness
+from app.db.temporary import readiness
+from plumbline.db import migrate
 from plumbline.db.embedded import run_postgres
 from tests import warm
 from tests.processes import until
@@ -40,13 +40,13 @@ async def test_service_is_alive_and_ready(client: httpx2.AsyncClient) -> None:
 
 
 async def test_process_stays_ready_when_the_next_version_has_migrated(
-    client: httpx2.AsyncClient, db: AsyncSession, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient, db: AsyncSession
 ) -> None:
     """A deploy migrates before it replaces the processes."""
     known = {"known": migrate.head_revision()}
     await db.execute(text("UPDATE alembic_version SET version_num = 'of-the-next'"))
     await db.commit()
-    monkeypatch.setattr(readiness._last, "until", 0)
+    readiness.forget()
 
     answer = await client.get("/readyz")
 

@@ -14,7 +14,7 @@ from app.api.deps import Db
 from app.core import security
 from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey, Post, User
-from app.db.session import engine, transaction
+from app.db.session import AsyncSessionFactory, engine
 from plumbline.http.idempotency import _hmac, _open
 from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
 from tests.pitfalls.sandbox import in_process, until_backends
@@ -120,7 +120,7 @@ async def test_error_is_not_kept_so_the_request_can_be_tried_again(
 ) -> None:
     body = {"username": "carol", "email": alice.email, "password": PASSWORD}
     taken = await client.post("/api/v1/users", json=body, headers=KEY)
-    async with transaction() as other:
+    async with AsyncSessionFactory.begin() as other:
         await other.execute(update(User).values(email="moved@example.com"))
 
     created = await client.post("/api/v1/users", json=body, headers=KEY)
@@ -190,7 +190,7 @@ async def test_key_is_free_again_when_its_time_is_over(
     client: httpx2.AsyncClient, alice: User, db: AsyncSession
 ) -> None:
     await _create(client, alice)
-    async with transaction() as other:
+    async with AsyncSessionFactory.begin() as other:
         await other.execute(update(IdempotencyKey).values(expires_at=func.now()))
 
     again = await _create(client, alice, title="Something else")
@@ -237,7 +237,7 @@ async def test_of_many_log_ins_with_one_key_at_once_all_get_one_answer_or_wait(
 async def test_deactivated_user_gets_no_answer_again(client: httpx2.AsyncClient) -> None:
     dora = await make_user("dora")
     await _create(client, dora)
-    async with transaction() as other:
+    async with AsyncSessionFactory.begin() as other:
         await other.execute(update(User).where(User.id == dora.id).values(is_active=False))
 
     again = await client.post(

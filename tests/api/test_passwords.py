@@ -17,7 +17,7 @@ from app.core import security
 from app.core.config import settings
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory
-from plumbline.db.rate_limits import Limit, reserve
+from app.services.limits import attempts, limit
 from plumbline.http import client_ip as network
 from plumbline.setting_values import parse_networks
 from tests.people import PASSWORD, signed_in
@@ -204,9 +204,9 @@ async def test_limit_is_asked_before_a_place_is_taken(
 ) -> None:
     """Of three networks two hold all places, and the third is over its limit."""
     monkeypatch.setattr(settings, "LOGIN_LIMIT_PER_NETWORK", PLACES // 2 + 1)
-    limit = Limit("login-network", "203.0.113.1", PLACES // 2 + 1)
-    for _ in range(limit.allowed):
-        await reserve(limit)
+    tries = limit("login-network", "203.0.113.1", PLACES // 2 + 1)
+    for _ in range(tries.allowed):
+        await attempts.reserve(tries)
     networks = [f"198.51.100.{number % 3}" for number in range(PLACES)]
     waiting = [asyncio.ensure_future(log_in_from(each)) for each in networks]
     await _until_waiting(PLACES)

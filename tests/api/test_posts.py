@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import settings
 from app.db.models import Post, User
 from app.db.models.post import CONTENT_MAX_LENGTH
+from app.db.session import engine
 from app.services.posts import _NEWEST
 from tests.people import make_post, signed_in
 
@@ -252,7 +253,7 @@ async def test_text_that_does_not_fit_is_not_fetched(alice: User) -> None:
         await make_post(alice, title="x", content=content)
 
     pages = [
-        await _NEWEST.all(before_id=2**62, limit=9, max_bytes=size)
+        await _NEWEST.all(engine, before_id=2**62, limit=9, max_bytes=size)
         for size in (1, 502, 503, 504, 1104, 1105)
     ]
 
@@ -263,6 +264,6 @@ async def test_text_that_does_not_fit_is_not_fetched(alice: User) -> None:
 async def test_one_post_of_any_size_is_on_a_page(alice: User) -> None:
     await make_post(alice, content="x" * 5000)
 
-    (row,) = await _NEWEST.all(before_id=2**62, limit=9, max_bytes=1024)
+    (row,) = await _NEWEST.all(engine, before_id=2**62, limit=9, max_bytes=1024)
 
     assert row is not None

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.db.session import make_engine
+from app.core.config import settings
 from app.services.posts import get_post
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, explain, will_pass
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
@@ -48,7 +49,7 @@ async def left_socket(tmp_path: Path) -> Path:
 
 
 async def _fail(**change: object) -> DBAPIError:
-    engine = make_engine(asyncpg_url().set(**change))  # type: ignore[arg-type]
+    engine = create_engine(settings, asyncpg_url(settings.DATABASE_URL).set(**change))  # type: ignore[arg-type]
     with pytest.raises(DBAPIError) as caught:
         async with engine.connect():
             pass
@@ -124,7 +125,7 @@ async def test_whatever_fails_while_connecting_is_unavailable(
         raise raised
 
     monkeypatch.setattr(asyncpg, "connect", connect)
-    engine = make_engine(asyncpg_url())
+    engine = create_engine(settings)
     monkeypatch.setattr("plumbline.db.statements.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
@@ -144,7 +145,7 @@ async def test_server_that_goes_while_a_connection_is_set_up_is_unavailable(
         raise raised
 
     monkeypatch.setattr(asyncpg.Connection, "set_type_codec", set_type_codec)
-    engine = make_engine(asyncpg_url())
+    engine = create_engine(settings)
     monkeypatch.setattr("plumbline.db.statements.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
@@ -162,7 +163,7 @@ async def _select(engine: AsyncEngine) -> None:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[AsyncEngine]:
-    made = make_engine(asyncpg_url(), pool_size=1)
+    made = create_engine(settings, pool_size=1)
     yield made
     await made.dispose()
 

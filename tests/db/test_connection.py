@@ -8,14 +8,10 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.session import (
-    AsyncSessionFactory,
-    ReadSessionFactory,
-    engine,
-    make_engine,
-    transaction,
-)
+from app.core.config import settings
+from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
 from plumbline.db.connection import Connection, RolledBack
+from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 from tests.torture import Figure
 
@@ -30,7 +26,11 @@ LEVEL = {"isolation_level": "REPEATABLE READ"}
 
 
 async def _answers(kind: type[asyncpg.Connection], sent: list[str]) -> list[Answer]:
-    url = asyncpg_url().render_as_string(hide_password=False).replace("+asyncpg", "")
+    url = (
+        asyncpg_url(settings.DATABASE_URL)
+        .render_as_string(hide_password=False)
+        .replace("+asyncpg", "")
+    )
     connection = await asyncpg.connect(url, connection_class=kind)
     answers = []
     for query in sent:
@@ -151,7 +151,7 @@ async def test_session_takes_the_snapshot_of_another(db: AsyncSession) -> None:
 
 
 async def test_session_chooses_its_isolation_by_its_first_statement() -> None:
-    async with transaction() as db:
+    async with AsyncSessionFactory.begin() as db:
         await db.execute(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"))
 
         assert await db.scalar(text("SHOW transaction_isolation")) == "serializable"
@@ -188,7 +188,7 @@ async def test_read_only_transaction_takes_no_number(db: AsyncSession) -> None:
 
 
 async def test_ping_takes_no_number() -> None:
-    made = make_engine(asyncpg_url(), pool_size=1, pool_pre_ping=True)
+    made = create_engine(settings, pool_size=1, pool_pre_ping=True)
     numbers = []
     for _ in range(2):
         async with made.connect() as connection:
@@ -206,7 +206,7 @@ async def test_number_costs_a_number_and_a_small_record(figure: Figure) -> None:
     async with ReadSessionFactory() as witness:
         before = (await witness.execute(USED)).one()
         for _ in range(transactions):
-            async with transaction() as db:
+            async with AsyncSessionFactory.begin() as db:
                 await db.execute(text("SELECT 1"))
         used = [
             now - then

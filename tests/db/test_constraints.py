@@ -8,9 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.session import make_engine
+from app.core.config import settings
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify
-from plumbline.db.url import asyncpg_url
 from plumbline.errors import AppError, Conflict, Invalid
 
 TABLES = """
@@ -47,7 +47,7 @@ POST = "INSERT INTO posts (title, content, author_id)"
 @pytest.fixture
 async def rooms() -> AsyncIterator[AsyncConnection]:
     """A transaction that is rolled back, with tables that have every kind of constraint."""
-    engine = make_engine(asyncpg_url(), pool_size=1)
+    engine = create_engine(settings, pool_size=1)
     async with engine.connect() as db:
         await db.execute(text("SELECT 1"))  # BEGIN
         await _driver(db).execute(TABLES)

@@ -1,5 +1,6 @@
 import asyncio
 import socket
+from typing import TypeVar
 
 import pytest
 from asyncpg import exceptions as pg
@@ -9,20 +10,27 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
+from app.core.config import settings
 from app.db.models import Post, User
-from app.db.session import make_engine
+from app.db.session import engine
+from plumbline.db import origin
 from plumbline.db.connection import NotConnected
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, explain, will_pass
-from plumbline.db.origin import mark
-from plumbline.db.url import asyncpg_url
 from plumbline.errors import AppError, Conflict, Invalid, Stale, Unavailable
+
+E = TypeVar("E", bound=BaseException)
+
+
+def _ours(error: E) -> E:
+    """As our engine raises it."""
+    return origin.mark(error, engine.dialect)
 
 
 def _error(kind: type[pg.PostgresError], *, invalidated: bool = False) -> DBAPIError:
-    """As our engine raises it."""
     original = Exception("driver")
     original.sqlstate = kind.sqlstate  # type: ignore[attr-defined]
-    return mark(DBAPIError("select", {}, original, connection_invalidated=invalidated))
+    return _ours(DBAPIError("select", {}, original, connection_invalidated=invalidated))
 
 
 @pytest.mark.parametrize(
@@ -64,7 +72,7 @@ def test_answer_follows_the_sqlstate(
 def test_answer_follows_the_type_where_there_is_no_sqlstate(
     kind: type[Exception], expected: type[AppError]
 ) -> None:
-    assert type(classify(mark(kind()))) is expected
+    assert type(classify(_ours(kind()))) is expected
 
 
 @pytest.mark.parametrize(
@@ -85,7 +93,7 @@ def test_error_that_is_not_our_engines_is_not_classified(error: Exception) -> No
 
 
 def test_lost_connection_is_unavailable_whatever_the_driver_calls_it() -> None:
-    error = mark(DBAPIError("select", {}, Exception("no state"), connection_invalidated=True))
+    error = _ours(DBAPIError("select", {}, Exception("no state"), connection_invalidated=True))
 
     assert type(classify(error)) is Unavailable
 
@@ -96,7 +104,7 @@ def test_connection_that_breaks_while_it_is_opened_is_unavailable() -> None:
     confused.__cause__ = pg.InternalClientError("state 12")
     original = Exception("SQLAlchemy's layer")
     original.__cause__ = confused
-    error = mark(DBAPIError(None, None, original))
+    error = _ours(DBAPIError(None, None, original))
 
     assert type(classify(error)) is Unavailable
     assert will_pass(error)
@@ -110,7 +118,7 @@ def test_defect_of_the_program_is_none_of_them() -> None:
     )
     assert [classify(_error(kind)) for kind in kinds] == [None, None, None]
     assert classify(FileNotFoundError()) is None
-    assert classify(mark(KeyError())) is None
+    assert classify(_ours(KeyError())) is None
 
 
 async def test_unique_violation_names_the_field(db: AsyncSession, alice: User) -> None:
@@ -157,7 +165,7 @@ async def test_statement_that_takes_too_long_is_unavailable(db: AsyncSession) ->
 
 
 async def test_exhausted_pool_is_unavailable() -> None:
-    engine = make_engine(asyncpg_url(), pool_size=1, pool_timeout=0.05)
+    engine = create_engine(settings, pool_size=1, pool_timeout=0.05)
 
     async with engine.connect():
         with pytest.raises(PoolTimeoutError) as caught:

@@ -8,10 +8,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.core.config import settings
 from app.db.models import Post, User
-from app.db.session import AsyncSessionFactory, engine, make_engine
+from app.db.session import AsyncSessionFactory, engine
 from plumbline.db import grants
 from plumbline.db.embedded import Server
+from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
 from plumbline.http.conditional_requests import etag
@@ -30,7 +32,9 @@ async def application(postgres: Server, _main_database: None) -> AsyncIterator[A
         await connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}"))
     for _ in range(2):
         grants.grant(ROLE, postgres.url("main"))
-    made = make_engine(asyncpg_url().set(username=ROLE, password="app"))
+    made = create_engine(
+        settings, asyncpg_url(settings.DATABASE_URL).set(username=ROLE, password="app")
+    )
     yield made
     await made.dispose()
     async with engine.begin() as connection:

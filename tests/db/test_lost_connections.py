@@ -7,13 +7,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.core.config import settings
 from app.db.models import User
-from app.db.session import ReadSessionFactory, engine, make_engine, side_engine, transaction
+from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
 from app.services.posts import get_post
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connection import Connection, Transaction
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, has_lost_connection, will_pass
-from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
 
 # The first is what asyncpg says while it does not know yet that the connection is gone.
@@ -28,12 +29,12 @@ LOST = [
 
 
 async def _write() -> None:
-    async with transaction() as db:
+    async with AsyncSessionFactory.begin() as db:
         db.add(User(username="carol", email="carol@example.com", hashed_password="x"))
 
 
 async def _write_in_a_savepoint() -> None:
-    async with transaction() as db, db.begin_nested():
+    async with AsyncSessionFactory.begin() as db, db.begin_nested():
         await db.execute(text("SELECT 1"))
 
 
@@ -94,7 +95,7 @@ async def test_server_that_closes_each_new_connection_is_unavailable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Connection, "is_closed", lambda _: True)
-    own = make_engine(asyncpg_url())
+    own = create_engine(settings)
 
     with pytest.raises(DBAPIError) as caught:
         async with own.connect():
@@ -116,7 +117,7 @@ async def test_outcome_that_cannot_be_asked_for_is_unknown(
     """A defect in our own question is no answer: the write may have been stored."""
     monkeypatch.setattr("plumbline.db.commit_status._STATUS", text("SELECT no_such_column"))
 
-    outcome = await find_outcome(side_engine, Transaction("this life", "4711"))
+    outcome = await find_outcome(engine.control, Transaction("this life", "4711"))
 
     assert outcome is None
     assert "what came of a COMMIT" in caplog.text

@@ -8,9 +8,9 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import settings
-from app.db.session import make_engine
 from plumbline.db import privileges
 from plumbline.db.embedded import Server
+from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 
 ROLE = "rights_role"
@@ -34,8 +34,8 @@ def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 async def as_role(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     """The service as a role of its own."""
-    url = make_url(asyncpg_url().set(username=ROLE, password="x"))
-    engine = make_engine(url, pool_size=1, isolation_level="AUTOCOMMIT")
+    url = make_url(asyncpg_url(settings.DATABASE_URL).set(username=ROLE, password="x"))
+    engine = create_engine(settings, url, pool_size=1, isolation_level="AUTOCOMMIT")
     monkeypatch.setattr(privileges, "side_engine", engine)
     yield engine
     await engine.dispose()

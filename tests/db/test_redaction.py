@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.core.config import settings
 from app.db.models import AuditEvent, Post, User
-from app.db.session import make_engine
+from app.db.session import engine
 from app.services.posts import _NEW_POST, _POST_BY_ID
-from plumbline.db.url import asyncpg_url
+from plumbline.db.engine import create_engine
 
 SECRET = "ada.secret@example.com"
 RAISE = f"DO $$ BEGIN RAISE EXCEPTION 'no: %', '{SECRET}' USING ERRCODE = '42P01'; END $$"
@@ -33,7 +33,7 @@ async def _taken(db: AsyncSession) -> object:
 
 
 async def _read(_db: AsyncSession) -> object:
-    return await _POST_BY_ID.find(post_id=SECRET)
+    return await _POST_BY_ID.find(engine, post_id=SECRET)
 
 
 async def _write(db: AsyncSession) -> object:
@@ -72,7 +72,7 @@ ACTS: dict[str, Act] = {
 @pytest.fixture
 async def production(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     monkeypatch.setattr(settings, "ENVIRONMENT", "production")
-    made = make_engine(asyncpg_url(), pool_size=1)
+    made = create_engine(settings, pool_size=1)
     monkeypatch.setattr("plumbline.db.statements.engine", made)
     yield made
     await made.dispose()
@@ -105,7 +105,7 @@ async def test_error_still_says_what_is_wrong(production: AsyncEngine) -> None:
 
 
 async def test_developers_see_the_values() -> None:
-    engine = make_engine(asyncpg_url(), pool_size=1)
+    engine = create_engine(settings, pool_size=1)
 
     assert SECRET in "".join(traceback.format_exception(await _fail(engine, "unique")))
 

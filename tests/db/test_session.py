@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 
 from app.core.config import settings
 from app.db.models import Post, User
-from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, make_engine
+from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify
 from plumbline.db.pool import FairPool
 from plumbline.db.url import asyncpg_url
@@ -23,7 +24,7 @@ request = asynccontextmanager(get_db)  # as FastAPI runs it
 @pytest.fixture
 async def spare() -> AsyncIterator[AsyncEngine]:
     """An engine of one connection, to be broken."""
-    made = make_engine(asyncpg_url(), pool_size=1)
+    made = create_engine(settings, pool_size=1)
     yield made
     await made.dispose()
 
@@ -192,7 +193,7 @@ async def _connected(spare: AsyncEngine) -> AsyncIterator[None]:
 async def _borrowed(spare: AsyncEngine) -> AsyncIterator[None]:
     pool = spare.sync_engine.pool
     assert isinstance(pool, FairPool)
-    connection = await pool.borrow()
+    connection = await pool.acquire()
     yield
     connection.close()
 
@@ -248,7 +249,7 @@ async def test_pgbouncer_gets_nothing_that_it_refuses(
 ) -> None:
     """In transaction mode each statement may meet another server, which knows no prepared one."""
     monkeypatch.setattr(settings, "DB_PGBOUNCER", True)
-    made = make_engine(asyncpg_url(), pool_size=1)
+    made = create_engine(settings, pool_size=1)
     async with made.connect() as connection:
         for _ in range(2):
             await connection.execute(select(User).where(User.id == alice.id))

@@ -11,9 +11,10 @@ from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.db.session import make_engine
+from app.core.config import settings
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
-from plumbline.db.statements import Read, Write
+from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
 
@@ -74,20 +75,20 @@ def _row(*row: object) -> object:
     return row
 
 
-_COLUMNS = Read(select(CATS.c.name, CATS.c.lives).where(CATS.c.id == _FIRST), _row)
-_ALL = Read(_EVERYTHING, _row)
-_VIEW = Read(select(PETS.c.name).where(PETS.c.id == _FIRST), _row)
-_BY_ENUM = Read(_IN_A_MOOD, _row)
-_INSERT = Write(CATS.insert().returning(CATS.c.id, CATS.c.lives), "name")
+_COLUMNS = CompiledSelect(select(CATS.c.name, CATS.c.lives).where(CATS.c.id == _FIRST), _row)
+_ALL = CompiledSelect(_EVERYTHING, _row)
+_VIEW = CompiledSelect(select(PETS.c.name).where(PETS.c.id == _FIRST), _row)
+_BY_ENUM = CompiledSelect(_IN_A_MOOD, _row)
+_INSERT = CompiledInsert(CATS.insert().returning(CATS.c.id, CATS.c.lives), "name")
 
 Ask = Callable[[AsyncEngine], Awaitable[object]]
 
 
-async def _reads(_spare: AsyncEngine) -> object:
-    await _COLUMNS.all(cat_id=1)
-    await _ALL.all(cat_id=1)
-    await _VIEW.all(cat_id=1)
-    return await _BY_ENUM.all(mood="good")
+async def _reads(spare: AsyncEngine) -> object:
+    await _COLUMNS.all(spare, cat_id=1)
+    await _ALL.all(spare, cat_id=1)
+    await _VIEW.all(spare, cat_id=1)
+    return await _BY_ENUM.all(spare, mood="good")
 
 
 async def _insert(spare: AsyncEngine) -> object:
@@ -121,10 +122,9 @@ async def _change(others: AsyncEngine, ddl: str) -> None:
 
 
 @pytest.fixture
-async def spare(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
+async def spare(others: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """One connection."""
-    made = make_engine(others.url, pool_size=1)
-    monkeypatch.setattr("plumbline.db.statements.engine", made)
+    made = create_engine(settings, others.url, pool_size=1)
     yield made
     await made.dispose()
 
@@ -179,5 +179,5 @@ async def test_read_does_not_notice_changes_that_overtake_it(
     await _change(others, "ALTER TABLE cats ALTER lives DROP DEFAULT, ALTER lives TYPE bigint")
     monkeypatch.setattr(driver, "_cleanup_stmts", clean_and_be_overtaken)
 
-    assert await _COLUMNS.all(cat_id=1) == [("Tom", "9")]
+    assert await _COLUMNS.all(spare, cat_id=1) == [("Tom", "9")]
     assert changes == []

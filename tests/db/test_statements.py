@@ -14,8 +14,8 @@ from sqlalchemy.pool import NullPool
 
 from app.core.config import settings
 from app.db.models import Post, User
-from app.db.session import make_engine
 from app.services.posts import _NEW_POST, get_post
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
@@ -50,8 +50,8 @@ async def spares(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
     def make(**options: Any) -> AsyncEngine:  # noqa: ANN401 - make_engine's
         url = others.url.set(port=options.pop("port", others.url.port))
-        made = make_engine(url, **({"pool_size": 1} | options))
-        monkeypatch.setattr("plumbline.db.statements.engine", made)
+        made = create_engine(settings, url, **({"pool_size": 1} | options))
+        monkeypatch.setattr("app.services.posts.engine", made)
         all_made.append(made)
         return made
 

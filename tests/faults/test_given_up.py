@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from app.core.config import settings
 from app.db.models import User
-from app.db.session import make_engine
-from plumbline.db.statements import Read, Write
+from plumbline.db.engine import create_engine
+from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.db.url import asyncpg_url
 from tests.faults.conftest import FreePort
 from tests.faults.proxy import Proxy
@@ -32,7 +32,7 @@ LATER = 10
 A_USER = "INSERT INTO users (username, email, hashed_password) VALUES ('alice', 'a@b', '')"
 OUTLASTS = 2 * PATIENCE_SECONDS  # all that waits for the end of a statement
 _SLEEPING = func.pg_sleep(OUTLASTS)
-_READ = Read(select(User.id).where(_SLEEPING.is_not(None)), lambda number: number)
+_READ = CompiledSelect(select(User.id).where(_SLEEPING.is_not(None)), lambda number: number)
 _NEW = {
     "username": "late",
     "email": "b@c",
@@ -40,7 +40,7 @@ _NEW = {
     "is_active": True,
     "role": "user",
 }
-_WRITE = Write(insert(User).returning(User.id, _SLEEPING), *_NEW)
+_WRITE = CompiledInsert(insert(User).returning(User.id, _SLEEPING), *_NEW)
 _numbers = itertools.count()
 _UPDATE = text("UPDATE users SET username = 'late' WHERE pg_sleep(:seconds) IS NOT NULL")
 
@@ -80,14 +80,13 @@ async def spare(
     for limit, seconds in getattr(request, "param", {}).items():
         monkeypatch.setattr(settings, f"DB_{limit}_SECONDS", seconds)
     url = asyncpg_url(witness.url).set(port=network.port)
-    made = make_engine(url, pool_size=POOL, pool_timeout=60)
-    monkeypatch.setattr("plumbline.db.statements.engine", made)
+    made = create_engine(settings, url, pool_size=POOL, pool_timeout=60)
     yield made
     await made.dispose()
 
 
-async def _read(_spare: AsyncEngine) -> object:
-    return await _READ.all()
+async def _read(spare: AsyncEngine) -> object:
+    return await _READ.all(spare)
 
 
 async def _write(spare: AsyncEngine) -> object:

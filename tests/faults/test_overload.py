@@ -12,8 +12,9 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
-from app.db.session import side_engine
-from plumbline.db import readiness
+from app.db.session import engine
+from app.db.temporary import readiness
+from plumbline.db.readiness import PATIENCE_SECONDS
 from tests.faults.conftest import NewDatabase, NewService
 from tests.faults.database import Database
 from tests.faults.service import Service
@@ -166,32 +167,32 @@ async def _open_loop(wires: list[Wire], rate: float, seconds: int) -> tuple[Coun
 async def test_64_probes_are_one_question(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readiness._last, "until", 0)
-    monkeypatch.setattr(readiness, "FRESH_SECONDS", 60)  # however long 64 requests take
+    readiness.forget()
+    monkeypatch.setattr("plumbline.db.readiness.FRESH_SECONDS", 60)  # however long 64 requests take
     asked: list[str] = []
 
     def note(*context: object) -> None:
         asked.append(str(context[2]))
 
-    event.listen(side_engine.sync_engine, "before_cursor_execute", note)
+    event.listen(engine.control.sync_engine, "before_cursor_execute", note)
     answers = await asyncio.gather(*(client.get("/readyz") for _ in range(64)))
-    event.remove(side_engine.sync_engine, "before_cursor_execute", note)
-    readiness._last.until = 0
+    event.remove(engine.control.sync_engine, "before_cursor_execute", note)
+    readiness.forget()
 
     assert {answer.status_code for answer in answers} == {200}
     assert len(asked) == 1
 
 
 async def test_readiness_has_an_answer_when_the_database_has_none(
-    client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+    client: httpx2.AsyncClient,
 ) -> None:
-    monkeypatch.setattr(readiness._last, "until", 0)
-    async with side_engine.connect() as connection:  # the one that probes have
+    readiness.forget()
+    async with engine.control.connect() as connection:  # the one that probes have
         started = perf_counter()
         answer = await client.get("/readyz")
         took = perf_counter() - started
         assert connection.closed is False
-    monkeypatch.setattr(readiness._last, "until", 0)
+    readiness.forget()
 
     assert answer.status_code == 503
-    assert readiness.PATIENCE_SECONDS <= took < readiness.PATIENCE_SECONDS + 10
+    assert PATIENCE_SECONDS <= took < PATIENCE_SECONDS + 10

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, IdempotencyKey, User
 from app.db.session import AsyncSessionFactory
+from app.services.expiring import expiring
 from plumbline.db import sweeping
 from plumbline.db.sweeping import sweep
 from tests.faults.conftest import NewService
@@ -50,12 +51,12 @@ async def test_expired_rows_of_every_table_go_in_batches(
 ) -> None:
     monkeypatch.setattr(sweeping, "BATCH_ROWS", 2)
 
-    assert await sweep() == expired
+    assert await sweep(AsyncSessionFactory, expiring()) == expired
     assert await _left(db) == [1, 1, 3]
 
 
 async def test_many_who_sweep_at_once_remove_each_row_once(expired: int) -> None:
-    removed = await asyncio.gather(*(sweep() for _ in range(4)))
+    removed = await asyncio.gather(*(sweep(AsyncSessionFactory, expiring()) for _ in range(4)))
 
     assert sum(removed) == expired
 
@@ -66,9 +67,9 @@ async def test_row_that_somebody_holds_is_left_for_the_next_time(
     over = select(AttemptCount).where(AttemptCount.ends_at <= func.now()).limit(1)
     await db.execute(over.with_for_update())
 
-    assert await sweep() == expired - 1
+    assert await sweep(AsyncSessionFactory, expiring()) == expired - 1
     await db.rollback()
-    assert await sweep() == 1
+    assert await sweep(AsyncSessionFactory, expiring()) == 1
 
 
 async def test_service_sweeps_by_itself_and_again_after_an_outage(

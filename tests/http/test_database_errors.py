@@ -17,8 +17,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
 from app.api.deps import Db, ReadDb
+from app.core.config import settings
 from app.db.models import AuditEvent, Post, User
-from app.db.session import engine, transaction
+from app.db.session import AsyncSessionFactory, engine
 from app.main import create_app
 from app.services import posts
 from plumbline.db.errors import explain
@@ -50,7 +51,7 @@ def _add_strangers(app: FastAPI) -> None:
     @app.get("/other-database")
     async def other_database() -> None:
         RUNS["other-database"] += 1
-        other = create_async_engine(asyncpg_url().set(port=1))
+        other = create_async_engine(asyncpg_url(settings.DATABASE_URL).set(port=1))
         async with other.connect():
             pass
 
@@ -92,7 +93,7 @@ def _add_defects(app: FastAPI) -> None:
 
     @app.get("/type-in-read")
     async def type_in_read(post_id: str) -> None:
-        await posts._POST_BY_ID.find(post_id=post_id)
+        await posts._POST_BY_ID.find(engine, post_id=post_id)
 
     @app.get("/type-in-session")
     async def type_in_session(db: ReadDb, post_id: str) -> None:
@@ -227,7 +228,7 @@ async def test_sequence_at_its_end_is_a_500(
 
 async def test_error_of_the_route_is_not_hidden_by_a_rollback_that_fails() -> None:
     async def fail() -> None:
-        async with transaction() as db:
+        async with AsyncSessionFactory.begin() as db:
             await db.run_sync(_lose_connection)
             raise KeyError("mine")
 

@@ -12,10 +12,11 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.db.session import engine, make_engine
+from app.core.config import settings
+from app.db.session import engine
 from plumbline import metrics
+from plumbline.db.engine import create_engine
 from plumbline.db.pool import FairPool
-from plumbline.db.url import asyncpg_url
 from plumbline.http.load_shedding import Admission
 from plumbline.metrics import exposition
 from tests.faults.waiting import until
@@ -89,13 +90,13 @@ async def test_pool_is_among_the_metrics() -> None:
 
 
 async def test_those_who_wait_for_a_connection_and_wait_in_vain_are_counted() -> None:
-    small = make_engine(asyncpg_url(), pool_size=1, pool_timeout=0.2)
+    small = create_engine(settings, pool_size=1, pool_timeout=0.2)
     pool = small.pool
     assert isinstance(pool, FairPool)
     before = _ours(exposition().decode())["db_pool_timeouts"].samples[0].value
 
     async with small.connect():
-        waiting = asyncio.gather(pool.borrow(), pool.borrow(), return_exceptions=True)
+        waiting = asyncio.gather(pool.acquire(), pool.acquire(), return_exceptions=True)
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert pool.waiting == 2

@@ -18,7 +18,8 @@ from sqlalchemy.ext.asyncio import (
 from app.api.deps import Db
 from app.core.config import settings
 from app.db.models import User
-from app.db.session import engine, make_engine
+from app.db.session import engine
+from plumbline.db.engine import create_engine
 from tests.pitfalls.sandbox import (
     IDLE_IN_TRANSACTION,
     Author,
@@ -117,7 +118,7 @@ async def test_own_session_cancelled_during_a_statement_leaves_nothing_behind(
 ) -> None:
     """Also where PostgreSQL would never end the statement by itself."""
     monkeypatch.setattr(settings, "DB_STATEMENT_TIMEOUT_SECONDS", 0)
-    own = make_engine(engine.url, pool_size=1)
+    own = create_engine(settings, engine.url, pool_size=1)
 
     async def work() -> None:
         async with async_sessionmaker(own).begin() as db:

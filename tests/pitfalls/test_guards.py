@@ -134,7 +134,7 @@ def test_no_file_of_the_app_contains(rule: Rule) -> None:
         (_blocking, "Session(engine)"),
         (_blocking, "orm.Session(engine.sync_engine)"),
         (_blocking, "create_engine(settings.DATABASE_URL)"),
-        (_blocking, "create_engine(asyncpg_url())"),
+        (_blocking, "create_engine(asyncpg_url(settings.DATABASE_URL))"),
         (_lax_factories, "AsyncSession(engine)"),
         (_lax_factories, "async_sessionmaker(engine)"),
         (_lax_factories, "async_sessionmaker(engine, expire_on_commit=False)"),

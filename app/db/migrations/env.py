@@ -14,7 +14,10 @@ from plumbline.errors import OperatorError
 
 def migrate() -> None:
     """Run what the command asked for, alone, on a connection of its own."""
-    engine = create_engine(psycopg_url(context.config.attributes.get("url")), poolclass=NullPool)
+    engine = create_engine(
+        psycopg_url(context.config.attributes.get("url") or settings.DATABASE_URL),
+        poolclass=NullPool,
+    )
     with engine.connect() as connection:
         wait_for_turn(connection)
         milliseconds = round(settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)

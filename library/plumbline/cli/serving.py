@@ -48,7 +48,7 @@ def dev(
         )
     command = _server_command(host, port, reload=reload)
     if "DATABASE_URL" in settings.model_fields_set:
-        shown = asyncpg_url().render_as_string()  # without the password
+        shown = asyncpg_url(settings.DATABASE_URL).render_as_string()  # without the password
         _prepare(settings.DATABASE_URL, host, port, shown=shown)
         _run(command, settings.DATABASE_URL, None)
         return

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plumbline.db.connection import LIFE, Transaction
 from plumbline.db.errors import classify
+from plumbline.metrics import COMMITS_WITHOUT_ANSWER
 
 PATIENCE_SECONDS = 1.0
 
@@ -18,9 +19,17 @@ _STATUS = text(
     f"SELECT CASE WHEN {LIFE} = :life THEN pg_xact_status(CAST(CAST(:number AS text) AS xid8)) END"
 )
 
+_NAMES = {True: "committed", False: "rolled back", None: "unknown"}  # in the metric
+
 
 async def find_outcome(engine: AsyncEngine, transaction: Transaction) -> bool | None:
     """Whether it was committed; None when that cannot be found out within PATIENCE_SECONDS."""
+    outcome = await _ask(engine, transaction)
+    COMMITS_WITHOUT_ANSWER.labels(_NAMES[outcome]).inc()
+    return outcome
+
+
+async def _ask(engine: AsyncEngine, transaction: Transaction) -> bool | None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     status = "in progress" if transaction.number else None
     while status == "in progress" and time.monotonic() < deadline:

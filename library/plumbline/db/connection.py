@@ -48,8 +48,19 @@ class Transaction(NamedTuple):
     number: str | None
 
 
-class Unanswered(asyncpg.InterfaceError):
-    """COMMIT was sent, and no answer came."""
+# Asks the server of a transaction what came of it: True, False, or None where nobody can tell.
+FindOutcome = Callable[[Transaction], Awaitable[bool | None]]
+
+
+class CommitLost(asyncpg.InterfaceError):
+    """COMMIT got no answer, and PostgreSQL says that it was rolled back: nothing is stored."""
+
+    def __init__(self) -> None:
+        super().__init__("the connection was lost before the commit")
+
+
+class CommitResultUnknown(asyncpg.InterfaceError):
+    """COMMIT got no answer, and nobody can tell what came of it."""
 
     def __init__(self, transaction: Transaction) -> None:
         super().__init__("the connection was lost while committing")
@@ -76,7 +87,7 @@ class RolledBack(asyncpg.InterfaceError):
 class Connection(asyncpg.Connection):
     """For `connection_class` of asyncpg.connect; see the module."""
 
-    __slots__ = ("_ending", "_life", "_send", "is_numbering")
+    __slots__ = ("_ending", "_life", "_send", "find_outcome", "is_numbering")
     _protocol: Any  # asyncpg's, which its stubs leave out; so are the others
     _top_xact: transaction.Transaction | None
     _cancellations: set[asyncio.Task[None]]
@@ -88,6 +99,7 @@ class Connection(asyncpg.Connection):
         self._life = ""
         self._ending: asyncio.Task[None] | None = None
         self._send: Callable[[str], Awaitable[str]] | None = None
+        self.find_outcome: FindOutcome | None = None
         # Whether the next transaction shall learn its number. That takes a snapshot and a number
         # of PostgreSQL's, so not where the first statement must come before both.
         self.is_numbering = False
@@ -99,7 +111,10 @@ class Connection(asyncpg.Connection):
         readonly: bool = False,
         deferrable: bool = False,
     ) -> transaction.Transaction:
-        """As asyncpg's, but `commit()` tells what came of it: Unanswered, or RolledBack."""
+        """As asyncpg's, but `commit()` returns only if all is stored.
+
+        Else it raises CommitLost, RolledBack or CommitResultUnknown, or PostgreSQL's own error.
+        """
         self._check_open()
         return _Transaction(self, isolation, readonly, deferrable)
 
@@ -148,15 +163,29 @@ class Connection(asyncpg.Connection):
         except asyncpg.PostgresError as error:
             if error.severity_en == "ERROR":  # an answer: it was rolled back
                 raise
-            raise self._lost(committing) from error
+            await self._resolve(committing, error)
+            return "COMMIT"
         except (OSError, *DRIVER_ERRORS) as error:
-            raise self._lost(committing) from error
+            await self._resolve(committing, error)
+            return "COMMIT"
         if status == "ROLLBACK":
             raise RolledBack("a statement failed, so nothing was stored")
         return status
 
-    def _lost(self, committing: Transaction) -> Unanswered:
-        """A timeout too (it is an OSError): whatever PostgreSQL says later, we are gone.
+    async def _resolve(self, committing: Transaction, error: Exception) -> None:
+        """Return if it was committed after all; else CommitLost or CommitResultUnknown.
+
+        A timeout too (it is an OSError): whatever PostgreSQL says on this connection, we are gone.
+        """
+        self._leave()
+        is_committed = await self.find_outcome(committing) if self.find_outcome else None
+        if is_committed is None:
+            raise CommitResultUnknown(committing) from error
+        if not is_committed:
+            raise CommitLost from error
+
+    def _leave(self) -> None:
+        """Hang up while COMMIT may still run.
 
         Not cancelled: a COMMIT that waits for a replica would then be stored without it.
         """
@@ -165,7 +194,6 @@ class Connection(asyncpg.Connection):
             self._end_in_background(0)
         else:
             self.terminate()
-        return Unanswered(committing)
 
     def _is_cancelling(self) -> bool:
         """Whether a statement was cancelled, or timed out, and may still run on the server."""
@@ -238,6 +266,7 @@ class _Slot:
 async def connect(
     *args: Any,  # noqa: ANN401 - asyncpg's
     slots: asyncio.Semaphore | None = None,
+    find_outcome: FindOutcome | None = None,
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
     """As asyncpg.connect, but raises NotConnected; to its end, also when whoever asks is cancelled.
@@ -246,7 +275,7 @@ async def connect(
 
     Each connection takes one of `slots`, and gives it back when its statements have ended, or when
     the server had the time to notice: so a pool whose users give up has no more backends at work
-    than connections.
+    than connections. `find_outcome` is asked when a COMMIT gets no answer.
     """
     slots = slots or asyncio.Semaphore()
     async with asyncio.timeout(options.get("timeout")):
@@ -254,11 +283,13 @@ async def connect(
     slot = _Slot(slots)
     opening = asyncio.ensure_future(_open(slot, *args, **options))
     try:
-        return await asyncio.shield(opening)
+        connection = await asyncio.shield(opening)
     except asyncio.CancelledError:
         opening.add_done_callback(_close_unused)
         asyncio.get_running_loop().call_later(CANCEL_SECONDS, slot.release)
         raise
+    connection.find_outcome = find_outcome
+    return connection
 
 
 async def _open(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's

@@ -4,27 +4,38 @@ import re
 from functools import cache
 
 import asyncpg
-from sqlalchemy import CheckConstraint, Constraint, Index, Table
+from sqlalchemy import CheckConstraint, Constraint, Index, MetaData, Table
 
-from app.db.base import Base
 from plumbline.db.redaction import key_of
 
 # Literals, functions, types.
 _NOT_NAMES = re.compile(r"'[^']*'|\w+(?=\()|::[\w ]+")
 
 
-def violated_fields(error: asyncpg.PostgresError) -> tuple[str, ...]:
+def violated_fields(error: asyncpg.PostgresError, models: MetaData | None) -> tuple[str, ...]:
     """As far as PostgreSQL names the column, the key, the constraint or the unique index.
+
+    What only the models know (the columns of a CHECK) stays unknown without them.
 
     A foreign key that restricts a deletion gives the columns that are referred to.
     """
     if error.column_name:
         return (error.column_name,)
-    table = Base.metadata.tables.get(error.table_name or "")
+    table = None if models is None else _table(error, models)
     if (key := key_of(error.detail)) is not None:
         return _columns_in(key, table)
     name = error.constraint_name or ""
-    return _fields_by_name().get(name) or (_named_in(name, table) if table is not None else ())
+    if models is None:
+        return ()
+    return _fields_by_name(models).get(name) or (
+        _named_in(name, table) if table is not None else ()
+    )
+
+
+def _table(error: asyncpg.PostgresError, models: MetaData) -> Table | None:
+    """Tables in a schema of their own have its name before theirs."""
+    names = [f"{error.schema_name}.{error.table_name}", str(error.table_name)]
+    return next((models.tables[name] for name in names if name in models.tables), None)
 
 
 def is_still_referred_to(error: asyncpg.PostgresError) -> bool:
@@ -41,10 +52,10 @@ def is_still_referred_to(error: asyncpg.PostgresError) -> bool:
 
 
 @cache
-def _fields_by_name() -> dict[str, tuple[str, ...]]:
+def _fields_by_name(models: MetaData) -> dict[str, tuple[str, ...]]:
     """The columns of each constraint and of each index, by its name."""
     found: dict[str, tuple[str, ...]] = {}
-    for table in Base.metadata.tables.values():
+    for table in models.tables.values():
         rules: list[Constraint | Index] = [*table.constraints, *table.indexes]
         found |= {str(rule.name): _columns_of(rule, table) for rule in rules}
     return found

@@ -5,16 +5,25 @@ bare DBAPIError.
 """
 
 import asyncpg
+from sqlalchemy import MetaData
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
-from plumbline.db.connection import DRIVER_ERRORS, NotConnected, Transaction, Unanswered
+from plumbline.db.connection import DRIVER_ERRORS, CommitResultUnknown, NotConnected
 from plumbline.db.constraints import is_still_referred_to, violated_fields
-from plumbline.db.origin import is_ours
+from plumbline.db.origin import is_ours, models_of
 from plumbline.db.values import refused_values
-from plumbline.errors import AppError, Conflict, FieldError, Invalid, Stale, Unavailable
+from plumbline.errors import (
+    AppError,
+    Conflict,
+    FieldError,
+    Invalid,
+    OutcomeUnknown,
+    Stale,
+    Unavailable,
+)
 
 _STALE = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 # Where the type says no more than that somebody is surprised; these words are never translated.
@@ -49,7 +58,8 @@ def classify(error: BaseException) -> AppError | None:
     if isinstance(error, PoolTimeoutError):
         return Unavailable("All database connections are in use.", retry_after_seconds=1)
     if isinstance(error, DBAPIError):
-        return _classify_dbapi(error)
+        is_unknown = isinstance(driver_error(error), CommitResultUnknown)
+        return OutcomeUnknown() if is_unknown else _classify_dbapi(error)
     if isinstance(error, OSError):  # a timeout too
         return Unavailable("The database cannot be reached.", retry_after_seconds=1)
     return None
@@ -60,7 +70,7 @@ def _classify_dbapi(error: DBAPIError) -> AppError | None:
     if isinstance(cause, NotConnected):
         return Unavailable("The database cannot be reached.", retry_after_seconds=1)
     if state.startswith("23") and isinstance(cause, asyncpg.PostgresError):
-        return _classify_constraint(state, cause)
+        return _classify_constraint(state, cause, models_of(error))
     if refused_values(error, cause):
         return Invalid("A value cannot be stored.")
     if state in {_LOCKED, *_LOST_A_RACE}:
@@ -97,6 +107,8 @@ def will_pass(error: BaseException) -> bool:
     state, cause = sqlstate(error) or "", driver_error(error)
     if isinstance(cause, NotConnected):
         return _broke_while_connecting(cause)
+    if isinstance(cause, CommitResultUnknown):
+        return False
     if state in {READ_ONLY, *_LOST_A_RACE} or is_stale(error):
         return True
     return error.connection_invalidated and not state.startswith("53")
@@ -134,19 +146,15 @@ def is_stale(error: BaseException) -> bool:
     return isinstance(error, _STALE) or str(error).startswith(_STALE_WORDS)
 
 
-def find_unanswered(error: DBAPIError) -> Transaction | None:
-    """The transaction whose COMMIT got no answer, when the error is about that."""
-    cause = driver_error(error)
-    return cause.transaction if isinstance(cause, Unanswered) else None
-
-
 def driver_error(error: DBAPIError) -> BaseException:
     """The error of asyncpg itself, below SQLAlchemy's two layers."""
     return getattr(error.orig, "__cause__", None) or error.orig or error
 
 
-def _classify_constraint(state: str, cause: asyncpg.PostgresError) -> AppError:
-    fields = violated_fields(cause)
+def _classify_constraint(
+    state: str, cause: asyncpg.PostgresError, models: MetaData | None
+) -> AppError:
+    fields = violated_fields(cause, models)
     if state == "23505":
         return Conflict("It exists already.", errors=_each(fields, "taken", "is already taken"))
     if state == "23P01":

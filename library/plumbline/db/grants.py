@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Inspector, NullPool, create_engine, inspect, 
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import DBAPIError
 
+from app.core.config import settings
 from plumbline.db.errors import explain
 from plumbline.db.migrate import wait_for_turn
 from plumbline.db.url import psycopg_url
@@ -27,7 +28,7 @@ _OWNS = text(
 
 def grant(role: str, url: str | None = None) -> None:
     """Let `role` use all tables as they are now, and take what it had before and may no more."""
-    engine = create_engine(psycopg_url(url), poolclass=NullPool)
+    engine = create_engine(psycopg_url(url or settings.DATABASE_URL), poolclass=NullPool)
     try:
         with engine.connect() as connection:
             wait_for_turn(connection)

@@ -2,18 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, DateTime, LargeBinary, Row, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import Mapped, mapped_column
 
-from app.core.config import settings
-from app.db.models import IdempotencyKey
-from app.db.session import ReadSessionFactory, at_begin
+from plumbline.db.session import at_begin
 from plumbline.errors import Conflict, FieldError, Invalid
 
 HEADER = "Idempotency-Key"
+
+
+class IdempotencyKeyColumns:
+    """The columns of a table that a service declares: `class IdempotencyKey(…, Base)`."""
+
+    # Made of the key and who sent it; neither can be read from it.
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    # Of the request: method, path, query, body.
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary(32))
+    # Status, headers and body, encrypted with the key: answers to log-ins hold access tokens.
+    answer: Mapped[bytes] = mapped_column(LargeBinary)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,47 +35,73 @@ class Claim:
     fingerprint: bytes
 
 
-_KEPT = select(IdempotencyKey.fingerprint, IdempotencyKey.answer).where(
-    IdempotencyKey.digest == bindparam("digest"), IdempotencyKey.expires_at > func.now()
-)
+class KeptAnswers:
+    """The answers that are kept in the table `model`, each for `lifetime_seconds`."""
 
+    def __init__(
+        self,
+        model: type[IdempotencyKeyColumns],
+        reads: async_sessionmaker[AsyncSession],
+        lifetime_seconds: int,
+    ) -> None:
+        self._model = model
+        self._reads = reads
+        self._lifetime = timedelta(seconds=lifetime_seconds)
+        self._kept = select(model.fingerprint, model.answer).where(
+            model.digest == bindparam("digest"), model.expires_at > func.now()
+        )
 
-async def find_kept(claim: Claim) -> bytes | None:
-    """The answer that the first request with this key got, before the second does any work.
+    async def find(self, claim: Claim) -> bytes | None:
+        """The answer that the first request with this key got, before the second does any work.
 
-    So a repeated request checks no password and counts as no attempt. Invalid when the key came
-    with another request.
-    """
-    async with ReadSessionFactory() as db:  # its connection is free again while we work
-        row = (await db.execute(_KEPT, {"digest": claim.digest})).one_or_none()
-    return _answer(row, claim)
+        So a repeated request checks no password and counts as no attempt. Invalid when the key came
+        with another request.
+        """
+        async with self._reads() as db:  # its connection is free again while we work
+            row = (await db.execute(self._kept, {"digest": claim.digest})).one_or_none()
+        return _answer(row, claim)
 
+    def claim_at_begin(
+        self, db: AsyncSession, claim: Claim, replay: Callable[[bytes], None]
+    ) -> None:
+        """Make the claim the first statement of the transaction, whenever that begins.
 
-def claim_at_begin(db: AsyncSession, claim: Claim, replay: Callable[[bytes], None]) -> None:
-    """Make the claim the first statement of the transaction, whenever that begins.
+        So a request that hashes a password first holds no connection meanwhile. The transaction
+        then raises what `replay` makes of an answer that was kept, Conflict while the first request
+        with the key still runs, or Invalid when the key came with another request.
+        """
 
-    So a request that hashes a password first holds no connection meanwhile. The transaction then
-    raises what `replay` makes of an answer that was kept, Conflict while the first request with
-    the key still runs, or Invalid when the key came with another request.
-    """
+        def claim_key(connection: Connection) -> None:
+            if (kept := self._claim(connection, claim)) is not None:
+                replay(kept)
 
-    def claim_key(connection: Connection) -> None:
-        if (kept := _claim(connection, claim)) is not None:
-            replay(kept)
+        at_begin(db, claim_key)
 
-    at_begin(db, claim_key)
+    def _claim(self, connection: Connection, claim: Claim) -> bytes | None:
+        """Does not wait for the first request with this key: it would hold a connection idle.
 
+        The lock ends with the transaction, so who gets it sees what the one before has kept.
+        """
+        number = int.from_bytes(claim.digest[:8], signed=True)
+        if not connection.scalar(select(func.pg_try_advisory_xact_lock(number))):
+            message = "belongs to a request that is still running"
+            running = FieldError(HEADER, "in_progress", message)
+            raise Conflict("Wait for its answer.", errors=(running,), retry_after_seconds=1)
+        row = connection.execute(self._kept, {"digest": claim.digest}).one_or_none()
+        return _answer(row, claim)
 
-def _claim(connection: Connection, claim: Claim) -> bytes | None:
-    """Does not wait for the first request with this key: it would hold a connection for nothing.
-
-    The lock ends with the transaction, so whoever gets it sees what the one before has kept.
-    """
-    number = int.from_bytes(claim.digest[:8], signed=True)
-    if not connection.scalar(select(func.pg_try_advisory_xact_lock(number))):
-        running = FieldError(HEADER, "in_progress", "belongs to a request that is still running")
-        raise Conflict("Wait for its answer.", errors=(running,), retry_after_seconds=1)
-    return _answer(connection.execute(_KEPT, {"digest": claim.digest}).one_or_none(), claim)
+    async def keep(self, db: AsyncSession, claim: Claim, answer: bytes) -> None:
+        """Store it in the transaction of the effect: both are there, or neither."""
+        row = {
+            "fingerprint": claim.fingerprint,
+            "answer": answer,
+            "expires_at": func.now() + self._lifetime,
+        }
+        await db.execute(
+            insert(self._model)
+            .values(digest=claim.digest, **row)
+            .on_conflict_do_update(index_elements=[self._model.digest], set_=row)
+        )
 
 
 def _answer(row: Row[bytes, bytes] | None, claim: Claim) -> bytes | None:
@@ -74,18 +111,3 @@ def _answer(row: Row[bytes, bytes] | None, claim: Claim) -> bytes | None:
         used = FieldError(HEADER, "reused", "was sent with another request: make a new one")
         raise Invalid(f"Not acceptable: {HEADER}.", errors=(used,))
     return bytes(row.answer)
-
-
-async def keep_answer(db: AsyncSession, claim: Claim, answer: bytes) -> None:
-    """Store it in the transaction of the effect: both are there, or neither."""
-    lifetime = timedelta(seconds=settings.IDEMPOTENCY_SECONDS)
-    row = {
-        "fingerprint": claim.fingerprint,
-        "answer": answer,
-        "expires_at": func.now() + lifetime,
-    }
-    await db.execute(
-        insert(IdempotencyKey)
-        .values(digest=claim.digest, **row)
-        .on_conflict_do_update(index_elements=[IdempotencyKey.digest], set_=row)
-    )

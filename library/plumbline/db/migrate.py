@@ -96,7 +96,7 @@ def revision(message: str, url: str | None = None) -> None:
 
 def current_revision(url: str | None = None) -> str | None:
     """The revision that the database at `url` is at; None when it was never migrated."""
-    engine = create_engine(psycopg_url(url), poolclass=NullPool)
+    engine = create_engine(psycopg_url(url or settings.DATABASE_URL), poolclass=NullPool)
     try:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()

@@ -8,7 +8,7 @@ error what SQLAlchemy would have made of it (`raise_as_sqlalchemy`).
 from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, MetaData
 from sqlalchemy.dialects.postgresql.asyncpg import (
     AsyncAdapt_asyncpg_connection,
     AsyncAdapt_asyncpg_dbapi,
@@ -23,27 +23,38 @@ E = TypeVar("E", bound=BaseException)
 
 # How SQLAlchemy itself turns asyncpg's errors into those of its layer.
 _translate = AsyncAdapt_asyncpg_connection._handle_exception_no_connection  # noqa: SLF001
-_MARK = "came_from_our_engine"
+_MARK = "plumbline_origin"
 # SQLAlchemy's layer over asyncpg: a PEP 249 driver.
 _ADAPTED = AsyncAdapt_asyncpg_dbapi.Error
 
 
-def mark(error: E) -> E:
-    """Say of `error` that our engine raised it."""
-    error.__dict__[_MARK] = True
+def remember_models(dialect: object, models: MetaData | None) -> None:
+    """Its engine's errors are about the tables of `models`; all copies of an engine share it."""
+    vars(dialect)[_MARK] = models
+
+
+def mark(error: E, dialect: object) -> E:
+    """Say of `error` that the engine of this dialect raised it."""
+    vars(error)[_MARK] = vars(dialect).get(_MARK)
     return error
 
 
 def is_ours(error: BaseException) -> bool:
-    """Whether it was raised by an engine of `make_engine`, or by its pool."""
-    return _MARK in error.__dict__
+    """Whether it was raised by an engine of `create_engine` (engine.py), or by its pool."""
+    return _MARK in vars(error)
+
+
+def models_of(error: BaseException) -> MetaData | None:
+    """The tables of the engine that raised it, if its service has named them."""
+    found: MetaData | None = vars(error).get(_MARK)
+    return found
 
 
 def claim(context: ExceptionContext) -> None:
     """Listens to `handle_error` of our engines."""
-    mark(context.original_exception)
+    mark(context.original_exception, context.dialect)
     if (wrapped := context.sqlalchemy_exception) is not None:
-        mark(wrapped)
+        mark(wrapped, context.dialect)
         if context.engine is not None and context.engine.hide_parameters:
             redact(wrapped)
 
@@ -55,7 +66,7 @@ def raise_as_sqlalchemy(
     adapted = adapt(error, engine.dialect)
     if not isinstance(adapted, _ADAPTED):  # a timeout, or the pool's
         if isinstance(error, OSError):
-            mark(error)
+            mark(error, engine.dialect)
         raise error
     made = DBAPIError.instance(
         sql,
@@ -68,7 +79,7 @@ def raise_as_sqlalchemy(
     )
     if engine.hide_parameters:
         redact(made)
-    raise mark(made) from adapted
+    raise mark(made, engine.dialect) from adapted
 
 
 def adapt(error: Exception, dialect: Any) -> Exception:  # noqa: ANN401 - PGDialect_asyncpg

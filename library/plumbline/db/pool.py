@@ -47,15 +47,15 @@ class FairPool(AsyncAdaptedQueuePool):
         except SQLAlchemyError as error:
             if type(error) is InvalidRequestError:  # it gives up: new ones were closed as well
                 self._raise_not_connected(ConnectionResetError(str(error)))
-            mark(error)
+            mark(error, self._dialect)
             raise
 
     def _raise_not_connected(self, error: Exception) -> NoReturn:
         adapted = adapt(NotConnected(error), self._dialect)
         raise adapted from adapted.__cause__
 
-    async def borrow(self) -> PoolProxiedConnection:
-        """As `connect()`, for who can await: without a greenlet, which is dear beside one query.
+    async def acquire(self) -> PoolProxiedConnection:
+        """As `connect()`, for who can await: without a greenlet, which is costly beside one query.
 
         Only what has to wait for the server takes one: to ask whether a connection still works, and
         to open one.
@@ -69,7 +69,7 @@ class FairPool(AsyncAdaptedQueuePool):
             return await greenlet_spawn(self.connect)
 
     def _do_get(self) -> ConnectionPoolEntry:
-        if in_greenlet():  # otherwise `borrow` has waited
+        if in_greenlet():  # otherwise `acquire` has waited
             await_only(self._take_turn())
         try:
             return super()._do_get()
@@ -101,10 +101,7 @@ class FairPool(AsyncAdaptedQueuePool):
                 await self._turns.acquire()
         except TimeoutError:
             POOL_TIMEOUTS.inc()
-            raise mark(
-                PoolTimeoutError(
-                    f"all {self.limit} connections were in use for {self._timeout} seconds"
-                )
-            ) from None
+            message = f"all {self.limit} connections were in use for {self._timeout} seconds"
+            raise mark(PoolTimeoutError(message), self._dialect) from None
         finally:
             self.waiting -= 1

@@ -4,7 +4,7 @@ import structlog
 from sqlalchemy import text
 
 from app.core.config import settings
-from app.db.session import side_engine
+from app.db.session import engine
 from plumbline.db.errors import DATABASE_ERRORS
 
 log = structlog.stdlib.get_logger(__name__)
@@ -26,7 +26,7 @@ async def warn_of_rights() -> None:
     if _is_told or settings.ENVIRONMENT != "production":
         return
     try:
-        async with side_engine.connect() as connection:
+        async with engine.control.connect() as connection:
             is_superuser, may_change = (await connection.execute(_RIGHTS)).one()
     except DATABASE_ERRORS:
         return

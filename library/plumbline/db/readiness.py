@@ -3,13 +3,12 @@
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from sqlalchemy import text
 
-from app.core.config import settings
-from app.db.session import side_engine
-from plumbline.db import migrate
+from plumbline.db.engine import Engine
 from plumbline.db.errors import (
     DATABASE_ERRORS,
     classify,
@@ -18,6 +17,7 @@ from plumbline.db.errors import (
     sqlstate,
 )
 from plumbline.errors import AppError, Unavailable
+from plumbline.settings import DatabaseSettings
 
 PATIENCE_SECONDS = 0.5  # a probe that waits longer is not answered by most who ask
 FRESH_SECONDS = 1.0
@@ -29,9 +29,11 @@ UNAVAILABLE, UNSAFE = "database-unavailable", "database-unsafe"
 BEHIND = "schema-behind"
 _NO_SUCH_TABLE = "42P01"
 
-_STATE = text(
-    "SELECT current_setting('fsync'), current_setting('full_page_writes'), "
-    "current_setting('synchronous_commit'), (SELECT version_num FROM alembic_version)"
+_STATE = "SELECT " + ", ".join(f"current_setting('{name}')" for name in DURABILITY)
+_REVISION = "(SELECT version_num FROM alembic_version)"
+_UNSAFE = (
+    "PostgreSQL can lose what it has acknowledged, with {} off: turn it on, "
+    "or set ALLOW_UNSAFE_DATABASE=true"
 )
 
 log = structlog.stdlib.get_logger(__name__)
@@ -45,77 +47,91 @@ class Obstacle:
     reason: str
 
 
-class _Answer:
-    """The last answer, and the question that is on its way: many probes ask once."""
+class Revisions(Protocol):
+    """The migrations of a service, of which the database has done some."""
 
-    def __init__(self) -> None:
-        self.obstacle: Obstacle | None = None
-        self.logged: Obstacle | None = None
-        self.newer: str | None = None  # the revision that was logged as newer
-        self.until = 0.0
-        self.asking = asyncio.Lock()
+    def head_revision(self) -> str | None:
+        """The one that the program's models are written for."""
 
-
-_last = _Answer()
+    def is_known(self, revision: str) -> bool:
+        """Whether the program has the script of it."""
 
 
-async def find_obstacle() -> Obstacle | None:
-    """Why the database cannot be used; None when it can.
+class Readiness:
+    """Whether the database of `engine` can be used; with `revisions` also whether it is migrated.
 
-    The answer is at most FRESH_SECONDS old. Each change of it is one line in the log.
+    Many probes ask the database once: an answer is good for FRESH_SECONDS.
     """
-    obstacle = await _find_fresh()
-    if obstacle != _last.logged:
-        _last.logged = obstacle
-        if obstacle is None:
-            log.info("ready again")
-        else:
-            log.error("not ready", code=obstacle.code, reason=obstacle.reason)
-    return obstacle
 
-
-async def find_meaning(error: BaseException) -> AppError | None:
-    """As `classify`; a statement that does not fit a schema that is behind is no defect."""
-    if (meaning := classify(error)) is None and does_not_fit_the_schema(error):
-        obstacle = await _find_fresh()
-        if obstacle is not None and obstacle.code == BEHIND:
-            return Unavailable("The database is being set up.", retry_after_seconds=5)
-    return meaning
-
-
-async def _find_fresh() -> Obstacle | None:
-    async with _last.asking:
-        if time.monotonic() >= _last.until:
-            _last.obstacle = await _ask()
-            _last.until = time.monotonic() + FRESH_SECONDS
-    return _last.obstacle
-
-
-async def _ask() -> Obstacle | None:
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS), side_engine.connect() as connection:
-            *durability, current = (await connection.execute(_STATE)).one()
-    except DATABASE_ERRORS as error:
-        code = BEHIND if sqlstate(error) == _NO_SUCH_TABLE else UNAVAILABLE
-        return Obstacle(code, explain(error))
-    off = [name for name, value in zip(DURABILITY, durability, strict=True) if value == "off"]
-    if off and settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE:
-        reason = (
-            f"PostgreSQL can lose what it has acknowledged, with {', '.join(off)} off: turn it on, "
-            "or set ALLOW_UNSAFE_DATABASE=true"
+    def __init__(
+        self, engine: Engine, settings: DatabaseSettings, revisions: Revisions | None = None
+    ) -> None:
+        self._engine = engine
+        self._must_last = (
+            settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE
         )
-        return Obstacle(UNSAFE, reason)
-    return _compare(current, migrate.head_revision())
+        self._revisions = revisions
+        self._state = text(_STATE if revisions is None else f"{_STATE}, {_REVISION}")
+        self._obstacle: Obstacle | None = None
+        self._logged: Obstacle | None = None
+        self._newer: str | None = None  # the revision that was logged as newer
+        self._fresh_until = 0.0
+        self._asking = asyncio.Lock()
 
+    async def find_obstacle(self) -> Obstacle | None:
+        """Why the database cannot be used; None when it can. Each change is a line in the log."""
+        obstacle = await self._find_fresh()
+        if obstacle != self._logged:
+            self._logged = obstacle
+            if obstacle is None:
+                log.info("ready again")
+            else:
+                log.error("not ready", code=obstacle.code, reason=obstacle.reason)
+        return obstacle
 
-def _compare(current: str | None, needed: str | None) -> Obstacle | None:
-    """A revision that this program does not know is its successor's: until that runs, we go on."""
-    if current == needed:
+    async def find_meaning(self, error: BaseException) -> AppError | None:
+        """As `classify`; a statement that does not fit a schema that is behind is no defect."""
+        if (meaning := classify(error)) is None and does_not_fit_the_schema(error):
+            obstacle = await self._find_fresh()
+            if obstacle is not None and obstacle.code == BEHIND:
+                return Unavailable("The database is being set up.", retry_after_seconds=5)
+        return meaning
+
+    def forget(self) -> None:
+        """Ask the database the next time, however fresh the last answer is."""
+        self._fresh_until = 0.0
+
+    async def _find_fresh(self) -> Obstacle | None:
+        async with self._asking:
+            if time.monotonic() >= self._fresh_until:
+                self._obstacle = await self._ask()
+                self._fresh_until = time.monotonic() + FRESH_SECONDS
+        return self._obstacle
+
+    async def _ask(self) -> Obstacle | None:
+        try:
+            async with (
+                asyncio.timeout(PATIENCE_SECONDS),
+                self._engine.control.connect() as connection,
+            ):
+                found = (await connection.execute(self._state)).one()
+        except DATABASE_ERRORS as error:
+            code = BEHIND if sqlstate(error) == _NO_SUCH_TABLE else UNAVAILABLE
+            return Obstacle(code, explain(error))
+        off = [name for name, value in zip(DURABILITY, found, strict=False) if value == "off"]
+        if off and self._must_last:
+            return Obstacle(UNSAFE, _UNSAFE.format(", ".join(off)))
+        return self._compare(found[-1], self._revisions) if self._revisions else None
+
+    def _compare(self, current: str | None, revisions: Revisions) -> Obstacle | None:
+        """A revision that this program does not know is its successor's: until that runs, go on."""
+        needed = revisions.head_revision()
+        if current == needed:
+            return None
+        if current is None or revisions.is_known(current):
+            reason = f"the database is at revision {current}, not {needed}: run `app db upgrade`"
+            return Obstacle(BEHIND, reason)
+        if current != self._newer:
+            self._newer = current
+            log.warning("the schema is newer than this program", revision=current, known=needed)
         return None
-    if current is None or migrate.is_known(current):
-        reason = f"the database is at revision {current}, not {needed}: run `app db upgrade`"
-        return Obstacle(BEHIND, reason)
-    if current != _last.newer:
-        _last.newer = current
-        log.warning("the schema is newer than this program", revision=current, known=needed)
-    return None

@@ -1,9 +1,12 @@
 """Statements at the cost of the driver: SQLAlchemy writes the SQL once, asyncpg runs it.
 
 A session builds a statement, looks up what it compiled last time, and makes a result and objects
-that track their changes. What is asked all the time needs none of it: a `Read` borrows one of the
-engine's connections, a `Write` runs in the transaction of a session. Limits, timeouts and the
-meaning of errors (failures.py) are the same.
+that track their changes. What is asked all the time needs none of it. Limits, timeouts and the
+meaning of errors (errors.py) are the same.
+
+Compiled once, for PostgreSQL; where a statement runs is said each time. On an engine, or a read
+session, it borrows a connection and is a transaction of its own. On a session that writes it runs
+in its transaction, and sees its rows.
 """
 
 from collections.abc import Callable
@@ -11,23 +14,25 @@ from typing import Any, Generic, TypeVar, TypeVarTuple
 
 import asyncpg
 import structlog
-from sqlalchemy import Boolean, Connection, LargeBinary, Select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Boolean, Connection, Engine, LargeBinary, Select
+from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 from sqlalchemy.util import greenlet_spawn
 
-from app.db.session import engine, number_transaction
+from plumbline.db.engine import fair_pool, number_transaction
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import FairPool
+from plumbline.db.session import ReadSession
 
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 
+_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _CHECKED = (LargeBinary, Boolean)  # what SQLAlchemy would do to them, asyncpg does itself
 
-STALE_TRIES = 3  # how many changes of the schema may overtake one Read
+STALE_TRIES = 3  # how many changes of the schema may overtake one statement
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -38,13 +43,12 @@ class _Statement:
         statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]],
         names: tuple[str, ...] | None = None,
     ) -> None:
-        dialect = engine.dialect
-        compiled = statement.compile(dialect=dialect, column_keys=names)
+        compiled = statement.compile(dialect=_DIALECT, column_keys=names)
         for column in statement.exported_columns:
-            if column.type.dialect_impl(dialect).result_processor(dialect, None):
+            if column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None):
                 raise TypeError(f"{column}: its type needs SQLAlchemy to read it; use a session")
         for bind in compiled.binds.values():
-            is_changed = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            is_changed = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
             if is_changed and not isinstance(bind.type, _CHECKED):
                 raise TypeError(f"{bind.key}: its type needs SQLAlchemy to write it; use a session")
         self.sql = str(compiled)
@@ -59,30 +63,30 @@ class _Statement:
         return [values[name] for name in self._names]
 
 
-class Read(_Statement, Generic[T]):
-    """A SELECT whose rows `into` makes into what the caller gets; mypy knows that they fit.
+class CompiledSelect(_Statement, Generic[T]):
+    """A SELECT whose rows `row_factory` makes into what the caller gets; mypy knows that they fit.
 
-    Its parameters are `bindparam`s. Each run is one round trip and a transaction of its own. A plan
+    Its parameters are `bindparam`s. Each run is one round trip. Outside of a transaction a plan
     that a migration has made stale is made again, unseen.
     """
 
-    def __init__(self, statement: Select[*Columns], into: Callable[[*Columns], T]) -> None:
+    def __init__(self, statement: Select[*Columns], row_factory: Callable[[*Columns], T]) -> None:
         super().__init__(statement)
-        self._into = into
+        self._row_factory = row_factory
 
-    async def all(self, **values: object) -> list[T]:
+    async def all(self, on: AsyncEngine | AsyncSession, **values: object) -> list[T]:
         """All rows; `values` by the names of the parameters."""
-        into: Callable[..., T] = self._into
-        return [into(*row) for row in await _rows(self.sql, self._arguments(values))]
+        make: Callable[..., T] = self._row_factory
+        return [make(*row) for row in await _rows(on, self.sql, self._arguments(values))]
 
-    async def find(self, **values: object) -> T | None:
+    async def find(self, on: AsyncEngine | AsyncSession, **values: object) -> T | None:
         """The first row, or None."""
-        rows = await _rows(self.sql, self._arguments(values))
-        into: Callable[..., T] = self._into
-        return into(*rows[0]) if rows else None
+        rows = await _rows(on, self.sql, self._arguments(values))
+        make: Callable[..., T] = self._row_factory
+        return make(*rows[0]) if rows else None
 
 
-class Write(_Statement, Generic[*Columns]):
+class CompiledInsert(_Statement, Generic[*Columns]):
     """An INSERT of the columns `names` that returns one row, in the transaction of a session."""
 
     def __init__(self, statement: ReturningInsert[*Columns], *names: str) -> None:
@@ -90,25 +94,38 @@ class Write(_Statement, Generic[*Columns]):
 
     async def one(self, db: AsyncSession, **values: object) -> tuple[*Columns]:
         """What the new row got from the database; `values` by the names of the columns."""
-        row: Any = await db.run_sync(_execute, self.sql, self._arguments(values))
-        return tuple(row)
+        rows: Any = await db.run_sync(_execute, self.sql, self._arguments(values))
+        return tuple(rows[0])
 
 
-class Lock(_Statement):
+class CompiledLock(_Statement):
     """A SELECT … FOR SHARE or FOR UPDATE, in a transaction that has begun."""
 
     def is_found(self, connection: Connection, **values: object) -> bool:
         """Whether there is such a row; then it is locked until the transaction ends."""
-        return _execute_on(connection, self.sql, self._arguments(values)) is not None
+        return bool(_execute_on(connection, self.sql, self._arguments(values)))
 
 
-def _execute(session: Session, sql: str, arguments: list[object]) -> object:
+async def _rows(on: AsyncEngine | AsyncSession, sql: str, arguments: list[object]) -> list[Any]:
+    if isinstance(on, AsyncSession):
+        if on.in_transaction() or not isinstance(on.sync_session, ReadSession):
+            return await on.run_sync(_execute, sql, arguments)
+        assert isinstance(on.bind, AsyncEngine)
+        on = on.bind
+    try:
+        return await _fetch(on, sql, arguments)
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        is_lost = has_lost_connection(error)
+        raise_as_sqlalchemy(error, on.sync_engine, sql, arguments, is_lost=is_lost)
+
+
+def _execute(session: Session, sql: str, arguments: list[object]) -> list[Any]:
     session.flush()  # what was said before goes first
     return _execute_on(session.connection(), sql, arguments)
 
 
-def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> object:
-    _echo(sql, arguments)
+def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> list[Any]:
+    _echo(connection.engine, sql, arguments)
     driver: Any = connection.connection.driver_connection
     cursor: Any = connection.connection.cursor()
     number_transaction(connection, cursor, sql)
@@ -126,33 +143,24 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> ob
             is_lost = is_closed or has_lost_connection(error)
             raise_as_sqlalchemy(error, connection.engine, sql, arguments, is_lost=is_lost)
         raise
-    return cursor.fetchone()
+    return list(cursor.fetchall())
 
 
-async def _rows(sql: str, arguments: list[object]) -> list[Any]:
-    try:
-        return await _fetch(sql, arguments)
-    except Exception as error:  # noqa: BLE001 - it is raised again
-        is_lost = has_lost_connection(error)
-        raise_as_sqlalchemy(error, engine.sync_engine, sql, arguments, is_lost=is_lost)
-
-
-async def _fetch(sql: str, arguments: list[object]) -> list[Any]:
+async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:
     """The rows; once more for each time that a change of the schema made the plan stale."""
-    _echo(sql, arguments)
+    _echo(engine.sync_engine, sql, arguments)
     for _ in range(STALE_TRIES):
         try:
-            return await _fetch_once(sql, arguments)
+            return await _fetch_once(engine, sql, arguments)
         except Exception as error:
             if not is_stale(error):
                 raise
-    return await _fetch_once(sql, arguments)
+    return await _fetch_once(engine, sql, arguments)
 
 
-async def _fetch_once(sql: str, arguments: list[object]) -> list[Any]:
-    pool = engine.sync_engine.pool
-    assert isinstance(pool, FairPool)
-    connection = await pool.borrow()
+async def _fetch_once(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:
+    pool = fair_pool(engine)
+    connection = await pool.acquire()
     driver: Any = connection.driver_connection
     try:
         return list(await driver.fetch(sql, *arguments))
@@ -170,6 +178,6 @@ async def _fetch_once(sql: str, arguments: list[object]) -> list[Any]:
             connection.close()
 
 
-def _echo(sql: str, arguments: list[object]) -> None:
+def _echo(engine: Engine, sql: str, arguments: list[object]) -> None:
     if engine.echo:
         log.info("statement", sql=sql, arguments=arguments)

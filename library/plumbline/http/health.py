@@ -6,8 +6,8 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from app.db.temporary import readiness
 from plumbline.db.privileges import warn_of_rights
-from plumbline.db.readiness import find_obstacle
 from plumbline.errors import Unavailable
 from plumbline.http.access import ANONYMOUS
 from plumbline.http.idempotency import Route
@@ -33,7 +33,7 @@ async def readyz() -> dict[str, str]:
     """
     if is_draining():
         raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
-    if (obstacle := await find_obstacle()) is not None:
+    if (obstacle := await readiness.find_obstacle()) is not None:
         raise Unavailable(f"Not ready: {obstacle.code}.", retry_after_seconds=1)
     await warn_of_rights()
     return {"status": "ready"}

@@ -23,8 +23,9 @@ from fastapi.routing import APIRoute
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.session import get_db
+from app.db.temporary import kept as answers
 from app.services.callers import hold, hold_alone
-from plumbline.db.idempotency import HEADER, Claim, claim_at_begin, find_kept, keep_answer
+from plumbline.db.idempotency import HEADER, Claim
 from plumbline.errors import FieldError, Invalid, Malformed
 from plumbline.http.conditional_requests import read_conditions
 from plumbline.http.load_shedding import MAX_ATTEMPTS
@@ -115,10 +116,10 @@ async def _claim(request: Request, db: AsyncSession, secret: bytes) -> None:
     def replay(answer: bytes) -> NoReturn:
         raise Replay(_open(secret, answer))
 
-    if (kept := await find_kept(claim)) is not None:
+    if (kept := await answers.find(claim)) is not None:
         replay(kept)
     request.state.keep = lambda response: _keep(db, claim, secret, response)
-    claim_at_begin(db, claim, replay)
+    answers.claim_at_begin(db, claim, replay)
 
 
 def _read_key(lines: list[str]) -> bytes:
@@ -186,7 +187,7 @@ async def _keep(db: AsyncSession, claim: Claim, secret: bytes, response: Respons
         sealed = await asyncio.to_thread(_seal, secret, response)
     else:
         sealed = _seal(secret, response)
-    await keep_answer(db, claim, sealed)
+    await answers.keep(db, claim, sealed)
 
 
 def _seal(secret: bytes, response: Response) -> bytes:

@@ -31,7 +31,7 @@ class Admission:
         self.max_running = max_running
         self.bodies = bodies
         self.running = 0
-        watch(RUNNING, lambda: self.running)
+        watch(RUNNING, self, lambda admission: admission.running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from app.api.oauth import is_log_in, with_error
+from app.db.temporary import readiness
 from plumbline.context import request_id
 from plumbline.db import errors as failures
-from plumbline.db.readiness import find_meaning
 from plumbline.errors import (
     AppError,
     FieldError,
@@ -143,7 +143,7 @@ def answer(error: AppError) -> Response:
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    meaning = await find_meaning(error)
+    meaning = await readiness.find_meaning(error)
     if meaning is None or not all(was_sent(request, v) for v in failures.values_refused(error)):
         raise error  # a defect of ours, or another system's error
     if isinstance(meaning, Unavailable):

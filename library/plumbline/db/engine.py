@@ -1,0 +1,162 @@
+"""SQLAlchemy's engine with timeouts on both sides, a fair pool, and commits that tell the truth.
+
+Whatever commits on it, a session or a connection, returns only if all is stored, also where the
+connection was lost meanwhile (connection.py).
+"""
+
+import asyncio
+import re
+from functools import partial
+from typing import Any
+
+from sqlalchemy import URL, Connection, MetaData, event
+from sqlalchemy.engine import AdaptedConnection, ExceptionContext
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from plumbline.db.commit_status import find_outcome
+from plumbline.db.connection import APPLICATION_NAME, FindOutcome, connect
+from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale
+from plumbline.db.origin import claim, remember_models
+from plumbline.db.pool import FairPool, require_greenlet
+from plumbline.db.url import asyncpg_url
+from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
+from plumbline.settings import DatabaseSettings
+
+
+class Engine(AsyncEngine):
+    """An AsyncEngine, and beside it one connection for what must not wait behind requests.
+
+    `control` is an engine of that connection, in AUTOCOMMIT: for readiness, and for the outcome of
+    a COMMIT whose answer was lost.
+    """
+
+    def __init__(self, of_requests: AsyncEngine, control: AsyncEngine) -> None:
+        super().__init__(of_requests.sync_engine)
+        self.control = control
+
+    async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
+        """Close the connections of both; the next use opens new ones."""
+        await super().dispose(close)
+        await self.control.dispose(close)
+
+
+def create_engine(
+    settings: DatabaseSettings,
+    url: str | URL | None = None,
+    *,
+    models: MetaData | None = None,
+    **options: Any,  # noqa: ANN401 - create_async_engine's
+) -> Engine:
+    """An engine for `url`, or for DATABASE_URL.
+
+    `models` are the tables that errors are about: with them a violated CHECK names its columns.
+    `options` are those of SQLAlchemy's `create_async_engine`, and win over the settings.
+    """
+    url = asyncpg_url(url or settings.DATABASE_URL)
+    control = _create(settings, url, None, pool_size=1, isolation_level="AUTOCOMMIT")
+    made = Engine(_create(settings, url, partial(find_outcome, control), **options), control)
+    remember_models(made.dialect, models)
+    watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
+    watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
+    watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
+    return made
+
+
+def fair_pool(engine: AsyncEngine) -> FairPool:
+    """Asked of the engine each time: `dispose` makes it a new one."""
+    pool = engine.sync_engine.pool
+    if not isinstance(pool, FairPool):
+        raise TypeError("this engine has another pool: make it with plumbline.create_engine")
+    return pool
+
+
+def _create(
+    settings: DatabaseSettings,
+    url: URL,
+    find_outcome: FindOutcome | None,
+    **options: Any,  # noqa: ANN401 - create_async_engine's
+) -> AsyncEngine:
+    pool: dict[str, Any] = {
+        "poolclass": FairPool,
+        "echo": settings.DEBUG,
+        "hide_parameters": settings.ENVIRONMENT == "production",
+        "pool_size": settings.DB_POOL_SIZE,
+        "max_overflow": settings.DB_MAX_OVERFLOW,
+        "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
+        "pool_recycle": settings.DB_POOL_RECYCLE_SECONDS,
+        "pool_pre_ping": settings.DB_PRE_PING,
+        "pool_use_lifo": True,
+    }
+    chosen = pool | options
+    slots = asyncio.Semaphore(chosen["pool_size"] + chosen["max_overflow"])
+    creator = partial(connect, slots=slots, find_outcome=find_outcome)
+    arguments = {"async_creator_fn": creator, **_connect_args(settings)}
+    made = create_async_engine(url, connect_args=arguments, **chosen)
+    event.listen(made.sync_engine, "do_connect", require_greenlet)
+    event.listen(made.sync_engine, "checkout", _refuse_closed)
+    event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
+    event.listen(made.sync_engine, "handle_error", _on_error)
+    return made
+
+
+def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
+    """Every wait has an end, here and on the server: a request must never hang."""
+    here = {
+        "timeout": settings.DB_CONNECT_TIMEOUT_SECONDS,
+        "command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,
+    }
+    on_the_server = {"application_name": APPLICATION_NAME, "timezone": "UTC"}
+    if settings.DB_PGBOUNCER:  # it refuses other settings, and the next statement is elsewhere
+        uncached = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
+        return {**here, **uncached, "server_settings": on_the_server}
+    idle = settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
+    timeouts = {
+        "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
+        "lock_timeout": _milliseconds(settings.DB_LOCK_TIMEOUT_SECONDS),
+        "idle_in_transaction_session_timeout": _milliseconds(idle),
+        "client_connection_check_interval": _milliseconds(settings.DB_CLIENT_CHECK_SECONDS),
+    }
+    return {**here, "server_settings": {**on_the_server, **timeouts}}
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))
+
+
+# What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
+# come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
+_TAKES_SNAPSHOT = re.compile(
+    r"[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SAVEPOINT"
+    r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
+    re.IGNORECASE,
+)
+
+
+def number_transaction(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    """Before each statement: if a transaction begins with it, let it learn its number."""
+    proxied: Any = connection.connection
+    driver = proxied.driver_connection
+    if not driver.is_in_transaction():
+        begins = not proxied.dbapi_connection.autocommit
+        driver.is_numbering = begins and _TAKES_SNAPSHOT.match(statement) is not None
+
+
+def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
+    """Test a connection before use without a round trip: asyncio has seen the server's goodbye."""
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server closed this connection")
+
+
+def _on_error(context: ExceptionContext) -> None:
+    """Say what SQLAlchemy does not know of an error, and that it came from here."""
+    error = context.original_exception
+    if is_stale(error):  # SQLAlchemy does so itself, but not for OutdatedSchemaCacheError
+        dialect: Any = context.dialect
+        dialect._invalidate_schema_cache()  # noqa: SLF001
+    # After a failover the pool's connections lead to a server that only reads. And a server may be
+    # killed before asyncpg itself knows it: a statement has begun then.
+    is_demoted = getattr(error, "sqlstate", None) == READ_ONLY
+    if is_demoted or (isinstance(error, Exception) and has_lost_connection(error)):
+        context.is_disconnect = True
+    claim(context)
