@@ -126,7 +126,7 @@ async def test_whatever_fails_while_connecting_is_unavailable(
 
     monkeypatch.setattr(asyncpg, "connect", connect)
     engine = create_engine(settings)
-    monkeypatch.setattr("plumbline.db.statements.engine", engine)
+    monkeypatch.setattr("app.services.posts.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
         await (get_post(1) if ask == "read" else _select(engine))
@@ -146,7 +146,7 @@ async def test_server_that_goes_while_a_connection_is_set_up_is_unavailable(
 
     monkeypatch.setattr(asyncpg.Connection, "set_type_codec", set_type_codec)
     engine = create_engine(settings)
-    monkeypatch.setattr("plumbline.db.statements.engine", engine)
+    monkeypatch.setattr("app.services.posts.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
         await (get_post(1) if ask == "read" else _select(engine))

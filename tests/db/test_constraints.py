@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.core.config import settings
+from app.db.base import Base
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify
 from plumbline.errors import AppError, Conflict, Invalid
@@ -47,7 +48,7 @@ POST = "INSERT INTO posts (title, content, author_id)"
 @pytest.fixture
 async def rooms() -> AsyncIterator[AsyncConnection]:
     """A transaction that is rolled back, with tables that have every kind of constraint."""
-    engine = create_engine(settings, pool_size=1)
+    engine = create_engine(settings, pool_size=1, models=Base.metadata)
     async with engine.connect() as db:
         await db.execute(text("SELECT 1"))  # BEGIN
         await _driver(db).execute(TABLES)

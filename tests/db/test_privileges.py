@@ -35,8 +35,8 @@ def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
 async def as_role(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     """The service as a role of its own."""
     url = make_url(asyncpg_url(settings.DATABASE_URL).set(username=ROLE, password="x"))
-    engine = create_engine(settings, url, pool_size=1, isolation_level="AUTOCOMMIT")
-    monkeypatch.setattr(privileges, "side_engine", engine)
+    engine = create_engine(settings, url)
+    monkeypatch.setattr(privileges, "engine", engine)
     yield engine
     await engine.dispose()
 

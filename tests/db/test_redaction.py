@@ -73,7 +73,7 @@ ACTS: dict[str, Act] = {
 async def production(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     monkeypatch.setattr(settings, "ENVIRONMENT", "production")
     made = create_engine(settings, pool_size=1)
-    monkeypatch.setattr("plumbline.db.statements.engine", made)
+    monkeypatch.setattr("tests.db.test_redaction.engine", made)
     yield made
     await made.dispose()
 

@@ -170,6 +170,8 @@ async def test_read_gives_exactly_what_the_orm_gives(name: str, db: AsyncSession
     counts = set()
     for values in examples:
         stored = await question(db, **values)
+        if "before_id" in values:
+            values["max_bytes"] = 2**40
         rows, first = (
             await READS[name].all(engine, **values),
             await READS[name].find(engine, **values),

@@ -24,8 +24,8 @@ from plumbline.db.errors import explain, sqlstate
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 
-SCRIPTS = Path(__file__).parent / "migrations"
-PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"  # only a checkout has it
+SCRIPTS = Path(__file__).parents[3] / "app/db/migrations"
+PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"  # only a checkout has it
 TURN = 7_272_740  # the advisory lock that all migrations of this service share
 MAX_WAIT_SECONDS = 600
 LOCK_NOT_AVAILABLE = "55P03"
