@@ -12,7 +12,7 @@ from app.db.session import AsyncSessionFactory
 
 PASSWORD = "correct horse battery staple"
 PASSWORDS = (PASSWORD, "a different long password", "several other words")
-_HASHED = security._hasher.hash(PASSWORD)
+_HASHED = security._hasher().hash(PASSWORD)
 
 
 def refuse_secrets(traces: str, *, tokens: bool = True) -> None:

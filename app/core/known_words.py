@@ -6,6 +6,7 @@ time of the year. So both are taken out, and what is left must be strong by itse
 """
 
 import re
+from functools import cache
 from urllib.parse import urlsplit
 
 from app.core.config import SERVICE_NAME, settings
@@ -46,10 +47,13 @@ def _disguised(word: str) -> str:
     )
 
 
-_KNOWN = "|".join(map(_disguised, sorted([*_of_the_service(), *_TIMES], key=len, reverse=True)))
-_KNOWN_WORD = re.compile(rf"[\W_]{{0,2}}(?:{_KNOWN}|{_YEARS})[\W_]{{0,2}}", re.IGNORECASE)
+@cache
+def _known_word() -> re.Pattern[str]:
+    words = sorted([*_of_the_service(), *_TIMES], key=len, reverse=True)
+    known = "|".join(map(_disguised, words))
+    return re.compile(rf"[\W_]{{0,2}}(?:{known}|{_YEARS})[\W_]{{0,2}}", re.IGNORECASE)
 
 
 def without_known_words(password: str) -> str:
     """What is left without such words, without years, and without what sets them off."""
-    return _KNOWN_WORD.sub("", password)
+    return _known_word().sub("", password)

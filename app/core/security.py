@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import TypeVar
 
 from argon2 import PasswordHasher
@@ -23,11 +24,14 @@ from plumbline.errors import FieldError, Invalid, Unavailable
 
 T = TypeVar("T")
 
-_hasher = PasswordHasher(
-    time_cost=settings.ARGON2_TIME_COST,
-    memory_cost=settings.ARGON2_MEMORY_KIB,
-    parallelism=settings.ARGON2_PARALLELISM,
-)
+
+@cache
+def _hasher() -> PasswordHasher:
+    return PasswordHasher(
+        time_cost=settings.ARGON2_TIME_COST,
+        memory_cost=settings.ARGON2_MEMORY_KIB,
+        parallelism=settings.ARGON2_PARALLELISM,
+    )
 
 
 class _Queue:
@@ -68,13 +72,27 @@ class _Queue:
             return await asyncio.get_running_loop().run_in_executor(self.executor, work)
 
 
-# A hash takes some 25 ms of one core: on the event loop it would stop every other request.
-hashing = _Queue("argon2", settings.PASSWORD_HASH_THREADS)
-# Not in the thread that log-ins wait for.
-estimating = _Queue("zxcvbn", 1)
+@cache
+def hashing() -> _Queue:
+    """A hash takes some 25 ms of one core: on the event loop it would stop every other request."""
+    return _Queue("argon2", settings.PASSWORD_HASH_THREADS)
 
-# Verified when there is no such user, so that the answer takes as long as for a wrong password.
-_NOBODY = _hasher.hash(secrets.token_urlsafe())
+
+@cache
+def estimating() -> _Queue:
+    """Not in the thread that log-ins wait for."""
+    return _Queue("zxcvbn", 1)
+
+
+@cache
+def prepare() -> str:
+    """A hash of nobody's, to be made when the service starts.
+
+    It is verified when there is no such user, so that the answer takes as long as for a wrong
+    password.
+    """
+    return _hasher().hash(secrets.token_urlsafe())
+
 
 # zxcvbn's scale from 0 to 4: below this a password falls to some 10^8 guesses.
 _MIN_STRENGTH = 3
@@ -84,17 +102,17 @@ _STRENGTH_CHARACTERS = 25  # its time grows with the square of the length, and m
 
 async def hash_password(password: str) -> str:
     """The Argon2id hash, with its parameters and salt in it; Unavailable when too many wait."""
-    return await hashing.run(lambda: _hasher.hash(_canonical(password)))
+    return await hashing().run(lambda: _hasher().hash(_canonical(password)))
 
 
 async def verify_password(password: str, hashed_password: str | None) -> bool:
     """Whether the password fits; with None (nobody to compare with) False after the same work."""
-    return await hashing.run(lambda: _verify(_canonical(password), hashed_password))
+    return await hashing().run(lambda: _verify(_canonical(password), hashed_password))
 
 
 def needs_rehash(hashed_password: str) -> bool:
     """Whether the hash was made with other parameters than today's."""
-    return _hasher.check_needs_rehash(hashed_password)
+    return _hasher().check_needs_rehash(hashed_password)
 
 
 async def check_new_password(password: str, *known: str) -> None:
@@ -105,7 +123,7 @@ async def check_new_password(password: str, *known: str) -> None:
     if len(_canonical(password).encode()) > settings.PASSWORD_MAX_BYTES:
         raise _refused("too_long", f"must have at most {settings.PASSWORD_MAX_BYTES} bytes")
     words = [part for word in known for part in (word, *word.replace("@", ".").split("."))]
-    strength = await estimating.run(lambda: _strength(_canonical(password), words))
+    strength = await estimating().run(lambda: _strength(_canonical(password), words))
     if strength < _MIN_STRENGTH:
         raise _refused(
             "easy_to_guess", "is easy to guess: use several words that do not belong together"
@@ -137,7 +155,7 @@ def _canonical(password: str) -> str:
 
 def _verify(password: str, hashed_password: str | None) -> bool:
     try:
-        _hasher.verify(hashed_password or _NOBODY, password)
+        _hasher().verify(hashed_password or prepare(), password)
     except (VerificationError, InvalidHashError):
         return False
     return hashed_password is not None

@@ -5,7 +5,9 @@ from typing import ClassVar
 from sqlalchemy import MetaData
 from sqlalchemy.orm import DeclarativeBase
 
-from plumbline.db.base import NAMING_CONVENTION, TYPES
+from plumbline.db.base import NAMING_CONVENTION, TYPES, Timestamps
+
+__all__ = ["Base", "Timestamps"]
 
 
 class Base(DeclarativeBase):

@@ -47,7 +47,7 @@ async def _verify(login: str, password: str) -> User:
     async with ReadSessionFactory() as reader:  # its connection is free again while we hash
         user, known_here = await users.find_user_by_login(reader, login)
     counts = _limits(user, login, known_here=known_here)
-    async with limits.attempts.guess(*counts, place=security.hashing.place()) as guess:
+    async with limits.attempts.guess(*counts, place=security.hashing().place()) as guess:
         fits = await security.verify_password(password, user.hashed_password if user else None)
     if user is None or not fits or not user.is_active:
         await audit.record_failure("failed log-in", subject_id=user.id if user else None)

@@ -22,7 +22,7 @@ from plumbline.text import fold
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
     """Create an own account. The answer tells which names exist, so a network has few tries."""
-    async with limits.attempts.guess(_name_tries(), place=security.estimating.place()):
+    async with limits.attempts.guess(_name_tries(), place=security.estimating().place()):
         hashed_password = await _hash_new_password(password, username, email)
     user = await _store_user(db, username, email, hashed_password, role="user")
     audit.record(db, "sign-up", actor_id=user.id, subject_id=user.id)
@@ -179,7 +179,7 @@ async def change_password(
 async def check_password(user: Caller, password: str) -> None:
     """For acts that a stolen token must not suffice for. Wrong guesses count; see limits.py."""
     limit = limits.limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
-    async with limits.attempts.guess(limit, place=security.hashing.place()) as guess:
+    async with limits.attempts.guess(limit, place=security.hashing().place()) as guess:
         fits = await security.verify_password(password, user.hashed_password)
     if not fits:
         await audit.record_failure("failed password check", subject_id=user.id)

@@ -109,7 +109,7 @@ async def test_hashing_runs_off_the_event_loop_and_holds_no_connection(
     client: httpx2.AsyncClient, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[tuple[bool, int]] = []
-    verify, hash_ = security._hasher.verify, security._hasher.hash
+    verify, hash_ = security._hasher().verify, security._hasher().hash
 
     def spy() -> None:
         on_loop = threading.current_thread() is threading.main_thread()
@@ -124,7 +124,7 @@ async def test_hashing_runs_off_the_event_loop_and_holds_no_connection(
             spy()
             return hash_(password)
 
-    monkeypatch.setattr(security, "_hasher", Hasher())
+    monkeypatch.setattr(security, "_hasher", Hasher)
     account = {"username": "erin", "email": "erin@example.com", "password": PASSWORD}
     await _log_in(client, username="alice")
     await client.post("/api/v1/users", json=account)

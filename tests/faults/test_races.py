@@ -58,7 +58,7 @@ def quick_sign_ups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but the database stands between the sign-ups: no limit, no slow hash, no queue."""
     monkeypatch.setattr(settings, "SIGNUP_LIMIT_PER_NETWORK", 0)
     monkeypatch.setattr(settings, "PASSWORD_HASH_QUEUE", 2000)
-    monkeypatch.setattr(security, "_hasher", PasswordHasher(1, 8, 1))
+    monkeypatch.setattr(security, "_hasher", lambda: PasswordHasher(1, 8, 1))
 
 
 def _spellings(name: str) -> list[str]:

@@ -25,24 +25,24 @@ _HELD = (
     Sabotage(
         "look at the caller's account without locking it",
         "app/services/callers.py",
-        "    _UNCHANGED.where(take_turn(AccessToken.user_id, shared=True)).with_for_update(\n"
-        "        read=True, of=_BOTH\n"
-        "    )\n",
-        "    _UNCHANGED\n",
+        """    rows = _unchanged().where(take_turn(AccessToken.user_id, shared=shared))
+    return CompiledLock(rows.with_for_update(read=shared, of=[User, AccessToken]))
+""",
+        "    return CompiledLock(_unchanged())\n",
         HOLDING + "::test_answer_that_ends_a_log_in_comes_after_all_that_it_stores",
     ),
     Sabotage(
         "lock the log-in before its account",
         "app/services/callers.py",
-        "        read=True, of=_BOTH\n",
-        "        read=True, of=_BOTH[::-1]\n",
+        "of=[User, AccessToken]",
+        "of=[AccessToken, User]",
         HOLDING + "::test_log_in_is_locked_after_its_account",
     ),
     Sabotage(
         "let one person's writes wait for each other",
         "app/services/callers.py",
-        "        read=True, of=_BOTH\n",
-        "        of=_BOTH\n",
+        "read=shared, of=",
+        "of=",
         HOLDING + "::test_one_persons_writes_do_not_wait_for_each_other",
     ),
     Sabotage(
@@ -55,8 +55,8 @@ _HELD = (
     Sabotage(
         "let those who write overtake who ends their log-in",
         "app/services/callers.py",
-        "_UNCHANGED.where(take_turn(AccessToken.user_id, shared=True))",
-        "_UNCHANGED",
+        "_unchanged().where(take_turn(AccessToken.user_id, shared=shared))",
+        "_unchanged()",
         HOLDING + "::test_log_in_that_writes_all_the_time_can_be_ended",
     ),
     Sabotage(
@@ -72,15 +72,21 @@ _COUNTED = (
     Sabotage(
         "count what another limit refuses",
         "library/plumbline/db/rate_limits.py",
-        "            raise await _find_refusal(db, refused)",
-        "            await db.commit()\n            raise await _find_refusal(db, refused)",
+        "                found = await self._find_refusal(db, refused)\n",
+        """                await db.commit()
+                found = await self._find_refusal(db, refused)
+""",
         "tests/api/test_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
     ),
     Sabotage(
         "take a place before the limit is asked",
         "library/plumbline/db/rate_limits.py",
-        "    await ask(*limits)\n    with place:\n",
-        "    with place:\n        await ask(*limits)\n",
+        """        await self.ask(*limits)
+        with place:
+""",
+        """        with place:
+            await self.ask(*limits)
+""",
         PASSWORDS + "::test_limit_is_asked_before_a_place_is_taken",
     ),
     Sabotage(
@@ -100,8 +106,8 @@ _COUNTED = (
     Sabotage(
         "estimate in the thread that log-ins wait for",
         "app/core/security.py",
-        "await estimating.run(",
-        "await hashing.run(",
+        "await estimating().run(",
+        "await hashing().run(",
         PASSWORDS + "::test_strength_is_estimated_from_the_start_and_in_a_thread_of_its_own",
     ),
     Sabotage(
@@ -115,7 +121,7 @@ _COUNTED = (
     Sabotage(
         "do the work again before the kept answer is looked for",
         "library/plumbline/http/idempotency.py",
-        "if (kept := await find_kept(claim)) is not None:",
+        "if (kept := await answers.find(claim)) is not None:",
         "if (kept := None) is not None:",
         KEYS + "::test_repeated_password_change_and_log_in_count_as_no_attempt",
     ),
@@ -138,8 +144,8 @@ _KEPT = (
     ),
     Sabotage(
         "keep log-ins that nobody uses",
-        "library/plumbline/db/sweeping.py",
-        "    Expiring(AccessToken.id, AccessToken.last_used_at <= idle_since()),\n",
+        "app/services/expiring.py",
+        "        Expiring(AccessToken.id, AccessToken.last_used_at <= idle_since()),\n",
         "",
         SWEEPING + "::test_expired_rows_of_every_table_go_in_batches",
     ),

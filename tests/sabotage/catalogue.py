@@ -27,16 +27,19 @@ _DATABASE = (
     ),
     Sabotage(
         "take any lost commit for done",
-        "app/db/session.py",
-        "if is_committed is None:",
-        "if False:",
+        "library/plumbline/db/connection.py",
+        """        if is_committed is None:
+            raise CommitResultUnknown(committing) from error
+        if not is_committed:
+""",
+        "        if is_committed is False:\n",
         FAULTS + "test_commit_outcome.py::test_black_hole_at_commit_ends_with_the_truth",
     ),
     Sabotage(
         "take a commit that was rolled back for done",
-        "app/db/session.py",
-        "if not is_committed:",
-        "if False:",
+        "library/plumbline/db/connection.py",
+        "        if not is_committed:\n",
+        "        if is_committed is None:\n",
         FAULTS + "test_commit_outcome.py::test_cut_commits_are_told_as_they_ended",
     ),
     Sabotage(
@@ -63,14 +66,16 @@ _DATABASE = (
     ),
     Sabotage(
         "go on after a failed flush",
-        "app/db/session.py",
-        "            await session.commit()\n",
-        "            if session.is_active:\n                await session.commit()\n",
+        "library/plumbline/db/session.py",
+        "                await session.commit()\n",
+        """                if session.is_active:
+                    await session.commit()
+""",
         "tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
     ),
     Sabotage(
         "do not wait for the disk",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         '"timezone": "UTC"}',
         '"timezone": "UTC", "synchronous_commit": "off"}',
         FAULTS + "test_durability.py::test_commits_wait_for_the_disk",
@@ -85,20 +90,18 @@ _DATABASE = (
     Sabotage(
         "keep the answer in a transaction of its own",
         "library/plumbline/db/idempotency.py",
-        """    await db.execute(
-        insert(IdempotencyKey)
-        .values(digest=claim.digest, **row)
-        .on_conflict_do_update(index_elements=[IdempotencyKey.digest], set_=row)
-    )
-""",
-        """    from app.db.session import transaction
-
-    async with transaction() as own:
-        await own.execute(
-            insert(IdempotencyKey)
+        """        await db.execute(
+            insert(self._model)
             .values(digest=claim.digest, **row)
-            .on_conflict_do_update(index_elements=[IdempotencyKey.digest], set_=row)
+            .on_conflict_do_update(index_elements=[self._model.digest], set_=row)
         )
+""",
+        """        async with self._reads() as own:
+            await own.execute(
+                insert(self._model)
+                .values(digest=claim.digest, **row)
+                .on_conflict_do_update(index_elements=[self._model.digest], set_=row)
+            )
 """,
         FAULTS + "test_once.py",
     ),
@@ -140,8 +143,10 @@ _DATABASE = (
     Sabotage(
         "claim the key before the work that needs no transaction",
         "library/plumbline/http/idempotency.py",
-        "    claim_at_begin(db, claim, replay)\n",
-        "    claim_at_begin(db, claim, replay)\n    await db.connection()\n",
+        "    answers.claim_at_begin(db, claim, replay)\n",
+        """    answers.claim_at_begin(db, claim, replay)
+    await db.connection()
+""",
         API + "test_idempotency.py::test_keyed_log_in_holds_no_connection_while_it_hashes",
     ),
     Sabotage(
@@ -160,14 +165,14 @@ _DATABASE = (
     ),
     Sabotage(
         "stay with a primary that only reads",
-        "app/db/session.py",
-        "== READ_ONLY:\n        context.is_disconnect = True",
-        "== READ_ONLY:\n        pass",
+        "library/plumbline/db/engine.py",
+        "== READ_ONLY\n",
+        '== "00000"\n',
         "tests/db/test_session.py::test_demoted_primary_is_left",
     ),
     Sabotage(
         "use connections that the server has closed",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         "if connection.driver_connection.is_closed():",
         "if False:",
         "tests/db/test_session.py::test_connection_that_the_server_closed_is_replaced_unseen",
@@ -181,14 +186,14 @@ _DATABASE = (
     ),
     Sabotage(
         "wait for an answer for ever",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         '"command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,',
         '"command_timeout": None,',
         FAULTS + "test_outages.py",
     ),
     Sabotage(
         "let newcomers overtake who waits for a connection",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         '        "poolclass": FairPool,\n',
         "",
         "tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",

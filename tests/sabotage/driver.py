@@ -17,7 +17,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "ask for the number before any first statement",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         "begins and _TAKES_SNAPSHOT.match(statement) is not None",
         "begins",
         CONNECTION + "test_lock_comes_before_the_snapshot",
@@ -45,14 +45,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let PostgreSQL not look for its client",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         "_milliseconds(settings.DB_CLIENT_CHECK_SECONDS)",
         '"0"',
         GIVEN_UP + "test_statement_of_a_process_that_was_killed_ends",
     ),
     Sabotage(
         "open the next connection before the last one is gone",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         'slots = asyncio.Semaphore(chosen["pool_size"] + chosen["max_overflow"])',
         "slots = asyncio.Semaphore(1000)",
         GIVEN_UP + "test_place_of_a_statement_is_free_when_its_cancellation_has_arrived",
@@ -80,7 +80,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "keep what the driver knows of a composite type",
-        "app/db/session.py",
+        "library/plumbline/db/engine.py",
         "        dialect._invalidate_schema_cache()",
         "        pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base
-from plumbline.db.base import Timestamps
+from app.db.base import Base, Timestamps
 
 if TYPE_CHECKING:
     from app.db.models.user import User

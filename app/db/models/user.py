@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import CheckConstraint, Identity, String, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship, validates
 
-from app.db.base import Base
-from plumbline.db.base import Timestamps
+from app.db.base import Base, Timestamps
 from plumbline.text import fold
 
 if TYPE_CHECKING:
