@@ -37,10 +37,16 @@ class DatabaseSettings(CommonSettings):
         default=10, ge=1, le=1000, description="Connections that a process keeps open."
     )
     DB_MAX_OVERFLOW: int = Field(
-        default=0,
+        default=20,
         ge=0,
         le=1000,
-        description="Further connections, closed after each use (docs/adr/0004).",
+        description="Further connections at need; they stay open for a while (docs/adr/0004).",
+    )
+    DB_OVERFLOW_IDLE_SECONDS: float = Field(
+        default=30,
+        gt=0,
+        le=86_400,
+        description="How long a connection above DB_POOL_SIZE stays open when nobody uses it.",
     )
     DB_POOL_TIMEOUT_SECONDS: float = Field(
         default=2,
@@ -52,9 +58,15 @@ class DatabaseSettings(CommonSettings):
         default=1800, ge=60, le=86_400, description="A connection older than this is replaced."
     )
     DB_PRE_PING: bool = Field(
-        default=False,
-        description="Ask the server before each use of a connection, at three round trips; "
-        "without it a closed connection is noticed for free (docs/adr/0004).",
+        default=True,
+        description="Ask the server before a connection is used that was idle; one that the server "
+        "has closed is noticed without it, too (docs/adr/0004).",
+    )
+    DB_PING_IDLE_SECONDS: float = Field(
+        default=30,
+        ge=0,
+        le=86_400,
+        description="How long a connection must have been idle for that; 0: before each use.",
     )
     DB_PGBOUNCER: bool = Field(
         default=False,

@@ -163,7 +163,7 @@ async def _select(engine: AsyncEngine) -> None:
 
 @pytest.fixture
 async def engine() -> AsyncIterator[AsyncEngine]:
-    made = create_engine(settings, pool_size=1)
+    made = create_engine(settings, pool_size=1, max_overflow=0)
     yield made
     await made.dispose()
 

@@ -48,7 +48,7 @@ POST = "INSERT INTO posts (title, content, author_id)"
 @pytest.fixture
 async def rooms() -> AsyncIterator[AsyncConnection]:
     """A transaction that is rolled back, with tables that have every kind of constraint."""
-    engine = create_engine(settings, pool_size=1, models=Base.metadata)
+    engine = create_engine(settings, pool_size=1, max_overflow=0, models=Base.metadata)
     async with engine.connect() as db:
         await db.execute(text("SELECT 1"))  # BEGIN
         await _driver(db).execute(TABLES)

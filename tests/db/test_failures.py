@@ -165,7 +165,7 @@ async def test_statement_that_takes_too_long_is_unavailable(db: AsyncSession) ->
 
 
 async def test_exhausted_pool_is_unavailable() -> None:
-    engine = create_engine(settings, pool_size=1, pool_timeout=0.05)
+    engine = create_engine(settings, pool_size=1, max_overflow=0, pool_timeout=0.05)
 
     async with engine.connect():
         with pytest.raises(PoolTimeoutError) as caught:

@@ -72,7 +72,7 @@ ACTS: dict[str, Act] = {
 @pytest.fixture
 async def production(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     monkeypatch.setattr(settings, "ENVIRONMENT", "production")
-    made = create_engine(settings, pool_size=1)
+    made = create_engine(settings, pool_size=1, max_overflow=0)
     monkeypatch.setattr("tests.db.test_redaction.engine", made)
     yield made
     await made.dispose()
@@ -105,7 +105,7 @@ async def test_error_still_says_what_is_wrong(production: AsyncEngine) -> None:
 
 
 async def test_developers_see_the_values() -> None:
-    engine = create_engine(settings, pool_size=1)
+    engine = create_engine(settings, pool_size=1, max_overflow=0)
 
     assert SECRET in "".join(traceback.format_exception(await _fail(engine, "unique")))
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, a
 from app.core.config import settings
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db
-from plumbline.db.engine import create_engine
+from plumbline.db.engine import create_engine, fair_pool
 from plumbline.db.errors import classify
 from plumbline.db.pool import FairPool
 from plumbline.db.url import asyncpg_url
@@ -24,7 +24,7 @@ request = asynccontextmanager(get_db)  # as FastAPI runs it
 @pytest.fixture
 async def spare() -> AsyncIterator[AsyncEngine]:
     """An engine of one connection, to be broken."""
-    made = create_engine(settings, pool_size=1)
+    made = create_engine(settings, pool_size=1, max_overflow=0)
     yield made
     await made.dispose()
 
@@ -154,9 +154,11 @@ async def test_every_connection_has_its_limits(name: str, value: str) -> None:
 
 
 def test_pool_is_as_the_settings_say() -> None:
-    assert engine.pool.size() == settings.DB_POOL_SIZE == 10  # type: ignore[attr-defined]
-    assert engine.pool._max_overflow == settings.DB_MAX_OVERFLOW  # type: ignore[attr-defined]
-    assert engine.pool._pre_ping is settings.DB_PRE_PING
+    pool = fair_pool(engine)
+
+    assert pool.size() == settings.DB_POOL_SIZE == 10
+    assert pool.limit - pool.size() == settings.DB_MAX_OVERFLOW == 20
+    assert pool._tests is settings.DB_PRE_PING is True
 
 
 async def test_sslmode_of_other_tools_is_understood() -> None:
@@ -249,7 +251,7 @@ async def test_pgbouncer_gets_nothing_that_it_refuses(
 ) -> None:
     """In transaction mode each statement may meet another server, which knows no prepared one."""
     monkeypatch.setattr(settings, "DB_PGBOUNCER", True)
-    made = create_engine(settings, pool_size=1)
+    made = create_engine(settings, pool_size=1, max_overflow=0)
     async with made.connect() as connection:
         for _ in range(2):
             await connection.execute(select(User).where(User.id == alice.id))

@@ -124,7 +124,7 @@ async def _change(others: AsyncEngine, ddl: str) -> None:
 @pytest.fixture
 async def spare(others: AsyncEngine) -> AsyncIterator[AsyncEngine]:
     """One connection."""
-    made = create_engine(settings, others.url, pool_size=1)
+    made = create_engine(settings, others.url, pool_size=1, max_overflow=0)
     yield made
     await made.dispose()
 

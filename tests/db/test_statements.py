@@ -50,7 +50,7 @@ async def spares(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 
     def make(**options: Any) -> AsyncEngine:  # noqa: ANN401 - make_engine's
         url = others.url.set(port=options.pop("port", others.url.port))
-        made = create_engine(settings, url, **({"pool_size": 1} | options))
+        made = create_engine(settings, url, **({"pool_size": 1, "max_overflow": 0} | options))
         monkeypatch.setattr("app.services.posts.engine", made)
         all_made.append(made)
         return made
@@ -125,18 +125,6 @@ async def test_read_can_be_cancelled_at_any_step(
     assert [line.getMessage() for line in caplog.records if line.levelno > logging.INFO] == []
 
 
-async def test_overflow_connection_is_closed_after_its_read(
-    spares: Spares, others: AsyncEngine, caplog: pytest.LogCaptureFixture
-) -> None:
-    spare = spares(max_overflow=3)
-
-    await asyncio.gather(*(get_post(1) for _ in range(20)))
-
-    assert checked_out(spare) == 0
-    await until_backends(others, "application_name LIKE 'plumbline%'", are=1)
-    assert [line.getMessage() for line in caplog.records if line.levelno > logging.INFO] == []
-
-
 async def _by_read(_spare: AsyncEngine) -> object:
     return await get_post(1)
 
@@ -206,7 +194,7 @@ async def test_connection_that_did_not_answer_is_not_used_again(
 
 
 async def test_ping_before_a_read_keeps_the_connection(spares: Spares) -> None:
-    spare = spares(pool_pre_ping=True)
+    spare = spares(pool_pre_ping=True, ping_seconds=0)
     before = await _backend(spare)
 
     await get_post(1)

@@ -12,12 +12,14 @@ from typing import Protocol
 
 import pytest
 
+from app.core.config import settings
 from tests.faults.database import Database, copy_as_replica, copy_database, make_template
 from tests.faults.proxy import Proxy
 from tests.faults.service import Service, run_service
 from tests.faults.waiting import until
 from tests.faults.writers import add_writers
 
+CONNECTIONS = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW  # of a service, at the most
 # So that a test can take them all.
 FEW = {"max_connections": "40", "superuser_reserved_connections": "0"}
 

@@ -26,11 +26,11 @@ from sqlalchemy import select
 from starlette.types import Message, Scope
 
 from app.api.deps import Db
-from app.core.config import settings
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
 from tests.conftest import serve
+from tests.faults.conftest import CONNECTIONS
 from tests.faults.crowd import crowd
 from tests.people import make_post, signed_in
 from tests.pitfalls.sandbox import backends, checked_out, count, until_backends
@@ -104,7 +104,7 @@ async def nothing_is_left(
         assert checked_out(engine) == 0
         await until_backends(engine, BUSY, are=0)
         async with asyncio.timeout(PATIENCE_SECONDS):  # until the last one has gone
-            while await backends(engine, OURS) > settings.DB_POOL_SIZE:
+            while await backends(engine, OURS) > CONNECTIONS:
                 pass
         gc.collect()  # now asyncio tells of the exceptions that nobody looked at
         assert [line.getMessage() for line in caplog.records if line.levelno > logging.INFO] == []

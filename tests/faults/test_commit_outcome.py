@@ -222,7 +222,7 @@ async def test_number_that_a_crash_gives_away_again_vouches_for_nobody(
 ) -> None:
     """PostgreSQL counts from the last number on disk: what it then says is about somebody else."""
     database = await new_database(wal_writer_delay="10s")  # the number is not on disk at the kill
-    engine = create_engine(settings, asyncpg_url(database.url()), pool_size=1)
+    engine = create_engine(settings, asyncpg_url(database.url()), pool_size=1, max_overflow=0)
     async with engine.connect() as connection:
         raw = await connection.get_raw_connection()
         await connection.exec_driver_sql("INSERT INTO attempt_counts VALUES ('x', 1, 1, now())")

@@ -69,6 +69,7 @@ def _start(listening: socket.socket, url: str, log: Path, *options: str) -> subp
                 "DATABASE_URL": url,
                 "DRAIN_SECONDS": "0.3",
                 "DB_POOL_SIZE": "5",
+                "DB_MAX_OVERFLOW": "0",
                 "DB_POOL_TIMEOUT_SECONDS": "20",
             },
             cwd=ROOT,

@@ -80,7 +80,7 @@ async def spare(
     for limit, seconds in getattr(request, "param", {}).items():
         monkeypatch.setattr(settings, f"DB_{limit}_SECONDS", seconds)
     url = asyncpg_url(witness.url).set(port=network.port)
-    made = create_engine(settings, url, pool_size=POOL, pool_timeout=60)
+    made = create_engine(settings, url, pool_size=POOL, max_overflow=0, pool_timeout=60)
     yield made
     await made.dispose()
 

@@ -24,7 +24,7 @@ from plumbline.db.embedded import Server
 from plumbline.db.migrate import TURN
 from plumbline.db.url import psycopg_url
 from tests.conftest import administrator
-from tests.faults.conftest import NewService
+from tests.faults.conftest import CONNECTIONS, NewService
 from tests.faults.crowd import Columns, own_engine, using
 from tests.faults.service import Service
 from tests.faults.waiting import until
@@ -263,7 +263,7 @@ async def calling(service: Service) -> AsyncIterator[Counter[int]]:
         wire.close()
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(settings.DB_POOL_SIZE * 2):
+        for _ in range(2 * CONNECTIONS):
             group.create_task(call())
         try:
             yield answers

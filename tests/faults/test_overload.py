@@ -110,7 +110,9 @@ async def test_goodput_holds_under_five_times_the_load(
     seconds, margin = 5, 80
     database = await new_database()
     database.query(SLOW_WRITES)
-    service = await new_service(database.url(), DB_POOL_SIZE="4", MAX_RUNNING_REQUESTS="64")
+    service = await new_service(
+        database.url(), DB_POOL_SIZE="4", DB_MAX_OVERFLOW="0", MAX_RUNNING_REQUESTS="64"
+    )
     with ExitStack() as stack:
         wires = [
             stack.enter_context(closing(service.wire(signed_in(WRITERS[number % len(WRITERS)]))))

@@ -20,6 +20,7 @@ from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory
 from app.main import create_app
 from tests.conftest import serve
+from tests.faults.conftest import CONNECTIONS
 from tests.faults.crowd import own_engine
 from tests.faults.wire import JSON, Answer, Wire
 from tests.people import PASSWORD, signed_in
@@ -90,7 +91,7 @@ async def test_of_many_who_sign_up_as_the_same_person_one_does(
                 asyncio.create_task(_sign_up(wire, user, f"{mail}@example.com"))
                 for wire, user, mail in zip(wires, users, mails, strict=True)
             ]
-            await until_backends(own, WAITS_FOR_A_LOCK, are=settings.DB_POOL_SIZE)
+            await until_backends(own, WAITS_FOR_A_LOCK, are=min(RACERS, CONNECTIONS))
         outcomes.update([_outcome(await racer) for racer in race])
 
     assert outcomes == {"201": rounds, f"409 {field}": rounds * (RACERS - 1)}

@@ -38,7 +38,9 @@ async def scene(
     post_id = _database.query("SELECT max(id) FROM posts")[0][0]
     proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("counted") / "log"
     await proxy.accept()
-    async with run_service(proxy.url(), free_port(), log, DB_POOL_SIZE="1") as service:
+    async with run_service(
+        proxy.url(), free_port(), log, DB_POOL_SIZE="1", DB_MAX_OVERFLOW="0"
+    ) as service:
         yield Scene(proxy, service, post_id, user_id)
     await proxy.close()
 

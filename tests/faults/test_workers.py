@@ -67,6 +67,7 @@ async def test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one(
     free_port: FreePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DB_POOL_SIZE", "7")
+    monkeypatch.setenv("DB_MAX_OVERFLOW", "0")
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     port, log = free_port(), tmp_path / "log"
     with serving(port, log, "--workers=2") as parent:

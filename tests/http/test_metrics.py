@@ -81,16 +81,19 @@ def test_metrics_follow_the_naming_rules() -> None:
 
 async def test_pool_is_among_the_metrics() -> None:
     before = _ours(exposition().decode())
+    another = create_engine(settings, pool_size=3, max_overflow=4)
     async with engine.connect():
         during = _ours(exposition().decode())
+    await another.dispose()
 
-    assert before["db_pool_size"].samples[0].value == 10
+    sizes = [each["db_pool_size"].samples[0].value for each in (before, during)]
+    assert sizes[1] - sizes[0] == 7
     in_use = [each["db_pool_in_use"].samples[0].value for each in (before, during)]
     assert in_use[1] - in_use[0] == 1
 
 
 async def test_those_who_wait_for_a_connection_and_wait_in_vain_are_counted() -> None:
-    small = create_engine(settings, pool_size=1, pool_timeout=0.2)
+    small = create_engine(settings, pool_size=1, max_overflow=0, pool_timeout=0.2)
     pool = small.pool
     assert isinstance(pool, FairPool)
     before = _ours(exposition().decode())["db_pool_timeouts"].samples[0].value

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.pool import QueuePool
 
+from plumbline.db.pool import FairPool
 from tests.postgres import ROOT
 
 PAGE = ROOT / "docs" / "pitfalls.md"
@@ -65,7 +66,7 @@ def in_process(service: FastAPI, *, raising: bool = True) -> httpx2.AsyncClient:
 
 def checked_out(engine: AsyncEngine) -> int:
     """How many connections are taken from the pool and not given back."""
-    assert isinstance(engine.pool, QueuePool)
+    assert isinstance(engine.pool, QueuePool | FairPool)
     return engine.pool.checkedout()
 
 

@@ -118,7 +118,7 @@ async def test_own_session_cancelled_during_a_statement_leaves_nothing_behind(
 ) -> None:
     """Also where PostgreSQL would never end the statement by itself."""
     monkeypatch.setattr(settings, "DB_STATEMENT_TIMEOUT_SECONDS", 0)
-    own = create_engine(settings, engine.url, pool_size=1)
+    own = create_engine(settings, engine.url, pool_size=1, max_overflow=0)
 
     async def work() -> None:
         async with async_sessionmaker(own).begin() as db:

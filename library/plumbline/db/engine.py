@@ -4,21 +4,20 @@ Whatever commits on it, a session or a connection, returns only if all is stored
 connection was lost meanwhile (connection.py).
 """
 
-import asyncio
 import re
 from functools import partial
 from typing import Any
 
 from sqlalchemy import URL, Connection, MetaData, event
-from sqlalchemy.engine import AdaptedConnection, ExceptionContext
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumbline.db.commit_status import find_outcome
-from plumbline.db.connection import APPLICATION_NAME, FindOutcome, connect
+from plumbline.db.connecting import connect
+from plumbline.db.connection import APPLICATION_NAME, FindOutcome
 from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale
 from plumbline.db.origin import claim, remember_models
-from plumbline.db.pool import FairPool, require_greenlet
+from plumbline.db.pool import FairPool, Turns, refuse_unusable, require_greenlet
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
@@ -54,7 +53,8 @@ def create_engine(
     `options` are those of SQLAlchemy's `create_async_engine`, and win over the settings.
     """
     url = asyncpg_url(url or settings.DATABASE_URL)
-    control = _create(settings, url, None, pool_size=1, isolation_level="AUTOCOMMIT")
+    alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
+    control = _create(settings, url, None, **alone)
     made = Engine(_create(settings, url, partial(find_outcome, control), **options), control)
     remember_models(made.dialect, models)
     watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
@@ -85,16 +85,17 @@ def _create(
         "max_overflow": settings.DB_MAX_OVERFLOW,
         "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
         "pool_recycle": settings.DB_POOL_RECYCLE_SECONDS,
+        "keep_seconds": settings.DB_OVERFLOW_IDLE_SECONDS,
         "pool_pre_ping": settings.DB_PRE_PING,
-        "pool_use_lifo": True,
+        "ping_seconds": settings.DB_PING_IDLE_SECONDS,
     }
     chosen = pool | options
-    slots = asyncio.Semaphore(chosen["pool_size"] + chosen["max_overflow"])
+    slots = Turns(chosen["pool_size"] + chosen["max_overflow"])
     creator = partial(connect, slots=slots, find_outcome=find_outcome)
     arguments = {"async_creator_fn": creator, **_connect_args(settings)}
     made = create_async_engine(url, connect_args=arguments, **chosen)
     event.listen(made.sync_engine, "do_connect", require_greenlet)
-    event.listen(made.sync_engine, "checkout", _refuse_closed)
+    event.listen(made.sync_engine, "checkout", refuse_unusable)
     event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
@@ -140,12 +141,6 @@ def number_transaction(connection: Connection, _cursor: object, statement: str, 
     if not driver.is_in_transaction():
         begins = not proxied.dbapi_connection.autocommit
         driver.is_numbering = begins and _TAKES_SNAPSHOT.match(statement) is not None
-
-
-def _refuse_closed(connection: AdaptedConnection, _record: object, _proxy: object) -> None:
-    """Test a connection before use without a round trip: asyncio has seen the server's goodbye."""
-    if connection.driver_connection.is_closed():
-        raise DisconnectionError("the server closed this connection")
 
 
 def _on_error(context: ExceptionContext) -> None:

@@ -1,18 +1,32 @@
-"""A pool in which nobody is overtaken."""
+"""A pool in which nobody is overtaken, and whose connections are tested before use almost for free.
+
+SQLAlchemy's own pool waits in an asyncio.Queue: there a newcomer takes the connection that was put
+back for somebody who waits, and that one goes to the end of the line. Under overload some wait
+until they time out, and what was done for them is lost.
+"""
 
 import asyncio
+from collections import deque
+from contextlib import suppress
+from time import monotonic
 from typing import Any, NoReturn
 
+from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import InvalidRequestError, MissingGreenlet, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, InvalidRequestError, MissingGreenlet, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
+
+PING_SECONDS = 2.0  # how long the server has to answer one
+_WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
+
+_closing: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
 
 def require_greenlet(*_: object) -> None:
@@ -21,19 +35,115 @@ def require_greenlet(*_: object) -> None:
         raise MissingGreenlet("opening a connection takes a greenlet")
 
 
-class FairPool(AsyncAdaptedQueuePool):
-    """First come, first served.
+def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
+    """Listens to `checkout`: a connection that is of no use is replaced before anybody gets it.
 
-    SQLAlchemy's own pool waits in an asyncio.Queue: there a newcomer takes the connection that was
-    put back for somebody who waits, and that one goes to the end of the line. Under overload some
-    wait until they time out, and what was done for them is lost.
+    asyncio has seen the goodbye of a server that closed it, so that costs nothing. One that was
+    idle for long may have been dropped on the way without a word: the server is asked.
+    """
+    driver: Any = connection.driver_connection
+    if driver.is_closed():
+        raise DisconnectionError("the server closed this connection")
+    if driver._loop is not asyncio.get_running_loop():  # noqa: SLF001
+        raise DisconnectionError("it belongs to an event loop that has ended")
+    if record.info.get(_WAS_IDLE):
+        try:
+            await_only(driver.execute("SELECT 1", timeout=PING_SECONDS))
+        except (OSError, *DRIVER_ERRORS) as error:
+            raise DisconnectionError("the server does not answer on this connection") from error
+        del record.info[_WAS_IDLE]
+
+
+class Turns:
+    """An asyncio.Semaphore for the event loop that runs, with all its places in each new one."""
+
+    def __init__(self, places: int) -> None:
+        self._places = places
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._semaphore = asyncio.Semaphore(places)
+
+    def here(self) -> asyncio.Semaphore:
+        """That of the running loop; outside of one, that of the last."""
+        with suppress(RuntimeError):
+            if (loop := asyncio.get_running_loop()) is not self._loop:
+                if self._loop is not None:
+                    self._semaphore = asyncio.Semaphore(self._places)
+                self._loop = loop
+        return self._semaphore
+
+
+class FairPool(Pool):
+    """First come, first served: `size` connections stay open, and `max_overflow` more for a while.
+
+    Those above `size` are closed when they were idle for `keep_seconds`; with `pre_ping` a
+    connection that was idle for `ping_seconds` is tested before it is used. The one that was used
+    last is used next.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - the base class's
-        super().__init__(*args, **options)
-        self.limit = self.size() + self._max_overflow
+    _is_asyncio = True  # for create_async_engine
+
+    # Not keyword-only: create_engine looks for the names of its options among the arguments.
+    def __init__(
+        self,
+        creator: Any,  # noqa: ANN401 - SQLAlchemy's
+        pool_size: int = 5,
+        max_overflow: int = 10,
+        timeout: float = 30,
+        pre_ping: bool = True,  # noqa: FBT001, FBT002
+        keep_seconds: float = 30,
+        ping_seconds: float = 30,
+        **options: Any,  # noqa: ANN401 - of Pool
+    ) -> None:
+        super().__init__(creator, **options)
+        self.limit = pool_size + max_overflow
         self.waiting = 0
-        self._turns = asyncio.Semaphore(self.limit)
+        self._size = pool_size
+        self._timeout = timeout
+        self._keep_seconds = keep_seconds
+        self._tests = pre_ping
+        self._ping_seconds = ping_seconds
+        self._taken = 0
+        self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
+        self._turns = Turns(self.limit)
+        self._has_turn = False  # of the `connect` that `acquire` is about to call
+        self._trimming: asyncio.TimerHandle | None = None
+
+    def recreate(self) -> "FairPool":
+        """As `dispose` of an engine wants it: the same, with no connection."""
+        return type(self)(
+            self._creator,
+            pool_size=self._size,
+            max_overflow=self.limit - self._size,
+            timeout=self._timeout,
+            pre_ping=self._tests,
+            keep_seconds=self._keep_seconds,
+            ping_seconds=self._ping_seconds,
+            recycle=self._recycle,
+            echo=self.echo,
+            logging_name=self._orig_logging_name,
+            reset_on_return=self._reset_on_return,
+            _dispatch=self.dispatch,
+            dialect=self._dialect,
+        )
+
+    def dispose(self) -> None:
+        while self._idle:
+            self._idle.pop()[0].close()
+
+    def status(self) -> str:
+        return f"{self._taken} of {self.limit} connections taken, {len(self._idle)} idle"
+
+    def size(self) -> int:
+        """How many stay open."""
+        return self._size
+
+    def checkedout(self) -> int:
+        """How many are taken."""
+        return self._taken
+
+    def checkedin(self) -> int:
+        """How many are idle."""
+        return len(self._idle)
 
     def connect(self) -> PoolProxiedConnection:
         """As SQLAlchemy's; whatever fails here, failed while connecting.
@@ -60,28 +170,58 @@ class FairPool(AsyncAdaptedQueuePool):
         Only what has to wait for the server takes one: to ask whether a connection still works, and
         to open one.
         """
-        if self._pre_ping:
-            return await greenlet_spawn(self.connect)
         await self._take_turn()
-        try:
-            return self.connect()
-        except MissingGreenlet:  # none is open (`require_greenlet`); the turn has been given back
-            return await greenlet_spawn(self.connect)
+        if self._idle and not self._is_to_be_tested(self._idle[-1][1]):
+            try:
+                return self.connect()
+            except MissingGreenlet:  # it has to be opened again; the turn has been given back
+                return await greenlet_spawn(self.connect)
+        self._has_turn = True
+        return await greenlet_spawn(self.connect)
+
+    def _is_to_be_tested(self, idle_since: float) -> bool:
+        return self._tests and monotonic() - idle_since >= self._ping_seconds
 
     def _do_get(self) -> ConnectionPoolEntry:
-        if in_greenlet():  # otherwise `acquire` has waited
+        has_turn, self._has_turn = self._has_turn, False
+        if in_greenlet() and not has_turn:  # otherwise `acquire` has waited
             await_only(self._take_turn())
+        self._taken += 1
         try:
-            return super()._do_get()
+            return self._newest() if self._idle else self._create_connection()
         except BaseException:
-            self._turns.release()
+            self._give_turn()
             raise
 
+    def _newest(self) -> ConnectionPoolEntry:
+        record, idle_since = self._idle.pop()
+        if self._is_to_be_tested(idle_since):
+            record.info[_WAS_IDLE] = True
+        return record
+
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        try:
-            super()._do_return_conn(record)
-        finally:
-            self._turns.release()
+        self._idle.append((record, monotonic()))
+        self._give_turn()
+        if len(self._idle) > self._size and self._trimming is None:
+            self._trim_later(self._keep_seconds)
+
+    def _trim_later(self, seconds: float) -> None:
+        with suppress(RuntimeError):  # no event loop: at the end of a program
+            self._trimming = asyncio.get_running_loop().call_later(seconds, self._trim)
+
+    def _trim(self) -> None:
+        """Close those above `size` that nobody has used for a while, in the background."""
+        self._trimming = None
+        now = monotonic()
+        while len(self._idle) > self._size:
+            record, idle_since = self._idle[0]
+            if (left := idle_since + self._keep_seconds - now) > 0:
+                self._trim_later(left)
+                return
+            self._idle.popleft()
+            task = asyncio.get_running_loop().create_task(greenlet_spawn(record.close))
+            _closing.add(task)
+            task.add_done_callback(_closing.discard)
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
         """Without waiting for a broken connection, where SQLAlchemy gives it two seconds."""
@@ -91,14 +231,19 @@ class FairPool(AsyncAdaptedQueuePool):
         else:
             super()._close_connection(connection, terminate=terminate)
 
+    def _give_turn(self) -> None:
+        self._taken -= 1
+        self._turns.here().release()
+
     async def _take_turn(self) -> None:
-        if not self._turns.locked():
-            await self._turns.acquire()
+        turns = self._turns.here()
+        if not turns.locked():
+            await turns.acquire()
             return
         self.waiting += 1
         try:
             async with asyncio.timeout(self._timeout):
-                await self._turns.acquire()
+                await turns.acquire()
         except TimeoutError:
             POOL_TIMEOUTS.inc()
             message = f"all {self.limit} connections were in use for {self._timeout} seconds"

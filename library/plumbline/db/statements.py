@@ -19,7 +19,6 @@ from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
-from sqlalchemy.util import greenlet_spawn
 
 from plumbline.db.engine import fair_pool, number_transaction
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
@@ -159,8 +158,7 @@ async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list
 
 
 async def _fetch_once(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:
-    pool = fair_pool(engine)
-    connection = await pool.acquire()
+    connection = await fair_pool(engine).acquire()
     driver: Any = connection.driver_connection
     try:
         return list(await driver.fetch(sql, *arguments))
@@ -172,10 +170,7 @@ async def _fetch_once(engine: AsyncEngine, sql: str, arguments: list[object]) ->
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
         raise
     finally:
-        if pool.overflow() > 0:
-            await greenlet_spawn(connection.close)  # it may say goodbye to the server
-        else:
-            connection.close()
+        connection.close()
 
 
 def _echo(engine: Engine, sql: str, arguments: list[object]) -> None:

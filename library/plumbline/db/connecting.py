@@ -1,0 +1,84 @@
+"""Opening connections: never more of them than an engine may have, and each to its end."""
+
+import asyncio
+from typing import Any, Protocol
+
+import asyncpg
+
+from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
+
+
+class _Slot:
+    """One of the connections to a server that an engine may have, until it is really gone."""
+
+    def __init__(self, slots: asyncio.Semaphore) -> None:
+        self._slots: asyncio.Semaphore | None = slots
+
+    def release(self, *_: object) -> None:
+        slots, self._slots = self._slots, None
+        if slots is not None:
+            slots.release()
+
+
+class Slots(Protocol):
+    """The places of an engine's connections; pool.py has one for each event loop."""
+
+    def here(self) -> asyncio.Semaphore:
+        """Those of the event loop that runs."""
+
+
+async def connect(
+    *args: Any,  # noqa: ANN401 - asyncpg's
+    slots: Slots | None = None,
+    find_outcome: FindOutcome | None = None,
+    **options: Any,  # noqa: ANN401 - asyncpg's
+) -> Connection:
+    """As asyncpg.connect, but raises NotConnected; to its end, also when whoever asks is cancelled.
+
+    Cancelled half-way, asyncpg leaves a future with an exception that nobody looks at.
+
+    Each connection takes one of `slots`, and gives it back when its statements have ended, or when
+    the server had the time to notice: so a pool whose users give up has no more backends at work
+    than connections. `find_outcome` is asked when a COMMIT gets no answer.
+    """
+    free = slots.here() if slots else asyncio.Semaphore()
+    async with asyncio.timeout(options.get("timeout")):
+        await free.acquire()
+    slot = _Slot(free)
+    opening = asyncio.ensure_future(_open(slot, *args, **options))
+    try:
+        connection = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_unused)
+        asyncio.get_running_loop().call_later(CANCEL_SECONDS, slot.release)
+        raise
+    connection.find_outcome = find_outcome
+    return connection
+
+
+async def _open(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+    try:
+        return await _open_and_greet(slot, *args, **options)
+    except Exception as error:
+        raise NotConnected(error) from error
+
+
+async def _open_and_greet(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+    try:
+        connection = await asyncpg.connect(*args, connection_class=Connection, **options)
+    except BaseException:
+        slot.release()
+        raise
+    assert isinstance(connection, Connection)
+    connection.add_termination_listener(slot.release)
+    try:
+        await connection.learn_life()
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+def _close_unused(opening: asyncio.Future[Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().terminate()
