@@ -11,42 +11,37 @@ from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
 from app.api import audit, auth, index, posts, users
+from app.api.oauth import add_error
 from app.core.config import SERVICE_NAME, settings
 from app.core.production import find_risks, find_warnings
 from app.db.session import close_connections
+from plumbline.db import readiness
 from plumbline.db.privileges import warn_of_rights
-from plumbline.db.readiness import find_obstacle
 from plumbline.db.sweeping import sweep_for_ever
-from plumbline.http import health
-from plumbline.http.access import require_rules
-from plumbline.http.bodies import Bodies
-from plumbline.http.idempotency import Replay, on_replay
-from plumbline.http.load_shedding import UNLIMITED, Admission
-from plumbline.http.openapi import describe
-from plumbline.http.problems import install_error_handlers
-from plumbline.http.request_context import Envelope
+from plumbline.http.health import PROBES
+from plumbline.http.install import install
 from plumbline.http.shutdown import begin_at_sigterm
 from plumbline.logging import configure_logging
 from plumbline.metrics import reporting
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Envelope counts and logs. FastAPI would mark the spans of the steps within a request as errors at
-# an ordinary 4xx (docs/telemetry.md).
+# RequestContextMiddleware counts and logs. FastAPI would mark the spans of the steps within a
+# request as errors at an ordinary 4xx (docs/telemetry.md).
 TRACES_ONLY: TelemetryConfig = {
     "metrics": False,
     "logs": False,
     "operation_spans": False,
-    "exclude": lambda scope: scope.get("path") in UNLIMITED,  # probes
+    "exclude": lambda scope: scope.get("path") in PROBES,
 }
 
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
-    if await find_obstacle() is None:  # it logs what it finds
+    if await readiness.find_obstacle() is None:  # it logs what it finds
         await warn_of_rights()
-    begin_at_sigterm()
+    begin_at_sigterm(settings)
     _leave_alone_what_stays()
     sweeper = asyncio.create_task(sweep_for_ever()) if settings.SWEEP_SECONDS else None
     async with reporting():
@@ -72,18 +67,17 @@ def create_app() -> FastAPI:
         telemetry=TRACES_ONLY,
         redirect_slashes=False,  # a redirect would name the host and scheme that the caller claims
     )
-    for module in (posts, users, auth, audit, health, index):
+    for module in (posts, users, auth, audit, index):
         # Not include_router: that makes a tree, which FastAPI walks twice a request.
         app.router.routes.extend(module.router.routes)
-    install_error_handlers(app)
-    app.add_exception_handler(Replay, on_replay)
-    bodies = Bodies(
-        settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
+    install(
+        app,
+        settings,
+        readiness,
+        extend_problem=add_error,
+        when_ready=warn_of_rights,
+        counts_writes=True,
     )
-    app.add_middleware(Admission, settings.MAX_RUNNING_REQUESTS, bodies)
-    app.add_middleware(Envelope, app.routes)
-    require_rules(app)
-    describe(app)
     return app
 
 

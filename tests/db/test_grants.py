@@ -14,7 +14,7 @@ from plumbline.db import grants
 from plumbline.db.embedded import Server
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
-from plumbline.http.conditional_requests import etag
+from plumbline.http.headers import etag
 from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in
 
