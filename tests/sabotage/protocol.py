@@ -7,7 +7,7 @@ API, HTTP = "tests/api/", "tests/http/"
 _REQUESTS = (
     Sabotage(
         "name some methods of the path",
-        "library/plumbline/http/methods.py",
+        "library/plumbline/http/headers.py",
         'if start["status"] != HTTPStatus.METHOD_NOT_ALLOWED:',
         "if True:",
         HTTP + "test_methods.py::test_405_names_all_methods_of_the_path",
@@ -28,14 +28,14 @@ _REQUESTS = (
     ),
     Sabotage(
         "take the first of two hosts",
-        "library/plumbline/http/framing.py",
+        "library/plumbline/http/client_ip.py",
         "return hosts == 1 or",
         "return hosts >= 1 or",
         HTTP + "test_asgi.py::test_http_1_1_names_one_host",
     ),
     Sabotage(
         "take any Content-Length for a number",
-        "library/plumbline/http/framing.py",
+        "library/plumbline/http/load_shedding.py",
         " or not _DIGITS.fullmatch(values[0])",
         "",
         HTTP + "test_asgi.py::test_unreadable_content_length_is_a_400",
@@ -98,7 +98,7 @@ _PAGES = (
     Sabotage(
         "hide the reason of a 500 from pages",
         "library/plumbline/http/request_context.py",
-        "with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR))",
+        "with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR), self.origins)",
         "status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)",
         HTTP + "test_cors.py::test_page_may_read_every_answer",
     ),
@@ -126,8 +126,8 @@ _PAGES = (
     Sabotage(
         "tell OAuth libraries nothing",
         "app/api/oauth.py",
-        'return scope["method"] == "POST"',
-        'return scope["method"] == "NONE"',
+        'if scope["method"] != "POST"',
+        'if scope["method"] != "NONE"',
         API + "test_oauth.py::test_library_understands_why_a_log_in_is_refused",
     ),
 )
