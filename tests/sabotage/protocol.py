@@ -3,6 +3,7 @@
 from tests.sabotage import Sabotage
 
 API, HTTP = "tests/api/", "tests/http/"
+PARTS = HTTP + "test_parts.py::"
 
 _REQUESTS = (
     Sabotage(
@@ -132,4 +133,42 @@ _PAGES = (
     ),
 )
 
-SABOTAGES = _REQUESTS + _CONDITIONS + _PAGES
+_PARTS = (
+    Sabotage(
+        "give a key away when who asks is found too late",
+        "library/plumbline/http/idempotency.py",
+        "if state.principal is not claimed_by:",
+        "if False:",
+        PARTS + "test_key_is_not_given_away_when_who_asks_is_found_too_late",
+    ),
+    Sabotage(
+        "find out with the first key that no answer is kept",
+        "library/plumbline/http/idempotency.py",
+        "if not is_kept and not _made.isdisjoint(_calls(context.dependant)):",
+        "if False:",
+        PARTS + "test_route_that_would_not_keep_its_answer_stops_the_start",
+    ),
+    Sabotage(
+        "leave a body that nobody has read out of the fingerprint",
+        "library/plumbline/http/routing.py",
+        "state.body = await request.body()",
+        'state.body = b""',
+        PARTS + "test_idempotency_alone_does_a_request_once",
+    ),
+    Sabotage(
+        "give all services of a process the default limits",
+        "library/plumbline/http/shutdown.py",
+        "return given if isinstance(given, ServerSettings) else _default_settings()",
+        "return _default_settings()",
+        PARTS + "test_services_of_one_process_have_settings_of_their_own",
+    ),
+    Sabotage(
+        "send the answer of an attempt that does not count",
+        "library/plumbline/http/load_shedding.py",
+        "            if state.is_to_run_again:",
+        "            if False:",
+        "tests/faults/test_races.py",
+    ),
+)
+
+SABOTAGES = _REQUESTS + _CONDITIONS + _PAGES + _PARTS

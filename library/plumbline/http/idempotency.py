@@ -18,11 +18,14 @@ import json
 import os
 import re
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated, NoReturn, Protocol
+from weakref import WeakSet
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.db.idempotency import HEADER, Claim
@@ -53,6 +56,10 @@ Key = Annotated[
     ),
 ]
 
+NOT_KEPT = "nobody would keep the answer: make routers with resource() (routing.py)"
+
+_made: WeakSet[Callable[..., object]] = WeakSet()  # what `idempotent` has given
+
 
 class Store(Protocol):
     """Where answers are kept (plumbline/db/idempotency.py)."""
@@ -75,8 +82,25 @@ class Replay(Exception):
 
 
 def install_idempotency(app: FastAPI) -> None:
-    """Make `Replay` an answer."""
+    """Make `Replay` an answer; to be called when the application has its routes.
+
+    RuntimeError for a route that takes a key and would not keep the answer.
+    """
     app.add_exception_handler(Replay, _on_replay)
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        is_kept = isinstance(route, ApiRoute) or not isinstance(route, APIRoute)
+        if not is_kept and not _made.isdisjoint(_calls(context.dependant)):
+            where = f"{sorted(context.methods or ())} {context.path}"
+            raise RuntimeError(f"{where} takes a key, and {NOT_KEPT}")
+
+
+def _calls(dependant: Dependant) -> Iterator[Callable[..., object]]:
+    """All functions that FastAPI runs for a route."""
+    if dependant.call is not None:
+        yield dependant.call
+    for each in dependant.dependencies:
+        yield from _calls(each)
 
 
 async def _on_replay(_request: Request, replay: Exception) -> Response:
@@ -109,24 +133,29 @@ def idempotent(
             prepare(request, db)
         return db
 
+    _made.add(get_db_once)
     return get_db_once
 
 
 def _refuse_half_of_it(request: Request) -> None:
     is_kept = isinstance(request.scope["route"], ApiRoute)
     if not is_kept:
-        raise RuntimeError("nobody would keep the answer: make routers with resource()")
+        raise RuntimeError(NOT_KEPT)
     if Replay not in request.app.exception_handlers:
         raise RuntimeError("nobody would give the answer again: call install_idempotency(app)")
 
 
 async def _claim(request: Request, db: AsyncSession, store: Store, secret: bytes) -> None:
+    state = state_of(request.scope)
     claim = Claim(_digest(secret, request), _fingerprint(secret, request))
+    claimed_by = state.principal
 
     def replay(answer: bytes) -> NoReturn:
         raise Replay(_open(secret, answer))
 
     async def keep(response: Response) -> None:
+        if state.principal is not claimed_by:
+            raise RuntimeError("who asks was found after the key was claimed: make it the rule")
         if len(response.body) > LARGE_BYTES:
             sealed = await asyncio.to_thread(_seal, secret, response)
         else:
@@ -135,7 +164,7 @@ async def _claim(request: Request, db: AsyncSession, store: Store, secret: bytes
 
     if (kept := await store.find_kept(claim)) is not None:
         replay(kept)
-    state_of(request.scope).keep = keep
+    state.keep = keep
     store.claim_at_begin(db, claim, replay)
 
 
