@@ -31,6 +31,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         HTTP + "test_memory.py::test_body_is_not_kept_by_an_idle_connection",
     ),
     Sabotage(
+        "ask only some paths for their host",
+        "library/plumbline/http/client_ip.py",
+        'scope["path"] in PROBES:',
+        'not scope["path"].startswith("/api/"):',
+        HTTP + "test_headers.py::test_only_allowed_hosts_are_answered",
+    ),
+    Sabotage(
         "ask a URL parser whom the request asks",
         "library/plumbline/http/client_ip.py",
         "found = _HOST.fullmatch(host.lower())",

@@ -83,9 +83,8 @@ class ProblemResponse(Response):
 
 def _extend(scope: Scope, document: dict[str, Any]) -> dict[str, Any]:
     """By what the application that answers was given; see `install_problems`."""
-    extend: Extend | None = None
-    if (app := scope.get("app")) is not None:
-        extend = getattr(app.state, "extend_problem", None)
+    state = getattr(scope.get("app"), "state", None)
+    extend: Extend | None = getattr(state, "extend_problem", None)
     return document if extend is None else extend(scope, document)
 
 
