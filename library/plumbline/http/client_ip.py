@@ -109,7 +109,7 @@ class ProxyWatch:
 
 def has_one_host(scope: Scope) -> bool:
     """HTTP/1.1 names the host once; a second one could name another (RFC 9112, 3.2)."""
-    hosts = sum(name == b"host" for name, _ in scope["headers"])
+    hosts = [name for name, _ in scope["headers"]].count(b"host")
     return hosts == 1 or (hosts == 0 and scope.get("http_version") != "1.1")
 
 

@@ -44,8 +44,9 @@ def add_response_headers(
     What has an ETag may be kept and asked about again; everything else is not to be kept, since it
     may be meant for one person.
     """
-    headers = start["headers"] = [*(start.get("headers") or ()), *always]
+    headers = start["headers"] = [*(start.get("headers") or ())]
     names = {name.lower() for name, _ in headers}
+    headers += always
     headers.append((b"x-request-id", request_id.encode()))
     policy = _API_PAGE if path in _API_PAGES else _NOTHING_LOADS
     headers.append((b"content-security-policy", policy))

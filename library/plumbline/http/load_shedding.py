@@ -214,4 +214,4 @@ class Bodies:
 def _may_be_slow(scope: Scope) -> bool:
     """HTTP/1 says in the head whether there is a body (RFC 9112, 6): most GETs need no deadline."""
     is_http_1 = scope["http_version"].startswith("1")
-    return not is_http_1 or any(name in _ANNOUNCES for name, _ in scope["headers"])
+    return not is_http_1 or not _ANNOUNCES.isdisjoint([name for name, _ in scope["headers"]])
