@@ -11,54 +11,59 @@ from fastapi.telemetry import TelemetryConfig
 from fastapi_offline import FastAPIOffline
 
 from app.api import audit, auth, index, posts, users
+from app.api.oauth import add_error
 from app.core.config import SERVICE_NAME, settings
 from app.core.production import find_risks, find_warnings
+from app.core.security import prepare
 from app.db.session import AsyncSessionFactory, engine
-from app.db.temporary import readiness
 from app.services.expiring import expiring
+from plumbline.db import migrate
 from plumbline.db.privileges import warn_of_rights
+from plumbline.db.readiness import Readiness
 from plumbline.db.sweeping import sweep_for_ever
-from plumbline.http import health
-from plumbline.http.access import require_rules
-from plumbline.http.bodies import Bodies
-from plumbline.http.idempotency import Replay, on_replay
-from plumbline.http.load_shedding import UNLIMITED, Admission
-from plumbline.http.openapi import describe
-from plumbline.http.problems import install_error_handlers
-from plumbline.http.request_context import Envelope
+from plumbline.http.health import PROBES
+from plumbline.http.install import install
 from plumbline.http.shutdown import begin_at_sigterm
 from plumbline.logging import configure_logging
 from plumbline.metrics import reporting
 
 log = structlog.stdlib.get_logger(__name__)
 
-# Envelope counts and logs. FastAPI would mark the spans of the steps within a request as errors at
-# an ordinary 4xx (docs/telemetry.md).
+# RequestContextMiddleware counts and logs. FastAPI would mark the spans of the steps within a
+# request as errors at an ordinary 4xx (docs/telemetry.md).
 TRACES_ONLY: TelemetryConfig = {
     "metrics": False,
     "logs": False,
     "operation_spans": False,
-    "exclude": lambda scope: scope.get("path") in UNLIMITED,  # probes
+    "exclude": lambda scope: scope.get("path") in PROBES,
 }
 
 
 @asynccontextmanager
-async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
+    readiness: Readiness = app.state.readiness
     if await readiness.find_obstacle() is None:  # it logs what it finds
         await warn_of_rights()
-    begin_at_sigterm()
+    begin_at_sigterm(settings)
+    await asyncio.to_thread(prepare)
     _leave_alone_what_stays()
-    sweeper: asyncio.Task[None] | None = None
-    if settings.SWEEP_SECONDS:
-        sweeping = sweep_for_ever(AsyncSessionFactory, expiring(), settings.SWEEP_SECONDS)
-        sweeper = asyncio.create_task(sweeping)
-    async with reporting():
+    async with reporting(), _sweeping():
         yield
-    if sweeper is not None:
-        sweeper.cancel()
-        await asyncio.wait([sweeper])
     await engine.dispose()
+
+
+@asynccontextmanager
+async def _sweeping() -> AsyncIterator[None]:
+    """Remove rows that have expired meanwhile, unless SWEEP_SECONDS is 0."""
+    if not settings.SWEEP_SECONDS:
+        yield
+        return
+    sweeping = sweep_for_ever(AsyncSessionFactory, expiring(), settings.SWEEP_SECONDS)
+    sweeper = asyncio.create_task(sweeping)
+    yield
+    sweeper.cancel()
+    await asyncio.wait([sweeper])
 
 
 def create_app() -> FastAPI:
@@ -76,18 +81,18 @@ def create_app() -> FastAPI:
         telemetry=TRACES_ONLY,
         redirect_slashes=False,  # a redirect would name the host and scheme that the caller claims
     )
-    for module in (posts, users, auth, audit, health, index):
+    for module in (posts, users, auth, audit, index):
         # Not include_router: that makes a tree, which FastAPI walks twice a request.
         app.router.routes.extend(module.router.routes)
-    install_error_handlers(app)
-    app.add_exception_handler(Replay, on_replay)
-    bodies = Bodies(
-        settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
+    app.state.readiness = Readiness(engine, settings, migrate)
+    install(
+        app,
+        settings,
+        app.state.readiness,
+        extend_problem=add_error,
+        when_ready=warn_of_rights,
+        counts_writes=True,
     )
-    app.add_middleware(Admission, settings.MAX_RUNNING_REQUESTS, bodies)
-    app.add_middleware(Envelope, app.routes)
-    require_rules(app)
-    describe(app)
     return app
 
 

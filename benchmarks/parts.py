@@ -19,10 +19,9 @@ from benchmarks.data import USERS, token
 from benchmarks.lineup import NEWEST_ID
 from benchmarks.works import LIMIT, NEW_POST
 from plumbline.db.connection import Connection, connect
-from plumbline.http.load_shedding import Admission
-from plumbline.http.problems import ATTEMPTS_LEFT
-from plumbline.http.request_context import Envelope
-from plumbline.http.sent import BODY
+from plumbline.http.load_shedding import LoadSheddingMiddleware
+from plumbline.http.request_context import RequestContextMiddleware
+from plumbline.http.state import STATE, RequestState
 
 CONCURRENCY = 8
 POOL = 10
@@ -52,12 +51,12 @@ async def measure(
         "the driver of this benchmark": _app(_nothing),
         "asyncpg and the event loop": _app(lambda: _by_driver(work, held)),
         "SQLAlchemy's pool and session, rows": _app(lambda: _by_service(work)),
-        "FastAPI, Starlette, pydantic": _layer(stack, Admission).app,
-        "limits": _layer(stack, Admission),
-        "request id, headers, log line, metrics": _layer(stack, Envelope),
+        "FastAPI, Starlette, pydantic": _layer(stack, LoadSheddingMiddleware).app,
+        "limits": _layer(stack, LoadSheddingMiddleware),
+        "request id, headers, log line, metrics": _layer(stack, RequestContextMiddleware),
         "FastAPI's outermost": app,
     }
-    ready = [(scope | {BODY: body, ATTEMPTS_LEFT: 0}, body) for scope, body in calls]
+    ready = [(scope | {STATE: RequestState(body)}, body) for scope, body in calls]
     taken: dict[str, list[float]] = {name: [] for name in layers}
     for _ in range(rounds):
         for name, layer in layers.items():

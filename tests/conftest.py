@@ -133,7 +133,7 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await started
-            drain._draining = False  # of the process, in which others are served
+            drain.process.is_draining = False  # of the process, in which others are served
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,14 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from app.api.access import ADMIN
 from app.api.deps import CurrentUser, ReadDb
 from app.db.models import AuditEvent
 from app.services import audit
 from plumbline.errors import Forbidden, Unauthenticated
-from plumbline.http.access import ADMIN
 from plumbline.http.pagination import BeforeId, Limit, Page, page
-from plumbline.http.problems import problems
-from plumbline.http.routing import resource
-from plumbline.http.schemas import MAX_ID, Number, View
+from plumbline.http.problems import error_responses
+from plumbline.http.routing import MAX_ID, Number, View, resource
 
 router = resource("audit")
 
@@ -41,7 +40,7 @@ class AuditPage(View):
 @router.get(
     "",
     response_model=AuditPage,
-    responses=problems(Unauthenticated, Forbidden),
+    responses=error_responses(Unauthenticated, Forbidden),
     dependencies=[ADMIN],
 )
 async def list_events(

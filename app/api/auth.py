@@ -6,16 +6,15 @@ from typing import Annotated, Literal
 from fastapi import Form, Header, Request, Response, status
 from pydantic import ConfigDict, Field
 
+from app.api.access import ANONYMOUS, OWNER, SIGNED_IN
 from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
 from app.core.config import settings
 from app.db.models import AccessToken
 from app.services import tokens
 from plumbline.errors import NotFound, TooManyRequests, Unauthenticated
-from plumbline.http.access import ANONYMOUS, OWNER, SIGNED_IN
 from plumbline.http.pagination import BeforeId, Limit, Page, page
-from plumbline.http.problems import problems
-from plumbline.http.routing import resource
-from plumbline.http.schemas import Payload, TokenId, View
+from plumbline.http.problems import error_responses
+from plumbline.http.routing import PathId, Payload, View, resource
 from plumbline.text import OneLine, PlainText, composed
 
 router = resource("auth")
@@ -62,7 +61,7 @@ class TokenPage(View):
 @router.post(
     "/token",
     response_model=NewTokenRead,
-    responses=problems(Unauthenticated, TooManyRequests),
+    responses=error_responses(Unauthenticated, TooManyRequests),
     dependencies=[ANONYMOUS],
 )
 async def create_token(
@@ -79,7 +78,7 @@ async def create_token(
 @router.delete(
     "/token",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(Unauthenticated),
+    responses=error_responses(Unauthenticated),
     dependencies=[SIGNED_IN],
 )
 async def delete_current_token(db: AccountDb, user: CurrentUser) -> None:
@@ -90,7 +89,7 @@ async def delete_current_token(db: AccountDb, user: CurrentUser) -> None:
 @router.get(
     "/tokens",
     response_model=TokenPage,
-    responses=problems(Unauthenticated),
+    responses=error_responses(Unauthenticated),
     dependencies=[SIGNED_IN],
 )
 async def list_tokens(
@@ -109,9 +108,9 @@ async def list_tokens(
 @router.delete(
     "/tokens/{token_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(Unauthenticated, NotFound),
+    responses=error_responses(Unauthenticated, NotFound),
     dependencies=[OWNER],
 )
-async def delete_token(db: AccountDb, user: CurrentUser, token_id: TokenId) -> None:
+async def delete_token(db: AccountDb, user: CurrentUser, token_id: PathId) -> None:
     """End one of your log-ins."""
     await tokens.delete_token(db, token_id, user.id)

@@ -6,19 +6,19 @@ from fastapi import BackgroundTasks, Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.session import get_read_db
+from app.api.oauth import TOKEN_PATH
+from app.core.config import settings
+from app.db.models import IdempotencyKey
+from app.db.session import ReadSessionFactory, get_db, get_read_db
 from app.services import callers
 from app.services.callers import Caller
+from plumbline.db.idempotency import KeptAnswers
 from plumbline.errors import Unauthenticated
-from plumbline.http.idempotency import get_account_db, get_db_once
+from plumbline.http.idempotency import idempotent
+from plumbline.http.state import state_of
+from plumbline.http.write_limit import COUNTED_METHODS, WriteCounts
 
-# What decides that the commit comes before the response stands in get_db_once, where get_db is
-# asked for: a scope holds for what yields, and get_db_once does not. It is said here as well, so
-# that it stays right when that changes.
-Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
-# For what changes accounts or ends log-ins: one at a time of each caller (services/callers.py).
-AccountDb = Annotated[AsyncSession, Depends(get_account_db, scope="function")]
-ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
+_writes = WriteCounts()
 
 
 class _Authenticate(OAuth2PasswordBearer):
@@ -32,22 +32,58 @@ class _Authenticate(OAuth2PasswordBearer):
         if token is None:
             raise Unauthenticated("Send an access token: Authorization: Bearer <token>.")
         caller = await callers.authenticate(token)
-        request.state.user = caller
+        state_of(request.scope).principal = caller
         if caller.is_to_be_noted:
             background.add_task(callers.note_use, caller.token_id)
         return caller
 
 
-authenticate = _Authenticate(
-    tokenUrl="/api/v1/auth/token", scheme_name="AccessToken", auto_error=False
-)
+authenticate = _Authenticate(tokenUrl=TOKEN_PATH, scheme_name="AccessToken", auto_error=False)
+
+
+def _find_caller(request: Request) -> Caller | None:
+    """As the rule of the route has found it, which FastAPI solves before other dependencies."""
+    caller = state_of(request.scope).principal
+    assert caller is None or isinstance(caller, Caller)
+    return caller
 
 
 async def _get_user(request: Request) -> Caller:
     """From the route's check: FastAPI would solve what it depends on a second time."""
-    caller: Caller = request.state.user
+    caller = _find_caller(request)
+    assert caller is not None
     return caller
 
 
 # Who asks; read before the transaction of the route and not part of it.
 CurrentUser = Annotated[Caller, Depends(_get_user)]
+
+
+def _hold_log_in(request: Request, db: AsyncSession) -> None:
+    """Count the write, once however often it is run; the transaction holds the caller's log-in."""
+    if (caller := _find_caller(request)) is None:
+        return
+    if request.method in COUNTED_METHODS and state_of(request.scope).is_first_attempt:
+        _writes.count(caller.id, settings)
+    callers.hold(db, caller)
+
+
+_answers = KeptAnswers(IdempotencyKey, ReadSessionFactory, settings.IDEMPOTENCY_SECONDS)
+get_db_once = idempotent(get_db, _answers, prepare=_hold_log_in)
+
+
+async def get_account_db(
+    db: Annotated[AsyncSession, Depends(get_db_once, scope="function")],
+) -> AsyncSession:
+    """As `get_db_once`; of one caller's transactions one runs at a time."""
+    callers.hold_alone(db)
+    return db
+
+
+# What decides that the commit comes before the response stands in `idempotent`, where get_db is
+# asked for: a scope holds for what yields, and get_db_once does not. It is said here as well, so
+# that it stays right when that changes.
+Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
+# For what changes accounts or ends log-ins: one at a time of each caller (services/callers.py).
+AccountDb = Annotated[AsyncSession, Depends(get_account_db, scope="function")]
+ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Request
 
-from plumbline.http.access import ANONYMOUS
-from plumbline.http.idempotency import Route
+from app.api.access import ANONYMOUS
+from plumbline.http.routing import ApiRoute
 
-router = APIRouter(route_class=Route)
+router = APIRouter(route_class=ApiRoute)
 
 
 # Not in the API document: whoever reads that has found it.

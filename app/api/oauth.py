@@ -24,12 +24,13 @@ _ERRORS = {
 }
 
 
-def is_log_in(scope: Scope) -> bool:
-    return scope["method"] == "POST" and str(scope["path"]) == TOKEN_PATH
+def add_error(scope: Scope, document: dict[str, Any]) -> dict[str, Any]:
+    """The problem document of a refused log-in with the members of OAuth; any other as it is.
 
-
-def with_error(document: dict[str, Any]) -> dict[str, Any]:
-    """The problem document of a refused log-in; wrong values are a 400 there."""
+    Wrong values are a 400 there.
+    """
+    if scope["method"] != "POST" or scope["path"] != TOKEN_PATH:
+        return document
     error = _ERRORS.get(document["status"], "invalid_request")
     if any(wrong["field"] == "grant_type" for wrong in document.get("errors", ())):
         error = "unsupported_grant_type"

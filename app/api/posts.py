@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Query, Request, Response, status
 from pydantic import Field
 
+from app.api.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
 from app.api.deps import CurrentUser, Db
 from app.db.models.post import CONTENT_MAX_LENGTH
 from app.services import posts
@@ -16,12 +17,11 @@ from plumbline.errors import (
     Stale,
     Unauthenticated,
 )
-from plumbline.http.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
-from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch, OptionalIfMatch, etag
+from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch, OptionalIfMatch
+from plumbline.http.headers import etag
 from plumbline.http.pagination import BeforeId, Limit, Page, page
-from plumbline.http.problems import problems
-from plumbline.http.routing import resource
-from plumbline.http.schemas import MAX_ID, Number, Payload, PostId, View
+from plumbline.http.problems import error_responses
+from plumbline.http.routing import MAX_ID, Number, PathId, Payload, View, resource
 from plumbline.text import OneLine, PlainText
 
 router = resource("posts")
@@ -66,7 +66,7 @@ async def list_posts(
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=PostRead,
-    responses=problems(Unauthenticated),
+    responses=error_responses(Unauthenticated),
     dependencies=[SIGNED_IN],
 )
 async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> PostRead:
@@ -80,10 +80,10 @@ async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Res
 @router.get(
     "/{post_id}",
     response_model=PostRead,
-    responses=problems(NotFound) | UNLESS_KNOWN,
+    responses=error_responses(NotFound) | UNLESS_KNOWN,
     dependencies=[ANONYMOUS],
 )
-async def get_post(post_id: PostId, response: Response) -> PostRead:
+async def get_post(post_id: PathId, response: Response) -> PostRead:
     """One post."""
     post = await posts.get_post(post_id)
     response.headers["ETag"] = etag(post.version)
@@ -93,13 +93,13 @@ async def get_post(post_id: PostId, response: Response) -> PostRead:
 @router.patch(
     "/{post_id}",
     response_model=PostRead,
-    responses=problems(Unauthenticated, Forbidden, NotFound, Stale, PreconditionRequired),
+    responses=error_responses(Unauthenticated, Forbidden, NotFound, Stale, PreconditionRequired),
     dependencies=[OWNER],
 )
 async def update_post(
     db: Db,
     user: CurrentUser,
-    post_id: PostId,
+    post_id: PathId,
     check_version: IfMatch,
     body: PostUpdate,
     response: Response,
@@ -114,11 +114,11 @@ async def update_post(
 @router.delete(
     "/{post_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(Unauthenticated, Forbidden, NotFound, Stale),
+    responses=error_responses(Unauthenticated, Forbidden, NotFound, Stale),
     dependencies=[OWNER_OR_ADMIN],
 )
 async def delete_post(
-    db: Db, user: CurrentUser, post_id: PostId, check_version: OptionalIfMatch
+    db: Db, user: CurrentUser, post_id: PathId, check_version: OptionalIfMatch
 ) -> None:
     """Delete your own post, or as an admin any."""
     await posts.delete_post(db, post_id, user, check_version)

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Request, Response, status
 from pydantic import Field, JsonValue
 
+from app.api.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
 from app.api.posts import PostPage
 from app.core.config import settings
@@ -15,11 +16,9 @@ from app.services.callers import Caller
 from app.services.posts import PostRead
 from app.services.users import ProfileRead
 from plumbline.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
-from plumbline.http.access import ADMIN, ANONYMOUS, SIGNED_IN
 from plumbline.http.pagination import BeforeId, Limit, Page, page
-from plumbline.http.problems import problems
-from plumbline.http.routing import resource
-from plumbline.http.schemas import Payload, UserId, View
+from plumbline.http.problems import error_responses
+from plumbline.http.routing import PathId, Payload, View, resource
 from plumbline.text import Email, PlainText, Username, composed
 
 router = resource("users")
@@ -101,7 +100,7 @@ class Deleted(View):
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=UserRead,
-    responses=problems(Conflict, TooManyRequests),
+    responses=error_responses(Conflict, TooManyRequests),
     dependencies=[ANONYMOUS],
 )
 async def create_user(db: Db, body: UserCreate, response: Response) -> User:
@@ -114,7 +113,7 @@ async def create_user(db: Db, body: UserCreate, response: Response) -> User:
 @router.get(
     "",
     response_model=UserPage,
-    responses=problems(Unauthenticated, Forbidden),
+    responses=error_responses(Unauthenticated, Forbidden),
     dependencies=[ADMIN],
 )
 async def list_users(
@@ -133,7 +132,7 @@ async def list_users(
 @router.get(
     "/me",
     response_model=UserRead,
-    responses=problems(Unauthenticated),
+    responses=error_responses(Unauthenticated),
     dependencies=[SIGNED_IN],
 )
 async def get_me(user: CurrentUser) -> Caller:
@@ -144,7 +143,7 @@ async def get_me(user: CurrentUser) -> Caller:
 @router.patch(
     "/me",
     response_model=UserRead,
-    responses=problems(Unauthenticated, Conflict, TooManyRequests),
+    responses=error_responses(Unauthenticated, Conflict, TooManyRequests),
     dependencies=[SIGNED_IN],
 )
 async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
@@ -154,7 +153,7 @@ async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
 
 @router.delete(
     "/me",
-    responses=problems(Unauthenticated, Forbidden, Conflict, TooManyRequests),
+    responses=error_responses(Unauthenticated, Forbidden, Conflict, TooManyRequests),
     dependencies=[SIGNED_IN],
 )
 async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Deleted:
@@ -165,7 +164,7 @@ async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Delet
 @router.put(
     "/me/password",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=problems(Unauthenticated, Forbidden, TooManyRequests),
+    responses=error_responses(Unauthenticated, Forbidden, TooManyRequests),
     dependencies=[SIGNED_IN],
 )
 async def change_password(db: AccountDb, user: CurrentUser, body: PasswordUpdate) -> None:
@@ -176,10 +175,10 @@ async def change_password(db: AccountDb, user: CurrentUser, body: PasswordUpdate
 @router.get(
     "/{user_id}",
     response_model=ProfileRead,
-    responses=problems(NotFound),
+    responses=error_responses(NotFound),
     dependencies=[ANONYMOUS],
 )
-async def get_user(user_id: UserId) -> ProfileRead:
+async def get_user(user_id: PathId) -> ProfileRead:
     """A user's public profile."""
     return await users.get_profile(user_id)
 
@@ -187,10 +186,10 @@ async def get_user(user_id: UserId) -> ProfileRead:
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses=problems(Unauthenticated, Forbidden, NotFound, Conflict),
+    responses=error_responses(Unauthenticated, Forbidden, NotFound, Conflict),
     dependencies=[ADMIN],
 )
-async def update_user(db: AccountDb, user: CurrentUser, user_id: UserId, body: UserUpdate) -> User:
+async def update_user(db: AccountDb, user: CurrentUser, user_id: PathId, body: UserUpdate) -> User:
     """Make somebody an admin or a user, deactivate or activate; the last admin stays."""
     changes = body.model_dump(exclude_unset=True)
     return await users.update_user(db, user_id, actor_id=user.id, **changes)
@@ -199,11 +198,11 @@ async def update_user(db: AccountDb, user: CurrentUser, user_id: UserId, body: U
 @router.get(
     "/{user_id}/posts",
     response_model=PostPage,
-    responses=problems(NotFound),
+    responses=error_responses(NotFound),
     dependencies=[ANONYMOUS],
 )
 async def list_user_posts(
-    user_id: UserId,
+    user_id: PathId,
     before_id: BeforeId,
     request: Request,
     response: Response,

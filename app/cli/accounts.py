@@ -9,11 +9,13 @@ import typer
 from sqlalchemy import select
 
 from app.api.users import PasswordUpdate, UserCreate
+from app.core.config import settings
 from app.db.models import User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
-from app.db.temporary import readiness
 from app.services import audit, users
+from plumbline.db import migrate
 from plumbline.db.errors import DATABASE_ERRORS, explain, is_for_the_operator
+from plumbline.db.readiness import Readiness
 from plumbline.errors import OperatorError, Unavailable
 
 cli = typer.Typer(help="Accounts.", no_args_is_help=True)
@@ -102,7 +104,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
         except DATABASE_ERRORS as error:
-            meaning = await readiness.find_meaning(error)
+            meaning = await Readiness(engine, settings, migrate).find_meaning(error)
             if isinstance(meaning, Unavailable) or is_for_the_operator(error):
                 raise OperatorError(explain(error)) from error
             if meaning is None:

@@ -7,9 +7,10 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
+from app.api.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.api.deps import authenticate
 from app.main import app, create_app
-from plumbline.http.access import ADMIN, ANONYMOUS, SIGNED_IN, Rule, require_rules
+from plumbline.http.access import Rule, require_rules
 
 
 def test_route_without_a_rule_stops_the_start() -> None:

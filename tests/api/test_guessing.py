@@ -12,18 +12,23 @@ from app.core import security
 from app.core.config import settings
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, engine
-from plumbline.http import client_ip as network
+from app.main import app
+from plumbline.http.client_ip import ClientNetworks
+from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.setting_values import parse_networks
+from tests.http.asgi import middleware_of
 from tests.people import PASSWORD, make_user, make_users, signed_in
 from tests.torture import Amount
 
+PROXIES = "127.0.0.1/32, 10.0.0.0/8"
 OFFICE, ELSEWHERE, FAR_AWAY = "198.51.100.1", "203.0.113.1", "203.0.113.2"
 
 
 @pytest.fixture(autouse=True)
 def behind_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trust this machine as a proxy, so that tests can say where they come from."""
-    monkeypatch.setattr(network, "_trusted", parse_networks("127.0.0.1/32, 10.0.0.0/8"))
+    networks = ClientNetworks(parse_networks(PROXIES))
+    monkeypatch.setattr(middleware_of(app, RequestContextMiddleware), "networks", networks)
 
 
 @pytest.fixture
@@ -206,7 +211,8 @@ def test_caller_is_the_right_most_hop_that_is_no_proxy_of_ours(
 ) -> None:
     headers = {"x-forwarded-for": forwarded} if forwarded else {}
 
-    found = network.network_of({"client": (peer, 1)}, Headers(headers))
+    networks = ClientNetworks(parse_networks(PROXIES))
+    found = networks.network_of({"client": (peer, 1)}, Headers(headers))
 
     assert found == expected
 
@@ -214,7 +220,8 @@ def test_caller_is_the_right_most_hop_that_is_no_proxy_of_ours(
 async def test_many_who_claim_to_come_from_many_places_are_one_network(
     client: httpx2.AsyncClient, verified: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(network, "_trusted", [])
+    outermost = middleware_of(app, RequestContextMiddleware)
+    monkeypatch.setattr(outermost, "networks", ClientNetworks([]))
     monkeypatch.setattr(settings, "LOGIN_LIMIT_PER_NETWORK", 5)
 
     for number in range(20):

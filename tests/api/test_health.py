@@ -9,7 +9,7 @@ import httpx2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.temporary import readiness
+from app.main import app
 from plumbline.db import migrate
 from plumbline.db.embedded import run_postgres
 from tests import warm
@@ -46,7 +46,7 @@ async def test_process_stays_ready_when_the_next_version_has_migrated(
     known = {"known": migrate.head_revision()}
     await db.execute(text("UPDATE alembic_version SET version_num = 'of-the-next'"))
     await db.commit()
-    readiness.forget()
+    app.state.readiness.forget()
 
     answer = await client.get("/readyz")
 

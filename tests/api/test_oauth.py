@@ -9,7 +9,7 @@ from oauthlib import oauth2
 
 from app.core.config import settings
 from app.main import create_app
-from plumbline.http import load_shedding as admission
+from plumbline.http.load_shedding import LoadSheddingMiddleware
 from tests.conftest import serve
 from tests.people import PASSWORD
 
@@ -62,7 +62,7 @@ async def test_library_understands_why_a_log_in_is_refused(
 @pytest.fixture
 async def full(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
     """The application with no place for any request."""
-    monkeypatch.setattr(admission.Admission, "_is_full", lambda *_: True)
+    monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
     async with serve(create_app()) as address, httpx2.AsyncClient(base_url=address) as client:
         yield client
 

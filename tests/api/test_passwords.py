@@ -17,9 +17,12 @@ from app.core import security
 from app.core.config import settings
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory
+from app.main import app
 from app.services.limits import attempts, limit
-from plumbline.http import client_ip as network
+from plumbline.http.client_ip import ClientNetworks
+from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.setting_values import parse_networks
+from tests.http.asgi import middleware_of
 from tests.people import PASSWORD, signed_in
 
 E_ACUTE = "\u00e9"
@@ -150,7 +153,8 @@ Sender = Callable[[str], Awaitable[httpx2.Response]]
 @pytest.fixture
 def log_in_from(client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> Sender:
     """Each time as somebody else, from a network."""
-    monkeypatch.setattr(network, "_trusted", parse_networks("127.0.0.1/32"))
+    networks = ClientNetworks(parse_networks("127.0.0.1/32"))
+    monkeypatch.setattr(middleware_of(app, RequestContextMiddleware), "networks", networks)
     names = (f"user{number}" for number in count())
 
     def log_in(come_from: str) -> Awaitable[httpx2.Response]:

@@ -1,25 +1,23 @@
 """Writes of a user have a limit."""
 
-from collections.abc import Iterator
-
 import httpx2
 import pytest
 
+from app.api import deps
 from app.core.config import settings
 from app.db.models import User
-from plumbline.http import write_limit as writes
+from plumbline.http import write_limit
+from plumbline.http.write_limit import WriteCounts
 from tests.people import PASSWORD, signed_in
 
 POST = {"title": "Hello", "content": "World"}
 
 
 @pytest.fixture(autouse=True)
-def _limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three writes."""
     monkeypatch.setattr(settings, "WRITE_LIMIT_PER_USER", 3)
-    writes._windows.clear()
-    yield
-    writes._windows.clear()
+    monkeypatch.setattr(deps, "_writes", WriteCounts())
 
 
 async def _write(client: httpx2.AsyncClient, user: User) -> httpx2.Response:
@@ -69,15 +67,16 @@ async def test_window_that_is_over_counts_no_more(
     for _ in range(4):
         await _write(client, alice)
 
-    monkeypatch.setattr(writes, "monotonic", lambda: writes._windows[alice.id][0])
+    monkeypatch.setattr(write_limit, "monotonic", lambda: deps._writes.windows[alice.id][0])
 
     assert (await _write(client, alice)).status_code == 201
 
 
 def test_counts_of_few_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writes, "MAX_USERS", 10)
+    monkeypatch.setattr(write_limit, "MAX_USERS", 10)
+    counts = WriteCounts()
 
     for user_id in range(25):
-        writes.count_write(user_id)
+        counts.count(user_id, settings)
 
-    assert [*writes._windows] == [*range(15, 25)]
+    assert [*counts.windows] == [*range(15, 25)]

@@ -16,7 +16,7 @@ from plumbline.db.embedded import Server
 from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
-from plumbline.http.conditional_requests import etag
+from plumbline.http.headers import etag
 from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import event
 
 from app.db.session import engine
-from app.db.temporary import readiness
+from app.main import app
 from plumbline.db.readiness import PATIENCE_SECONDS
 from tests.faults.conftest import NewDatabase, NewService
 from tests.faults.database import Database
@@ -169,7 +169,7 @@ async def _open_loop(wires: list[Wire], rate: float, seconds: int) -> tuple[Coun
 async def test_64_probes_are_one_question(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    readiness.forget()
+    app.state.readiness.forget()
     monkeypatch.setattr("plumbline.db.readiness.FRESH_SECONDS", 60)  # however long 64 requests take
     asked: list[str] = []
 
@@ -179,7 +179,7 @@ async def test_64_probes_are_one_question(
     event.listen(engine.control.sync_engine, "before_cursor_execute", note)
     answers = await asyncio.gather(*(client.get("/readyz") for _ in range(64)))
     event.remove(engine.control.sync_engine, "before_cursor_execute", note)
-    readiness.forget()
+    app.state.readiness.forget()
 
     assert {answer.status_code for answer in answers} == {200}
     assert len(asked) == 1
@@ -188,13 +188,13 @@ async def test_64_probes_are_one_question(
 async def test_readiness_has_an_answer_when_the_database_has_none(
     client: httpx2.AsyncClient,
 ) -> None:
-    readiness.forget()
+    app.state.readiness.forget()
     async with engine.control.connect() as connection:  # the one that probes have
         started = perf_counter()
         answer = await client.get("/readyz")
         took = perf_counter() - started
         assert connection.closed is False
-    readiness.forget()
+    app.state.readiness.forget()
 
     assert answer.status_code == 503
     assert PATIENCE_SECONDS <= took < PATIENCE_SECONDS + 10

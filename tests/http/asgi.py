@@ -1,8 +1,20 @@
 """Requests as ASGI allows them, which clients and servers of these tests would not make."""
 
-from typing import Any
+from typing import Any, TypeVar
 
+from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
+
+M = TypeVar("M")
+
+
+def middleware_of(app: FastAPI, kind: type[M]) -> M:
+    """The one of `app`, which makes them with its first request."""
+    app.middleware_stack = app.middleware_stack or app.build_middleware_stack()
+    layer: Any = app.middleware_stack
+    while not isinstance(layer, kind):
+        layer = layer.app
+    return layer
 
 
 async def answer_to(app: ASGIApp, *messages: Message, **scope: Any) -> list[Message]:  # noqa: ANN401

@@ -6,12 +6,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.main import app
-from plumbline.http.bodies import Bodies
-from plumbline.http.load_shedding import Admission
-from plumbline.http.request_context import Envelope
+from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
+from plumbline.http.request_context import RequestContextMiddleware
+from plumbline.settings import HttpSettings
 from tests.http.asgi import answer_to, status_of
 
 HOST = (b"host", b"test")
@@ -22,8 +22,13 @@ async def _bare(_scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
+def _around(app: ASGIApp) -> ASGIApp:
+    inner = LoadSheddingMiddleware(app, 1, Bodies(1024, 4096, 60))
+    return RequestContextMiddleware(inner, [], HttpSettings())
+
+
 async def test_response_without_headers_gets_ours() -> None:
-    sent = await answer_to(Envelope(Admission(_bare, 1, Bodies(1024, 4096, 60)), []))
+    sent = await answer_to(_around(_bare))
 
     names = {name for name, _ in sent[0]["headers"]}
     assert {b"x-request-id", b"x-content-type-options", b"cache-control"} <= names
@@ -36,7 +41,7 @@ async def test_headers_of_a_response_may_be_any_iterable_in_any_case(status: int
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body"})
 
-    sent = await answer_to(Envelope(generating, []))
+    sent = await answer_to(RequestContextMiddleware(generating, [], HttpSettings()))
 
     names = [name.lower() for name, _ in sent[0]["headers"]]
     assert names.count(b"cache-control") == names.count(b"allow") == 1
@@ -109,7 +114,7 @@ async def test_what_is_no_request_passes_untouched(kind: str) -> None:
     async def other(scope: Scope, _receive: Receive, _send: Send) -> None:
         seen.append(scope["type"])
 
-    await answer_to(Envelope(Admission(other, 1, Bodies(1024, 4096, 60)), []), type=kind)
+    await answer_to(_around(other), type=kind)
 
     assert seen == [kind]
 

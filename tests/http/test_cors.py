@@ -8,11 +8,11 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from app.core.config import Settings
+from app.core.config import Settings, settings
 from app.main import create_app
-from plumbline.http import client_ip as network
-from plumbline.http import cors
-from plumbline.http import load_shedding as admission
+from plumbline.http.client_ip import AllowedHosts
+from plumbline.http.cors import READ
+from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.setting_values import parse_origins
 from tests.conftest import serve
 
@@ -28,7 +28,7 @@ PREFLIGHT = {
 @pytest.fixture
 async def open_to_pages(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
     """The application with CORS_ORIGINS, and a route that fails."""
-    monkeypatch.setattr(cors, "_origins", [PAGE])
+    monkeypatch.setattr(settings, "CORS_ORIGINS", PAGE)
     application: FastAPI = create_app()
 
     @application.get("/bug")
@@ -43,7 +43,7 @@ def _readable(response: httpx2.Response) -> None:
     assert response.headers["Access-Control-Allow-Origin"] == PAGE
     assert "Origin" in response.headers["Vary"]
     exposed = set(response.headers["Access-Control-Expose-Headers"].split(", "))
-    assert exposed == set(cors.READ)
+    assert exposed == set(READ)
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ async def test_page_may_read_every_answer(
 async def test_page_may_read_refusals_and_its_preflight_comes_before_them(
     open_to_pages: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission.Admission, "_is_full", lambda *_: True)
+    monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
     refused = await open_to_pages.get("/api/v1/posts", headers={"Origin": PAGE})
     preflight = await open_to_pages.options("/api/v1/posts", headers=PREFLIGHT)
-    monkeypatch.setattr(network, "_hosts", {"api.example.com"})
+    monkeypatch.setattr(AllowedHosts, "allow", lambda *_: False)
     misdirected = await open_to_pages.get("/api/v1/posts", headers={"Origin": PAGE})
 
     assert [refused.status_code, preflight.status_code] == [503, 200]

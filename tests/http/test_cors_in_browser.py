@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
+from app.core.config import settings
 from app.main import create_app
-from plumbline.http import cors
 from tests.browser import serve_page
 from tests.conftest import serve
 from tests.people import PASSWORD
@@ -58,7 +58,7 @@ async def test_page_of_another_origin_signs_up_writes_and_logs_out(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serve_page(PAGE) as origin:
-        monkeypatch.setattr(cors, "_origins", [origin])
+        monkeypatch.setattr(settings, "CORS_ORIGINS", origin)
         async with serve(create_app()) as address:
             page = await browser.new_page()
             await page.goto(origin)
@@ -91,7 +91,7 @@ async def test_page_of_another_origin_signs_up_writes_and_logs_out(
 async def test_page_of_any_other_origin_reads_nothing(
     browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cors, "_origins", ["http://localhost:1"])
+    monkeypatch.setattr(settings, "CORS_ORIGINS", "http://localhost:1")
     async with serve_page("<title>A stranger's page</title>") as origin, serve(create_app()) as api:
         page = await browser.new_page()
         await page.goto(origin)

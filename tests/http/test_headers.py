@@ -2,7 +2,10 @@ import httpx2
 import pytest
 
 from app.db.models import Post
-from plumbline.http import client_ip as network
+from app.main import app
+from plumbline.http.client_ip import AllowedHosts
+from plumbline.http.request_context import RequestContextMiddleware
+from tests.http.asgi import middleware_of
 from tests.processes import python
 
 
@@ -69,9 +72,11 @@ asyncio.run(main())
 async def test_only_allowed_hosts_are_answered(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, host: str, status: int
 ) -> None:
-    monkeypatch.setattr(network, "_hosts", {"api.example.com", "*.example.org"})
+    ours = AllowedHosts({"api.example.com", "*.example.org"})
+    monkeypatch.setattr(middleware_of(app, RequestContextMiddleware), "hosts", ours)
 
-    response = await client.get("/api/v1/posts", headers={"Host": host})
+    paths = ("/api/v1/posts", "/openapi.json")
+    answers = [await client.get(path, headers={"Host": host}) for path in paths]
 
-    assert response.status_code == status
+    assert [answer.status_code for answer in answers] == [status] * 2
     assert (await client.get("/livez", headers={"Host": host})).status_code == 200

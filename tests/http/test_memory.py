@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from app.db.models import User
-from plumbline.http import client_ip as network
+from app.main import app
+from plumbline.http.client_ip import AllowedHosts, ClientNetworks
+from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.setting_values import parse_networks
+from tests.http.asgi import middleware_of
 from tests.http.connection import connect
 from tests.people import signed_in
 
@@ -83,8 +86,10 @@ async def test_nothing_long_of_a_request_is_kept(
     server: str, alice: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.ERROR)  # it keeps what is logged
-    monkeypatch.setattr(network, "_hosts", {"x"})
-    monkeypatch.setattr(network, "_trusted", parse_networks("127.0.0.0/8"))
+    outermost = middleware_of(app, RequestContextMiddleware)
+    monkeypatch.setattr(outermost, "hosts", AllowedHosts({"x"}))
+    networks = ClientNetworks(parse_networks("127.0.0.0/8"))
+    monkeypatch.setattr(outermost, "networks", networks)
     token = signed_in(alice)["Authorization"].encode()
     statuses = set()
     for request in REQUESTS:

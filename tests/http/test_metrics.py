@@ -14,12 +14,16 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from app.core.config import settings
 from app.db.session import engine
+from app.main import app
 from plumbline import metrics
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import FairPool
-from plumbline.http.load_shedding import Admission
+from plumbline.http.client_ip import AllowedHosts
+from plumbline.http.load_shedding import LoadSheddingMiddleware
+from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.metrics import exposition
 from tests.faults.waiting import until
+from tests.http.asgi import middleware_of
 from tests.processes import python
 
 COUNTERS = {
@@ -133,10 +137,11 @@ async def test_pages_and_refusals_have_a_route_of_their_own(
     route: str,
     status: int,
 ) -> None:
-    monkeypatch.setattr("plumbline.http.client_ip._hosts", {"127.0.0.1"})
+    ours = AllowedHosts({"127.0.0.1"})
+    monkeypatch.setattr(middleware_of(app, RequestContextMiddleware), "hosts", ours)
     monkeypatch.setattr(metrics.DURATION, "_metrics", {})
     if status == 503:
-        monkeypatch.setattr(Admission, "_is_full", lambda *_: True)
+        monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
 
     answer = await client.request(*request_line.split(), **more)
     await until(_counted)

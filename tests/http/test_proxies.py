@@ -3,7 +3,14 @@
 import httpx2
 import pytest
 
-from plumbline.http import proxies
+from app.main import app
+from plumbline.http.client_ip import LOOKS, ProxyWatch
+from plumbline.http.request_context import RequestContextMiddleware
+from tests.http.asgi import middleware_of
+
+
+def _proxies() -> ProxyWatch:
+    return middleware_of(app, RequestContextMiddleware).proxies
 
 
 def _warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -17,7 +24,7 @@ async def test_proxy_that_is_not_named_is_told_once(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(proxies, "looks_left", proxies.LOOKS)
+    monkeypatch.setattr(_proxies(), "looks_left", LOOKS)
 
     await client.get("/livez")
     before = _warnings(caplog)
@@ -31,7 +38,7 @@ async def test_proxy_that_is_not_named_is_told_once(
 async def test_requests_are_looked_through_for_a_proxy_only_at_first(
     client: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(proxies, "looks_left", 1)
+    monkeypatch.setattr(_proxies(), "looks_left", 1)
 
     await client.get("/livez")
     await client.get("/livez", headers={"X-Forwarded-For": "192.0.2.7"})

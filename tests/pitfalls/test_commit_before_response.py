@@ -15,7 +15,7 @@ from sqlalchemy import Row, func, select, text
 
 from app.db.models import Post, User
 from app.db.session import engine
-from plumbline.http.conditional_requests import etag
+from plumbline.http.headers import etag
 from tests.people import PASSWORD, signed_in
 from tests.pitfalls.sandbox import until_backends
 from tests.torture import Amount

@@ -15,7 +15,7 @@ from app.api.deps import ReadDb
 from app.db.base import Base
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory
-from plumbline.http.schemas import View
+from plumbline.http.routing import View
 from tests.pitfalls.sandbox import PAGE, Author, in_process, is_documented, make_author
 
 

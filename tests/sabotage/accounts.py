@@ -10,9 +10,9 @@ SWEEPING = "tests/faults/test_sweeping.py"
 _HELD = (
     Sabotage(
         "let an ended log-in store",
-        "library/plumbline/http/idempotency.py",
-        "        hold(db, caller)\n",
-        "        db.info\n",
+        "app/api/deps.py",
+        "    callers.hold(db, caller)\n",
+        "    db.info\n",
         ACCESS + "::test_request_whose_log_in_ends_before_it_writes_stores_nothing",
     ),
     Sabotage(
@@ -47,8 +47,8 @@ _HELD = (
     ),
     Sabotage(
         "let changes of one account wait in a circle",
-        "library/plumbline/http/idempotency.py",
-        "    hold_alone(db)\n",
+        "app/api/deps.py",
+        "    callers.hold_alone(db)\n",
         "",
         HOLDING + "::test_changes_of_one_account_at_once_do_not_wait_in_a_circle",
     ),
@@ -61,7 +61,7 @@ _HELD = (
     ),
     Sabotage(
         "let an admin read on who is none any more",
-        "library/plumbline/http/access.py",
+        "app/api/access.py",
         'if request.method == "GET" and not await stands(user):',
         "if False:",
         HOLDING + "::test_admin_who_is_removed_while_reading_is_told_nothing",
@@ -121,7 +121,7 @@ _COUNTED = (
     Sabotage(
         "do the work again before the kept answer is looked for",
         "library/plumbline/http/idempotency.py",
-        "if (kept := await answers.find(claim)) is not None:",
+        "if (kept := await store.find_kept(claim)) is not None:",
         "if (kept := None) is not None:",
         KEYS + "::test_repeated_password_change_and_log_in_count_as_no_attempt",
     ),

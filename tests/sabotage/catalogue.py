@@ -143,10 +143,8 @@ _DATABASE = (
     Sabotage(
         "claim the key before the work that needs no transaction",
         "library/plumbline/http/idempotency.py",
-        "    answers.claim_at_begin(db, claim, replay)\n",
-        """    answers.claim_at_begin(db, claim, replay)
-    await db.connection()
-""",
+        "    store.claim_at_begin(db, claim, replay)\n",
+        "    store.claim_at_begin(db, claim, replay)\n    await db.connection()\n",
         API + "test_idempotency.py::test_keyed_log_in_holds_no_connection_while_it_hashes",
     ),
     Sabotage(
@@ -208,8 +206,8 @@ _DATABASE = (
     Sabotage(
         "refuse those who watch us, too",
         "library/plumbline/http/load_shedding.py",
-        'UNLIMITED = {"/livez", "/readyz", "/metrics"}',
-        "UNLIMITED = {}",
+        "_UNLIMITED = PROBES",
+        "_UNLIMITED = frozenset[str]()",
         FAULTS + "test_overload.py::test_excess_is_refused_at_once_and_probes_are_answered",
     ),
     Sabotage(
@@ -222,7 +220,7 @@ _DATABASE = (
     Sabotage(
         "close idle connections at once",
         "library/plumbline/http/shutdown.py",
-        "self.loop.call_later(settings.DRAIN_SECONDS, super().shutdown)",
+        "self.loop.call_later(self.settings.DRAIN_SECONDS, super().shutdown)",
         "super().shutdown()",
         FAULTS + "test_deploys.py::test_rolling_restarts_fail_no_request",
     ),

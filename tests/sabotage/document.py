@@ -36,8 +36,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "forget a status that a route answers",
         "app/api/users.py",
-        "problems(Unauthenticated, Conflict, TooManyRequests)",
-        "problems(Unauthenticated, Conflict)",
+        "error_responses(Unauthenticated, Conflict, TooManyRequests)",
+        "error_responses(Unauthenticated, Conflict)",
         "tests/api/test_guessing.py",
     ),
     Sabotage(

@@ -9,8 +9,8 @@ SABOTAGES = (
     Sabotage(
         "close the socket on those who are just connecting",
         "library/plumbline/http/shutdown.py",
-        "    _listener = listener\n",
-        "    _listener = None\n",
+        "    process.listener = listener\n",
+        "    process.listener = None\n",
         FAULTS + "test_stopping.py::test_stop_resets_no_fresh_connection",
     ),
     Sabotage(
@@ -130,8 +130,8 @@ SABOTAGES = (
     Sabotage(
         "say nothing of a proxy that is not named",
         "library/plumbline/http/request_context.py",
-        "    if proxies.looks_left:\n",
-        "    if False:\n",
+        "        if self.proxies.looks_left:\n",
+        "        if False:\n",
         "tests/http/test_proxies.py::test_proxy_that_is_not_named_is_told_once",
     ),
     Sabotage(

@@ -3,11 +3,12 @@
 from tests.sabotage import Sabotage
 
 API, HTTP = "tests/api/", "tests/http/"
+PARTS = HTTP + "test_parts.py::"
 
 _REQUESTS = (
     Sabotage(
         "name some methods of the path",
-        "library/plumbline/http/methods.py",
+        "library/plumbline/http/headers.py",
         'if start["status"] != HTTPStatus.METHOD_NOT_ALLOWED:',
         "if True:",
         HTTP + "test_methods.py::test_405_names_all_methods_of_the_path",
@@ -28,14 +29,14 @@ _REQUESTS = (
     ),
     Sabotage(
         "take the first of two hosts",
-        "library/plumbline/http/framing.py",
+        "library/plumbline/http/client_ip.py",
         "return hosts == 1 or",
         "return hosts >= 1 or",
         HTTP + "test_asgi.py::test_http_1_1_names_one_host",
     ),
     Sabotage(
         "take any Content-Length for a number",
-        "library/plumbline/http/framing.py",
+        "library/plumbline/http/load_shedding.py",
         " or not _DIGITS.fullmatch(values[0])",
         "",
         HTTP + "test_asgi.py::test_unreadable_content_length_is_a_400",
@@ -98,7 +99,7 @@ _PAGES = (
     Sabotage(
         "hide the reason of a 500 from pages",
         "library/plumbline/http/request_context.py",
-        "with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR))",
+        "with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR), self.origins)",
         "status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)",
         HTTP + "test_cors.py::test_page_may_read_every_answer",
     ),
@@ -126,10 +127,48 @@ _PAGES = (
     Sabotage(
         "tell OAuth libraries nothing",
         "app/api/oauth.py",
-        'return scope["method"] == "POST"',
-        'return scope["method"] == "NONE"',
+        'if scope["method"] != "POST"',
+        'if scope["method"] != "NONE"',
         API + "test_oauth.py::test_library_understands_why_a_log_in_is_refused",
     ),
 )
 
-SABOTAGES = _REQUESTS + _CONDITIONS + _PAGES
+_PARTS = (
+    Sabotage(
+        "give a key away when who asks is found too late",
+        "library/plumbline/http/idempotency.py",
+        "if state.principal is not claimed_by:",
+        "if False:",
+        PARTS + "test_key_is_not_given_away_when_who_asks_is_found_too_late",
+    ),
+    Sabotage(
+        "find out with the first key that no answer is kept",
+        "library/plumbline/http/idempotency.py",
+        "if not is_kept and not _made.isdisjoint(_calls(context.dependant)):",
+        "if False:",
+        PARTS + "test_route_that_would_not_keep_its_answer_stops_the_start",
+    ),
+    Sabotage(
+        "leave a body that nobody has read out of the fingerprint",
+        "library/plumbline/http/routing.py",
+        "state.body = await request.body()",
+        'state.body = b""',
+        PARTS + "test_idempotency_alone_does_a_request_once",
+    ),
+    Sabotage(
+        "give all services of a process the default limits",
+        "library/plumbline/http/shutdown.py",
+        "return given if isinstance(given, ServerSettings) else _default_settings()",
+        "return _default_settings()",
+        PARTS + "test_services_of_one_process_have_settings_of_their_own",
+    ),
+    Sabotage(
+        "send the answer of an attempt that does not count",
+        "library/plumbline/http/load_shedding.py",
+        "            if state.is_to_run_again:",
+        "            if False:",
+        "tests/faults/test_races.py",
+    ),
+)
+
+SABOTAGES = _REQUESTS + _CONDITIONS + _PAGES + _PARTS

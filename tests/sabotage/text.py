@@ -76,7 +76,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "a number in a URL has many spellings",
-        "library/plumbline/http/schemas.py",
+        "library/plumbline/http/routing.py",
         '_NUMBER = re.compile("[1-9][0-9]{0,18}")',
         r'_NUMBER = re.compile(r"\s*[+]?\d[\d_.]*")',
         "tests/api/test_numbers.py::test_number_in_a_url_has_one_spelling",
@@ -98,23 +98,23 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "the scope of Db is forgotten",
         "app/api/deps.py",
-        'Depends(get_db_once, scope="function")',
-        "Depends(get_db_once)",
+        'Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]',
+        "Db = Annotated[AsyncSession, Depends(get_db_once)]",
         "tests/pitfalls/test_route_guards.py"
         "::test_each_step_to_a_session_has_the_scope_of_the_function",
     ),
     Sabotage(
         "a rule of somebody's own making will do",
         "library/plumbline/http/access.py",
-        "if len(rules) > 1 or rules[0] not in RULES:",
-        "if len(rules) > 1:",
+        "if known.setdefault(rule.name, rule) != rule:",
+        "if False:",
         "tests/api/test_access_rules.py::test_half_a_rule_stops_the_start",
     ),
     Sabotage(
         "a rule must stand alone",
         "library/plumbline/http/access.py",
-        "if len(rules) > 1 or rules[0] not in RULES:",
-        "if len(context.dependencies) > 1 or rules[0] not in RULES:",
+        "if len(rules) > 1:",
+        "if len(context.dependencies) > 1:",
         "tests/api/test_access_rules.py::test_rule_stands_beside_other_dependencies_and_extensions",
     ),
     Sabotage(

@@ -51,7 +51,7 @@ class KeptAnswers:
             model.digest == bindparam("digest"), model.expires_at > func.now()
         )
 
-    async def find(self, claim: Claim) -> bytes | None:
+    async def find_kept(self, claim: Claim) -> bytes | None:
         """The answer that the first request with this key got, before the second does any work.
 
         So a repeated request checks no password and counts as no attempt. Invalid when the key came
@@ -90,7 +90,7 @@ class KeptAnswers:
         row = connection.execute(self._kept, {"digest": claim.digest}).one_or_none()
         return _answer(row, claim)
 
-    async def keep(self, db: AsyncSession, claim: Claim, answer: bytes) -> None:
+    async def keep_answer(self, db: AsyncSession, claim: Claim, answer: bytes) -> None:
         """Store it in the transaction of the effect: both are there, or neither."""
         row = {
             "fingerprint": claim.fingerprint,

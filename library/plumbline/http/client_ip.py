@@ -5,70 +5,112 @@ can fill, and that is never given back.
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from app.core.config import settings
-from plumbline.setting_values import parse_hosts, parse_networks
+from plumbline.http.health import PROBES
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-_hosts = parse_hosts(settings.ALLOWED_HOSTS)
-_trusted = parse_networks(settings.TRUSTED_PROXIES)
 _CUSTOMER_PREFIX = 64  # providers give a customer a whole /64 of IPv6: one address is no limit
 _LONGEST_KEY = 260  # of a cache, in characters: a host name has 253 at most, a port five more
+LOOKS = 1_000  # a proxy shows itself in the first requests; later ones are not looked through
+_TELLING = ("x-forwarded-for", "forwarded", "x-real-ip")
 
 # RFC 3986, 3.2.2: a name or an address in brackets, then perhaps a port, and nothing else.
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::[0-9]{0,5})?", re.ASCII)
 # Proxies write an address with or without its port: 192.0.2.1:4711, [2001:db8::1]:4711.
 _HOP = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5}", re.ASCII)
 
+log = structlog.stdlib.get_logger(__name__)
 
-def network_of(scope: Scope, headers: Headers) -> str | None:
-    """The caller's IPv4 address or IPv6 /64; None when the server does not know the peer.
 
-    Each proxy adds the address that it saw to the right of X-Forwarded-For. What stands left of
-    the first address that is not a trusted proxy was written by the caller, and can be anything.
+class ClientNetworks:
+    """Where requests come from, by the word of the proxies that are trusted."""
+
+    def __init__(self, trusted: Iterable[Network]) -> None:
+        self.trusted = tuple(trusted)
+        # The same few networks again and again: parsing takes 10 us.
+        self._find_known = lru_cache(maxsize=2_000)(self._find)
+
+    def network_of(self, scope: Scope, headers: Headers) -> str | None:
+        """The caller's IPv4 address or IPv6 /64; None when the server does not know the peer.
+
+        Each proxy adds the address that it saw to the right of X-Forwarded-For. What stands left of
+        the first address that is not a trusted proxy was written by the caller: it can be anything.
+        """
+        peer = (scope.get("client") or ("",))[0]
+        forwarded = ",".join(headers.getlist("x-forwarded-for")) if self.trusted else ""
+        find = self._find_known if len(forwarded) <= _LONGEST_KEY else self._find
+        return find(peer, forwarded)
+
+    def _find(self, peer: str, forwarded: str) -> str | None:
+        address = _parse(peer)
+        while address is not None and forwarded and self._is_trusted(address):
+            forwarded, _, hop = forwarded.rpartition(",")
+            parsed = _parse_hop(hop.strip())
+            if parsed is None:
+                break
+            address = parsed
+        if isinstance(address, IPv6Address):
+            return str(IPv6Network((int(address), _CUSTOMER_PREFIX), strict=False))
+        return None if address is None else str(address)
+
+    def _is_trusted(self, address: Address) -> bool:
+        return any(address in network for network in self.trusted)
+
+
+class AllowedHosts:
+    """The names that a service answers for; `*` and `*.example.com` stand for many."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self._is_known = lru_cache(maxsize=1_000)(self._is_one)
+
+    def allow(self, scope: Scope, headers: Headers) -> bool:
+        """Whether Host is one of them; a probe may know only an address."""
+        if "*" in self.names or scope["path"] in PROBES:
+            return True
+        host = headers.get("host", "")
+        return len(host) <= _LONGEST_KEY and self._is_known(host)
+
+    def _is_one(self, host: str) -> bool:
+        found = _HOST.fullmatch(host.lower())
+        if found is None:
+            return False
+        name = found[1].strip("[]")
+        return name in self.names or f"*.{name.partition('.')[2]}" in self.names
+
+
+class ProxyWatch:
+    """Notices a proxy in front that TRUSTED_PROXIES does not name.
+
+    One warning a process: without TRUSTED_PROXIES all callers behind a proxy share one limit.
     """
-    peer = (scope.get("client") or ("",))[0]
-    forwarded = ",".join(headers.getlist("x-forwarded-for")) if _trusted else ""
-    find = _network if len(forwarded) <= _LONGEST_KEY else _network.__wrapped__
-    return find(peer, forwarded, tuple(_trusted))
+
+    def __init__(self, *, is_needed: bool) -> None:
+        self.looks_left = LOOKS if is_needed else 0
+
+    def look(self, headers: Headers) -> None:
+        self.looks_left -= 1
+        if any(name in headers for name in _TELLING):
+            self.looks_left = 0
+            log.warning(
+                "TRUSTED_PROXIES: is empty, but a proxy says for whom it asks; name its network, "
+                "or all callers share one limit"
+            )
 
 
-@lru_cache(maxsize=2_000)  # the same few networks again and again: parsing takes 10 us
-def _network(peer: str, forwarded: str, trusted: tuple[Network, ...]) -> str | None:
-    address = _parse(peer)
-    while address is not None and forwarded and any(address in network for network in trusted):
-        forwarded, _, hop = forwarded.rpartition(",")
-        parsed = _parse_hop(hop.strip())
-        if parsed is None:
-            break
-        address = parsed
-    if isinstance(address, IPv6Address):
-        return str(IPv6Network((int(address), _CUSTOMER_PREFIX), strict=False))
-    return None if address is None else str(address)
-
-
-def is_allowed_host(scope: Scope, headers: Headers) -> bool:
-    """Whether Host is one of ALLOWED_HOSTS; a probe of `/livez` may know only an address."""
-    if "*" in _hosts or not scope["path"].startswith("/api/"):
-        return True
-    host = headers.get("host", "")
-    return len(host) <= _LONGEST_KEY and _is_ours(host)
-
-
-@lru_cache(maxsize=1_000)
-def _is_ours(host: str) -> bool:
-    found = _HOST.fullmatch(host.lower())
-    if found is None:
-        return False
-    name = found[1].strip("[]")
-    return name in _hosts or f"*.{name.partition('.')[2]}" in _hosts
+def has_one_host(scope: Scope) -> bool:
+    """HTTP/1.1 names the host once; a second one could name another (RFC 9112, 3.2)."""
+    hosts = [name for name, _ in scope["headers"]].count(b"host")
+    return hosts == 1 or (hosts == 0 and scope.get("http_version") != "1.1")
 
 
 def _parse_hop(text: str) -> Address | None:

@@ -1,6 +1,6 @@
 """Conditional requests (RFC 9110, 13): nobody overwrites unseen, nobody downloads twice.
 
-`Route` (idempotency.py) holds every request to its If-Match and If-None-Match. A GET is held to the
+`ApiRoute` (routing.py) holds every request to its If-Match and If-None-Match. A GET is held to the
 ETag of its answer. What changes a row is held to the version of the row, under its lock, where the
 route takes `IfMatch`; else to a representation without an ETag, before the commit. Nothing here has
 a Last-Modified, so If-Modified-Since and If-Unmodified-Since say nothing (13.1.3, 13.1.4).
@@ -22,12 +22,13 @@ from plumbline.errors import (
     PreconditionRequired,
     Stale,
 )
-from plumbline.http.methods import methods_of
+from plumbline.http.headers import etag, methods_of
+from plumbline.http.state import state_of
 
+CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 MAX_LENGTH = 1000  # of a list of ETags
 ANY = "*"  # matches whatever exists
 
-_NAMES = {b"if-match", b"if-none-match"}
 _ETAG = r'(?:W/)?"[^"\x00-\x20\x7f]*"'
 # A list has commas between its elements; empty elements are ignored (RFC 9110, 5.6.1.2).
 _LIST = re.compile(rf"[ \t,]*{_ETAG}[ \t]*(?:,[ \t,]*{_ETAG}[ \t]*)*(?:,[ \t,]*)?")
@@ -39,10 +40,6 @@ _KEPT = {b"cache-control", b"content-location", b"date", b"etag", b"expires", b"
 
 CheckVersion = Callable[[int], None]
 ETags = set[str] | str  # ANY, or some
-
-
-def etag(version: int) -> str:
-    return f'"{version}"'
 
 
 class Conditions:
@@ -94,10 +91,8 @@ class Conditions:
         return tag is not None and _opaque(tag) in map(_opaque, known)
 
 
-def read_conditions(request: Request) -> Conditions | None:
-    """Those of the request; None without any; Invalid for what is no list of ETags."""
-    if _NAMES.isdisjoint([name for name, _ in request.scope["headers"]]):
-        return None
+def read_conditions(request: Request) -> Conditions:
+    """Those of the request; Invalid for what is no list of ETags."""
     return Conditions(_tags(request, "If-Match"), _tags(request, "If-None-Match"))
 
 
@@ -134,11 +129,11 @@ def _not_modified(response: Response) -> Response:
 
 async def _if_match(
     request: Request,
-    _: Annotated[  # for the API document: `Route` has read it
+    _: Annotated[  # for the API document: `ApiRoute` has read it
         str | None, Header(alias="If-Match", examples=['"1"'])
     ] = None,
 ) -> CheckVersion | None:
-    conditions: Conditions | None = request.state.conditions
+    conditions = state_of(request.scope).conditions
     return None if conditions is None else conditions.check_version
 
 
@@ -147,7 +142,8 @@ OptionalIfMatch = Annotated[CheckVersion | None, Depends(_if_match)]
 
 
 async def _required_if_match(request: Request, check_version: OptionalIfMatch) -> CheckVersion:
-    if check_version is None or request.state.conditions.if_match is None:
+    conditions = state_of(request.scope).conditions
+    if check_version is None or conditions is None or conditions.if_match is None:
         raise PreconditionRequired("Send the ETag that you read as If-Match.")
     return check_version
 

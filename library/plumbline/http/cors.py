@@ -7,10 +7,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app.core.config import settings
 from plumbline.errors import Malformed
-from plumbline.http.problems import answer
-from plumbline.setting_values import parse_origins
+from plumbline.http.problems import problem_response
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 # What a page may send and read beside the headers that every page may.
@@ -32,16 +30,14 @@ READ = (
     "X-Request-ID",
 )
 
-_origins = parse_origins(settings.CORS_ORIGINS)
 
-
-def with_cors(app: ASGIApp) -> ASGIApp:
-    """`app`, with answers that pages of CORS_ORIGINS may read; `app` itself where there are none.
+def with_cors(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    """`app`, with answers that pages of `origins` may read; `app` itself where there are none.
 
     Around every answer, refusals and defects too: a page must see why. No credentials, since a
     page sends its token itself; so a cookie of ours could never be used by another origin.
     """
-    return _Cors(app, _origins) if _origins else app
+    return _Cors(app, origins) if origins else app
 
 
 class _Cors(CORSMiddleware):
@@ -59,6 +55,6 @@ class _Cors(CORSMiddleware):
         response = super().preflight_response(request_headers)
         if response.status_code < 400:  # noqa: PLR2004 - HTTP's first error
             return response
-        refusal = answer(Malformed(f"{bytes(response.body).decode()}: see CORS_ORIGINS."))
+        refusal = problem_response(Malformed(f"{bytes(response.body).decode()}: see CORS_ORIGINS."))
         refusal.headers["Vary"] = response.headers["Vary"]
         return refusal

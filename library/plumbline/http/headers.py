@@ -1,9 +1,15 @@
-"""Headers that every response carries (OWASP ASVS 5.0, 3.4)."""
+"""Headers of responses: those that all carry (OWASP ASVS 5.0, 3.4), `Allow`, and those of HEAD."""
 
-from starlette.types import Message
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 
-from app.core.config import settings
-from plumbline.http.shutdown import is_draining
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, Match
+from starlette.types import Message, Scope, Send
+
+from plumbline.http.shutdown import process
+
+Header = tuple[bytes, bytes]
 
 _NOTHING_LOADS = b"default-src 'none'; frame-ancestors 'none'"
 # Swagger UI: its page has a script of its own, and everything else comes from this host.
@@ -13,29 +19,89 @@ _API_PAGE = (
 )
 _API_PAGES = {"/docs", "/docs/oauth2-redirect"}
 _TWO_YEARS = b"max-age=63072000; includeSubDomains"
-_HTTPS = [(b"strict-transport-security", _TWO_YEARS)]
 
-_ALWAYS = [
-    (b"x-content-type-options", b"nosniff"),
-    (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    *(_HTTPS if settings.BASE_URL.startswith("https://") else []),
-]
+_FILES = {"GET"}  # what a mounted application without routes answers: StaticFiles
 
 
-def complete(start: Message, path: str, request_id: str) -> None:
-    """Add what the response does not say itself.
+def security_headers(base_url: str) -> list[Header]:
+    """The same for every response of a service; https:// in `base_url` adds HSTS."""
+    always = [
+        (b"x-content-type-options", b"nosniff"),
+        (b"x-frame-options", b"DENY"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"cross-origin-resource-policy", b"same-origin"),
+    ]
+    if base_url.startswith("https://"):
+        always.append((b"strict-transport-security", _TWO_YEARS))
+    return always
+
+
+def add_response_headers(
+    start: Message, path: str, request_id: str, always: Sequence[Header]
+) -> None:
+    """Add `always`, and what the response does not say itself.
 
     What has an ETag may be kept and asked about again; everything else is not to be kept, since it
     may be meant for one person.
     """
-    headers = start["headers"] = [*(start.get("headers") or ()), *_ALWAYS]
+    headers = start["headers"] = [*(start.get("headers") or ())]
     names = {name.lower() for name, _ in headers}
+    headers += always
     headers.append((b"x-request-id", request_id.encode()))
     policy = _API_PAGE if path in _API_PAGES else _NOTHING_LOADS
     headers.append((b"content-security-policy", policy))
-    if is_draining():
+    if process.is_draining:
         headers.append((b"connection", b"close"))
     if b"cache-control" not in names:
         headers.append((b"cache-control", b"no-cache" if b"etag" in names else b"no-store"))
+
+
+def etag(version: int) -> str:
+    """The ETag of a row: strong, and the same for everybody who asks."""
+    return f'"{version}"'
+
+
+def name_methods(start: Message, routes: Sequence[BaseRoute], scope: Scope) -> None:
+    """Put all methods of the path into the `Allow` of a 405 (RFC 9110, 15.5.6).
+
+    The framework names only those of the first route that has this path.
+    """
+    if start["status"] != HTTPStatus.METHOD_NOT_ALLOWED:
+        return
+    # Whatever is mounted has changed the scope: look from the outermost application again.
+    outermost = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
+    others = [header for header in start.get("headers") or () if header[0].lower() != b"allow"]
+    allow = ", ".join(sorted(methods_of(routes, outermost) or _with_head(_FILES)))
+    start["headers"] = [*others, (b"allow", allow.encode())]
+
+
+def methods_of(routes: Sequence[BaseRoute], scope: Scope) -> set[str]:
+    """All methods that the path of `scope` has, HEAD among them where it has GET."""
+    return _with_head({method for methods in _found(routes, scope) for method in methods})
+
+
+def _found(routes: Sequence[BaseRoute], scope: Scope) -> Iterator[set[str]]:
+    for route in iter_route_contexts(routes):
+        match, child = route.matches(scope)
+        if match is Match.NONE:
+            continue
+        if inner := getattr(route, "routes", None):
+            yield from _found(inner, {**scope, **child})
+        yield route.methods or set()
+
+
+def _with_head(methods: set[str]) -> set[str]:
+    return methods | {"HEAD"} if "GET" in methods else methods
+
+
+def without_body(send: Send) -> Send:
+    """`send` for an answer to HEAD: the headers of the GET, and nothing after them."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await send(message)
+        else:  # the body, or a file in its place: `more_body` says whether it is the end
+            more = message.get("more_body", False)
+            await send({"type": "http.response.body", "body": b"", "more_body": more})
+
+    return send_head

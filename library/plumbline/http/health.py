@@ -1,45 +1,60 @@
 """For load balancers and monitoring: `/livez`, `/readyz`, `/metrics`."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from app.db.temporary import readiness
-from plumbline.db.privileges import warn_of_rights
 from plumbline.errors import Unavailable
 from plumbline.http.access import ANONYMOUS
-from plumbline.http.idempotency import Route
-from plumbline.http.problems import problems
-from plumbline.http.routing import operation_id
-from plumbline.http.shutdown import is_draining
+from plumbline.http.problems import Readiness, error_responses
+from plumbline.http.routing import ApiRoute, operation_id
+from plumbline.http.shutdown import process
 from plumbline.metrics import exposition
 
-router = APIRouter(route_class=Route, tags=["health"], generate_unique_id_function=operation_id)
+PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
-@router.get("/livez", dependencies=[ANONYMOUS])
-async def livez() -> dict[str, str]:
-    """The process answers. Never asks the database: its outage is no reason to restart us."""
-    return {"status": "alive"}
+def health_router(
+    readiness: Readiness | None = None, when_ready: Callable[[], Awaitable[object]] | None = None
+) -> APIRouter:
+    """The three routes; without `readiness` a service is ready until it stops.
 
-
-@router.get("/readyz", responses=problems(Unavailable), dependencies=[ANONYMOUS])
-async def readyz() -> dict[str, str]:
-    """The database can be reached, is durable, and has the schema that this version needs.
-
-    If not, the answer has a code; the reason is in the log, since it tells of settings.
+    `when_ready` is called each time that the database was found ready.
     """
-    if is_draining():
+    router = APIRouter(
+        route_class=ApiRoute, tags=["health"], generate_unique_id_function=operation_id
+    )
+
+    @router.get("/livez", dependencies=[ANONYMOUS])
+    async def livez() -> dict[str, str]:
+        """The process answers. Never asks the database: its outage is no reason to restart us."""
+        return {"status": "alive"}
+
+    @router.get("/readyz", responses=error_responses(Unavailable), dependencies=[ANONYMOUS])
+    async def readyz() -> dict[str, str]:
+        """The database can be reached, is durable, and has the schema that this version needs.
+
+        If not, the answer has a code; the reason is in the log, since it tells of settings.
+        """
+        await _require_ready(readiness)
+        if when_ready is not None:
+            await when_ready()
+        return {"status": "ready"}
+
+    @router.get("/metrics", response_class=PlainTextResponse, dependencies=[ANONYMOUS])
+    async def metrics() -> Response:
+        """Prometheus' text format: the sum over all workers."""
+        return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _require_ready(readiness: Readiness | None) -> None:
+    if process.is_draining:
         raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
-    if (obstacle := await readiness.find_obstacle()) is not None:
+    obstacle = None if readiness is None else await readiness.find_obstacle()
+    if obstacle is not None:
         raise Unavailable(f"Not ready: {obstacle.code}.", retry_after_seconds=1)
-    await warn_of_rights()
-    return {"status": "ready"}
-
-
-@router.get("/metrics", response_class=PlainTextResponse, dependencies=[ANONYMOUS])
-async def metrics() -> Response:
-    """Prometheus' text format: the sum over all workers."""
-    return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)

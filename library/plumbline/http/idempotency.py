@@ -1,8 +1,12 @@
 """Idempotency-Key: a request that is sent again with the same key happens once.
 
-Every route that writes takes the header, by the door `Db` and by `Route`; no route does anything
-for it. The second answer is the first one, byte for byte. Only successes are kept: an error means
-that nothing was stored, so the same request may be tried again.
+Every route that writes takes the header, by the session of `idempotent` and by `ApiRoute`; no route
+does anything for it. The second answer is the first one, byte for byte. Only successes are kept: an
+error means that nothing was stored, so the same request may be tried again.
+
+The order: the key is claimed with the first statement of the transaction, the route does its work,
+the answer is stored in the same transaction (`_handle_and_keep` in routing.py), the transaction
+commits, the response leaves.
 
 What is stored tells nothing without the key, which is not stored: digest and fingerprint are HMACs
 with it, the answer is encrypted with it. A body may hold a password, an answer an access token.
@@ -14,26 +18,21 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, NoReturn
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import Annotated, NoReturn, Protocol
+from weakref import WeakSet
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from fastapi import Depends, Header, Request, Response
-from fastapi.routing import APIRoute
+from fastapi import Depends, FastAPI, Header, Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.session import get_db
-from app.db.temporary import kept as answers
-from app.services.callers import hold, hold_alone
 from plumbline.db.idempotency import HEADER, Claim
 from plumbline.errors import FieldError, Invalid, Malformed
-from plumbline.http.conditional_requests import read_conditions
-from plumbline.http.load_shedding import MAX_ATTEMPTS
-from plumbline.http.problems import ATTEMPTS_LEFT
-from plumbline.http.sent import BODY
-from plumbline.http.write_limit import count_write
+from plumbline.http.routing import ApiRoute
+from plumbline.http.state import state_of
 
-COUNTED_METHODS = {"POST", "PATCH"}  # towards WRITE_LIMIT_PER_USER
 NONCE_BYTES = 12
 MIN_LENGTH, MAX_LENGTH = 16, 255  # of a key
 
@@ -57,69 +56,116 @@ Key = Annotated[
     ),
 ]
 
+NOT_KEPT = "nobody would keep the answer: make routers with resource() (routing.py)"
+
+_made: WeakSet[Callable[..., object]] = WeakSet()  # what `idempotent` has given
+
+
+class Store(Protocol):
+    """Where answers are kept (plumbline/db/idempotency.py)."""
+
+    async def find_kept(self, claim: Claim) -> bytes | None: ...
+
+    def claim_at_begin(
+        self, db: AsyncSession, claim: Claim, replay: Callable[[bytes], None]
+    ) -> None: ...
+
+    async def keep_answer(self, db: AsyncSession, claim: Claim, answer: bytes) -> None: ...
+
 
 class Replay(Exception):
-    """The answer that the first request with this key got."""
+    """The answer that the first request with this key got; an exception, so that it rolls back."""
 
     def __init__(self, response: Response) -> None:
         super().__init__()
         self.response = response
 
 
-async def on_replay(_request: Request, replay: Exception) -> Response:
+def install_idempotency(app: FastAPI) -> None:
+    """Make `Replay` an answer; to be called when the application has its routes.
+
+    RuntimeError for a route that takes a key and would not keep the answer.
+    """
+    app.add_exception_handler(Replay, _on_replay)
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        is_kept = isinstance(route, ApiRoute) or not isinstance(route, APIRoute)
+        if not is_kept and not _made.isdisjoint(_calls(context.dependant)):
+            where = f"{sorted(context.methods or ())} {context.path}"
+            raise RuntimeError(f"{where} takes a key, and {NOT_KEPT}")
+
+
+def _calls(dependant: Dependant) -> Iterator[Callable[..., object]]:
+    """All functions that FastAPI runs for a route."""
+    if dependant.call is not None:
+        yield dependant.call
+    for each in dependant.dependencies:
+        yield from _calls(each)
+
+
+async def _on_replay(_request: Request, replay: Exception) -> Response:
     assert isinstance(replay, Replay)
     return replay.response
 
 
-async def get_db_once(
-    request: Request,
-    # scope="function" commits when the route has returned and before the response leaves; by
-    # default get_db would go on after it, and a failed commit would have been a 201. `keep` below
-    # comes before either: Route calls it while get_db waits at its yield.
-    db: Annotated[AsyncSession, Depends(get_db, scope="function")],
-    _: Key = None,  # for the API document: two lines of it are read below
-) -> AsyncSession:
-    """The session of `get_db`, whose transaction holds the caller's log-in; with a key, once."""
-    if lines := request.headers.getlist(HEADER):
-        if not isinstance(request.scope["route"], Route):
-            raise RuntimeError("nobody would keep the answer: make routers with resource()")
-        await _claim(request, db, _read_key(lines))
-    _count_write(request)
-    if (caller := getattr(request.state, "user", None)) is not None:
-        hold(db, caller)
-    return db
+def idempotent(
+    get_db: Callable[[], AsyncIterator[AsyncSession]],
+    store: Store,
+    prepare: Callable[[Request, AsyncSession], None] | None = None,
+) -> Callable[..., Awaitable[AsyncSession]]:
+    """A dependency that gives the session of `get_db`: with a key, its transaction happens once.
 
-
-async def get_account_db(
-    db: Annotated[AsyncSession, Depends(get_db_once, scope="function")],
-) -> AsyncSession:
-    """As `get_db_once`; of one caller's transactions one runs at a time."""
-    hold_alone(db)
-    return db
-
-
-def _count_write(request: Request) -> None:
-    """Each request once, however often it is run.
-
-    Not PUT and DELETE: whose token was stolen can end log-ins and change the password, whatever
-    the thief has used up.
+    `prepare` is called with each session, after a request that is repeated has been answered.
     """
-    user = getattr(request.state, "user", None)
-    is_first = request.scope.get(ATTEMPTS_LEFT, MAX_ATTEMPTS - 1) == MAX_ATTEMPTS - 1
-    if user is not None and is_first and request.method in COUNTED_METHODS:
-        count_write(user.id)
+
+    async def get_db_once(
+        request: Request,
+        # scope="function" commits when the route has returned and before the response leaves; by
+        # default get_db would go on after it, and a failed commit would have been a 201. The
+        # answer is stored before either (routing.py), while get_db waits at its yield.
+        db: Annotated[AsyncSession, Depends(get_db, scope="function")],
+        _: Key = None,  # for the API document: two lines of it are read below
+    ) -> AsyncSession:
+        if lines := request.headers.getlist(HEADER):
+            _refuse_half_of_it(request)
+            await _claim(request, db, store, _read_key(lines))
+        if prepare is not None:
+            prepare(request, db)
+        return db
+
+    _made.add(get_db_once)
+    return get_db_once
 
 
-async def _claim(request: Request, db: AsyncSession, secret: bytes) -> None:
+def _refuse_half_of_it(request: Request) -> None:
+    is_kept = isinstance(request.scope["route"], ApiRoute)
+    if not is_kept:
+        raise RuntimeError(NOT_KEPT)
+    if Replay not in request.app.exception_handlers:
+        raise RuntimeError("nobody would give the answer again: call install_idempotency(app)")
+
+
+async def _claim(request: Request, db: AsyncSession, store: Store, secret: bytes) -> None:
+    state = state_of(request.scope)
     claim = Claim(_digest(secret, request), _fingerprint(secret, request))
+    claimed_by = state.principal
 
     def replay(answer: bytes) -> NoReturn:
         raise Replay(_open(secret, answer))
 
-    if (kept := await answers.find(claim)) is not None:
+    async def keep(response: Response) -> None:
+        if state.principal is not claimed_by:
+            raise RuntimeError("who asks was found after the key was claimed: make it the rule")
+        if len(response.body) > LARGE_BYTES:
+            sealed = await asyncio.to_thread(_seal, secret, response)
+        else:
+            sealed = _seal(secret, response)
+        await store.keep_answer(db, claim, sealed)
+
+    if (kept := await store.find_kept(claim)) is not None:
         replay(kept)
-    request.state.keep = lambda response: _keep(db, claim, secret, response)
-    answers.claim_at_begin(db, claim, replay)
+    state.keep = keep
+    store.claim_at_begin(db, claim, replay)
 
 
 def _read_key(lines: list[str]) -> bytes:
@@ -141,34 +187,13 @@ def _read_key(lines: list[str]) -> bytes:
     return key.encode()
 
 
-class Route(APIRoute):
-    """What each answer passes: the conditions of its request (conditions.py).
-
-    Then it is kept in the transaction of its effect, if there is a key.
-    """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
-
-        async def handle_and_keep(request: Request) -> Response:
-            request.state.conditions = conditions = read_conditions(request)
-            response = await handle(request)
-            if conditions is not None:  # what fails here is rolled back: nothing is committed yet
-                response = conditions.check_answer(request, response)
-            if (keep := getattr(request.state, "keep", None)) is not None:
-                await keep(response)
-            return response
-
-        return handle_and_keep
-
-
 def _hmac(secret: bytes, purpose: str, *parts: bytes) -> bytes:
     return hmac.digest(secret, b"\0".join([purpose.encode(), *parts]), "sha256")
 
 
 def _digest(secret: bytes, request: Request) -> bytes:
     """The same key of somebody else is another key."""
-    user = getattr(request.state, "user", None)
+    user = state_of(request.scope).principal
     return _hmac(secret, "digest", str(user.id if user else "anonymous").encode())
 
 
@@ -179,15 +204,9 @@ def _fingerprint(secret: bytes, request: Request) -> bytes:
     conditions = ", ".join(headers.getlist("if-match")).encode()
     if unless := headers.getlist("if-none-match"):
         conditions += b"\n" + ", ".join(unless).encode()
-    return _hmac(secret, "fingerprint", *what, conditions, scope[BODY])
-
-
-async def _keep(db: AsyncSession, claim: Claim, secret: bytes, response: Response) -> None:
-    if len(response.body) > LARGE_BYTES:
-        sealed = await asyncio.to_thread(_seal, secret, response)
-    else:
-        sealed = _seal(secret, response)
-    await answers.keep(db, claim, sealed)
+    body = state_of(scope).body
+    assert body is not None  # ApiRoute has read it
+    return _hmac(secret, "fingerprint", *what, conditions, body)
 
 
 def _seal(secret: bytes, response: Response) -> bytes:

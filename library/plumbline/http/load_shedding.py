@@ -1,32 +1,42 @@
-"""Which requests run, and how often: the excess is refused at once, a lost race runs again."""
+"""Which requests run, and how often: the excess is refused at once, a lost race runs again.
+
+Before that the body is read whole, since an attempt may have to read it again. Bodies are bounded
+in size, in time and in sum.
+"""
 
 import asyncio
 import random
+import re
 from http import HTTPStatus
 
+from fastapi import Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.errors import Malformed, Unavailable
-from plumbline.http.bodies import Bodies, Refused
-from plumbline.http.framing import declared_length
-from plumbline.http.problems import ATTEMPTS_LEFT, Again, answer, status_problem
-from plumbline.http.sent import BODY
+from plumbline.http.health import PROBES
+from plumbline.http.problems import problem_response, status_problem
+from plumbline.http.state import STATE, RequestState
 from plumbline.metrics import REFUSED, RETRIES, RUNNING, watch
 
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
-UNLIMITED = {"/livez", "/readyz", "/metrics"}  # what watches us must see us under load
+SMALL_BYTES = 16_384  # log-ins and the like: large bodies leave them a quarter of the room
+
+_UNLIMITED = PROBES  # what watches us must see us under load
+_ANNOUNCES = {b"content-length", b"transfer-encoding"}
+_DIGITS = re.compile(rb"[0-9]+")
+_LONGEST = 18  # digits: more are too many bytes for anybody, and a lot of work for int()
 
 
-class Admission:
+class LoadSheddingMiddleware:
     """ASGI middleware: reads the body, then lets at most `max_running` requests into the app.
 
     A request counts from its last byte to the first of its answer, so slow clients take no place;
-    their bodies have bounds of their own (bodies.py).
+    their bodies have bounds of their own.
     """
 
-    def __init__(self, app: ASGIApp, max_running: int, bodies: Bodies) -> None:
+    def __init__(self, app: ASGIApp, max_running: int, bodies: "Bodies") -> None:
         self.app = app
         self.max_running = max_running
         self.bodies = bodies
@@ -36,28 +46,29 @@ class Admission:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif self._is_full(scope):
-            await self._refuse(scope, receive, send)
-        elif (length := declared_length(scope)) is None:
-            await answer(Malformed("Content-Length must be one number."))(scope, receive, send)
-        elif length > self.bodies.max_bytes:
-            await _refuse_body(scope, receive, send)
+        elif (refusal := self._find_refusal(scope)) is not None:
+            await refusal(scope, receive, send)
         else:
             await self._read(scope, receive, send)
 
-    def _is_full(self, scope: Scope) -> bool:
-        return self.running >= self.max_running and scope["path"] not in UNLIMITED
+    def _find_refusal(self, scope: Scope) -> Response | None:
+        """The answer to a request whose body is not worth reading."""
+        if self._is_full(scope):
+            return _overloaded()
+        length = _declared_length(scope)
+        if length is None:
+            return problem_response(Malformed("Content-Length must be one number."))
+        if length > self.bodies.max_bytes:
+            return status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+        return None
 
-    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        REFUSED.inc()
-        full = Unavailable("Too many requests are being worked on.", retry_after_seconds=1)
-        await answer(full)(scope, receive, send)
+    def _is_full(self, scope: Scope) -> bool:
+        return self.running >= self.max_running and scope["path"] not in _UNLIMITED
 
     async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The whole body, because an attempt may have to read it again."""
         try:
             body = await self.bodies.read(scope, receive)
-        except Refused as refused:
+        except BodyRefused as refused:
             REFUSED.inc(refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE)
             await refused.response(scope, receive, send)
             return
@@ -65,44 +76,44 @@ class Admission:
             return
         try:
             if self._is_full(scope):  # others were faster meanwhile
-                await self._refuse(scope, receive, send)
+                await _overloaded()(scope, receive, send)
             else:
                 await self._run(scope, body, receive, send)
         finally:
             self.bodies.release(body)
-            scope.pop(BODY, None)  # a server keeps the scope as long as the connection
+            scope.pop(STATE, None)  # a server keeps the scope as long as the connection
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        is_running = True
+        """Run it; again when its transaction failed before the answer, and may succeed now."""
+        state, is_running = RequestState(), True
         self.running += 1
 
         async def send_and_leave(message: Message) -> None:
             nonlocal is_running
+            if state.is_to_run_again:  # the answer of an attempt that does not count
+                return
             if is_running:
                 is_running = False
                 self.running -= 1
             await send(message)
 
         try:
-            await _attempt(self.app, scope, body, receive, send_and_leave)
+            for attempt in range(MAX_ATTEMPTS):
+                state = RequestState(body, MAX_ATTEMPTS - attempt - 1, attempt == 0)
+                scope[STATE] = state
+                await self.app(scope, _replay(body, receive), send_and_leave)
+                if not state.is_to_run_again:
+                    break
+                await _pause(attempt)
         finally:
             if is_running:
                 self.running -= 1
 
 
-async def _attempt(app: ASGIApp, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-    """Run the request; again when its transaction failed before the answer, and may succeed now."""
-    scope[BODY] = body
-    for done in range(MAX_ATTEMPTS):
-        scope[ATTEMPTS_LEFT] = MAX_ATTEMPTS - done - 1
-        try:
-            await app(scope, _replay(body, receive), send)
-        except Again:
-            RETRIES.inc()
-            pause = random.random() * LONGEST_PAUSE_SECONDS * 2**done  # noqa: S311 - no secret
-            await asyncio.sleep(pause)
-        else:
-            return
+async def _pause(attempt: int) -> None:
+    RETRIES.inc()
+    longest = LONGEST_PAUSE_SECONDS * 2**attempt
+    await asyncio.sleep(random.random() * longest)  # noqa: S311 - no secret
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
@@ -119,5 +130,88 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-async def _refuse_body(scope: Scope, receive: Receive, send: Send) -> None:
-    await status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)(scope, receive, send)
+def _overloaded() -> Response:
+    REFUSED.inc()
+    full = Unavailable("Too many requests are being worked on.", retry_after_seconds=1)
+    return problem_response(full)
+
+
+def _declared_length(scope: Scope) -> int | None:
+    """Content-Length in bytes, 0 without one; None when it is not one number (RFC 9110, 8.6)."""
+    values = [value for name, value in scope["headers"] if name == b"content-length"]
+    if not values:
+        return 0
+    if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
+        return None
+    return int(values[0][:_LONGEST]) if len(values[0].lstrip(b"0")) <= _LONGEST else 10**_LONGEST
+
+
+class BodyRefused(Exception):
+    """A body that is too large, too slow, or one too many."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class Bodies:
+    """The bodies of all requests of a process, from their first byte to the end of the request."""
+
+    def __init__(self, max_bytes: int, max_waiting_bytes: int, timeout_seconds: float) -> None:
+        self.max_bytes = max_bytes
+        self.max_waiting_bytes = max(max_waiting_bytes, 2 * max_bytes)  # one must be let in
+        self.timeout_seconds = timeout_seconds
+        self.waiting_bytes = 0
+
+    async def read(self, scope: Scope, receive: Receive) -> bytes:
+        """The whole body, which counts until `release`; BodyRefused or ClientDisconnect instead."""
+        pieces: list[bytes] = []
+        try:
+            if _may_be_slow(scope):
+                async with asyncio.timeout(self.timeout_seconds):
+                    await self._read(receive, pieces)
+            else:
+                await self._read(receive, pieces)
+        except TimeoutError:
+            self._discard(pieces)
+            close = {"Connection": "close"}
+            raise BodyRefused(status_problem(HTTPStatus.REQUEST_TIMEOUT, close)) from None
+        except BaseException:
+            self._discard(pieces)
+            raise
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _read(self, receive: Receive, pieces: list[bytes]) -> None:
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            pieces.append(piece)
+            size += len(piece)
+            self.waiting_bytes += len(piece)
+            more = message.get("more_body", False)
+            if size:
+                self._refuse_excess(size)
+
+    def _refuse_excess(self, size: int) -> None:
+        if size > self.max_bytes:
+            raise BodyRefused(status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
+        room = self.max_waiting_bytes if size <= SMALL_BYTES else self.max_waiting_bytes * 3 // 4
+        if self.waiting_bytes > room:
+            full = Unavailable("Too many requests are bringing a body.", retry_after_seconds=1)
+            raise BodyRefused(problem_response(full))
+
+    def release(self, body: bytes) -> None:
+        """The request that brought it is over."""
+        self.waiting_bytes -= len(body)
+
+    def _discard(self, pieces: list[bytes]) -> None:
+        self.waiting_bytes -= sum(map(len, pieces))
+
+
+def _may_be_slow(scope: Scope) -> bool:
+    """HTTP/1 says in the head whether there is a body (RFC 9112, 6): most GETs need no deadline."""
+    is_http_1 = scope["http_version"].startswith("1")
+    return not is_http_1 or not _ANNOUNCES.isdisjoint([name for name, _ in scope["headers"]])

@@ -1,7 +1,7 @@
 """Adds to the OpenAPI document what FastAPI cannot know, by rules that hold for every route.
 
-A route declares the errors of its own (`problems`). The rest follows from what it takes and gives:
-a body can be too large, an Idempotency-Key can be in use, a resource with a version has an ETag.
+A route declares the errors of its own (`error_responses`). The rest follows from what it takes and
+gives: a body can be too large, a key can be in use, a resource with a version has an ETag.
 """
 
 from collections.abc import Iterator
@@ -13,8 +13,8 @@ from plumbline.db.idempotency import HEADER as IDEMPOTENCY_KEY
 from plumbline.errors import Conflict, TooManyRequests
 from plumbline.http.access import MARK, rules_of
 from plumbline.http.conditional_requests import ETAGS_PATTERN
-from plumbline.http.idempotency import COUNTED_METHODS
 from plumbline.http.problems import MEDIA_TYPE, Problem
+from plumbline.http.write_limit import COUNTED_METHODS
 
 Json = dict[str, Any]
 
@@ -55,31 +55,36 @@ _HEADERS_BY_STATUS = {
 }
 
 
-def describe(app: FastAPI) -> None:
-    """Complete the document when it is made, on the first request for it."""
+def customize_openapi(app: FastAPI, *, counts_writes: bool = False) -> None:
+    """Complete the document when it is made, on the first request for it.
+
+    `counts_writes`: signed-in users have a limit of writes (write_limit.py).
+    """
     original = app.openapi
 
     def openapi() -> Json:
         is_made = app.openapi_schema is not None
         document = original()
         if not is_made:
-            _complete(document)
+            _complete(document, COUNTED_METHODS if counts_writes else set())
             _add_rules(document, app)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the way that FastAPI documents
 
 
-def _complete(document: Json) -> None:
+def _complete(document: Json, counted_methods: set[str]) -> None:
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    document["components"]["schemas"] |= {**schema.pop("$defs"), "Problem": schema}
-    document["components"]["headers"] = HEADERS
+    components = document.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas |= {**schema.pop("$defs"), "Problem": schema}
+    components["headers"] = HEADERS
     tags = dict.fromkeys(tag for _, each in _operations(document) for tag in each.get("tags", []))
     document["tags"] = [{"name": tag} for tag in tags]
     for method, operation in _operations(document):
         _complete_parameters(operation)
-        _add_refusals(method, operation)
-        _add_headers(operation, document["components"]["schemas"])
+        _add_refusals(operation, is_counted=method.upper() in counted_methods)
+        _add_headers(operation, schemas)
         operation.setdefault("security", [])  # for everybody: said, not left to a default
 
 
@@ -108,12 +113,12 @@ def _not_null(schema: Json) -> Json:
     return {**rest, **kinds[0]}
 
 
-def _add_refusals(method: str, operation: Json) -> None:
+def _add_refusals(operation: Json, *, is_counted: bool) -> None:
     responses = operation["responses"]
     refusals = dict(_WITH_A_BODY) if "requestBody" in operation else {}
     if any(each["name"] == IDEMPOTENCY_KEY for each in operation.get("parameters", [])):
         refusals |= _WITH_A_KEY
-        if method.upper() in COUNTED_METHODS and "security" in operation:
+        if is_counted and "security" in operation:
             refusals["429"] = TooManyRequests.title
     for status, description in refusals.items():
         responses.setdefault(status, {"description": description, "content": PROBLEM})

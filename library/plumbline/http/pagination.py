@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 from fastapi import Depends, Query, Request, Response
 
 from plumbline.errors import FieldError, Invalid
-from plumbline.http.schemas import MAX_ID, Number
+from plumbline.http.routing import MAX_ID, Number
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at the most."), Number]
 

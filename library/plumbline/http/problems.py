@@ -2,8 +2,10 @@
 
 import json
 import re
+from collections.abc import Awaitable, Callable
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -12,10 +14,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from app.api.oauth import is_log_in, with_error
-from app.db.temporary import readiness
 from plumbline.context import request_id
 from plumbline.db import errors as failures
+from plumbline.db.readiness import Obstacle
 from plumbline.errors import (
     AppError,
     FieldError,
@@ -26,18 +27,24 @@ from plumbline.errors import (
     Unavailable,
 )
 from plumbline.http.sent import was_sent
+from plumbline.http.state import state_of
 from plumbline.http.statuses import describe_status
 
 MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED_FIELDS = 20
 
-ATTEMPTS_LEFT = "app.attempts_left"  # in the ASGI scope: how often the request may be run again
+# Gives the document with the members that a service adds to it, or the document itself.
+Extend = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Again(Exception):
-    """Nothing of this request was stored, for a reason that passes: run it again."""
+class Readiness(Protocol):
+    """What is known of the database (plumbline/db/readiness.py)."""
+
+    async def find_obstacle(self) -> Obstacle | None: ...
+
+    async def find_meaning(self, error: BaseException) -> AppError | None: ...
 
 
 class ProblemField(BaseModel):
@@ -57,7 +64,7 @@ class Problem(BaseModel):
 
 
 class ProblemResponse(Response):
-    """A problem document; for a log-in with the members of OAuth, wherever it was refused."""
+    """A problem document, with what the service adds to it, wherever the request was refused."""
 
     media_type = MEDIA_TYPE
 
@@ -66,15 +73,22 @@ class ProblemResponse(Response):
         self.document = document
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and is_log_in(scope) and "error" not in self.document:
-            inherited = {"content-type", "content-length"}
-            headers = {name: value for name, value in self.headers.items() if name not in inherited}
-            await ProblemResponse(with_error(self.document), headers)(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        extended = _extend(scope, self.document)
+        if extended is not self.document:
+            self.status_code = extended["status"]
+            self.body = json.dumps(extended).encode()
+            self.headers["Content-Length"] = str(len(self.body))
+        await super().__call__(scope, receive, send)
 
 
-def problems(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
+def _extend(scope: Scope, document: dict[str, Any]) -> dict[str, Any]:
+    """By what the application that answers was given; see `install_problems`."""
+    state = getattr(scope.get("app"), "state", None)
+    extend: Extend | None = getattr(state, "extend_problem", None)
+    return document if extend is None else extend(scope, document)
+
+
+def error_responses(*kinds: type[AppError]) -> dict[int | str, dict[str, Any]]:
     """What a route may answer besides success, for its OpenAPI description."""
     return {
         kind.status: {
@@ -111,23 +125,41 @@ def problem(
     return ProblemResponse(document, headers)
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Make every exception that leaves a route one of the answers below."""
+def install_problems(
+    app: FastAPI, readiness: Readiness | None = None, extend: Extend | None = None
+) -> None:
+    """Make every exception that leaves a route one of the answers below.
+
+    `readiness` tells a schema that is behind from a defect; `extend` adds members to documents.
+    """
+    find_meaning = _find_meaning if readiness is None else readiness.find_meaning
+    on_database_error = partial(_on_database_error, find_meaning)
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     for kind in failures.DATABASE_ERRORS:
-        app.add_exception_handler(kind, _on_database_error)
+        app.add_exception_handler(kind, on_database_error)
+    app.state.extend_problem = extend
+
+
+async def _find_meaning(error: BaseException) -> AppError | None:
+    return failures.classify(error)
 
 
 async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
-    if isinstance(error, Outdated) and request.scope.get(ATTEMPTS_LEFT):
-        raise Again from error
-    return answer(error)
+    if isinstance(error, Outdated):
+        _run_again(request)
+    return problem_response(error)
 
 
-def answer(error: AppError) -> Response:
+def _run_again(request: Request) -> None:
+    """Unless it was run often enough: LoadSheddingMiddleware drops the answer to this attempt."""
+    state = state_of(request.scope)
+    state.is_to_run_again = state.attempts_left > 0
+
+
+def problem_response(error: AppError) -> Response:
     """The problem document of an error, with the headers that belong to its kind."""
     headers = {}
     if error.retry_after_seconds is not None:
@@ -142,17 +174,21 @@ def answer(error: AppError) -> Response:
     )
 
 
-async def _on_database_error(request: Request, error: Exception) -> Response:
-    meaning = await readiness.find_meaning(error)
+async def _on_database_error(
+    find_meaning: Callable[[BaseException], Awaitable[AppError | None]],
+    request: Request,
+    error: Exception,
+) -> Response:
+    meaning = await find_meaning(error)
     if meaning is None or not all(was_sent(request, v) for v in failures.values_refused(error)):
         raise error  # a defect of ours, or another system's error
     if isinstance(meaning, Unavailable):
         log.warning("database failure", cause=failures.explain(error), error=repr(error)[:500])
     elif isinstance(meaning, Invalid):
         log.warning("value refused by the database", cause=failures.explain(error))
-    if failures.will_pass(error) and request.scope.get(ATTEMPTS_LEFT):
-        raise Again from error
-    return answer(meaning)
+    if failures.will_pass(error):
+        _run_again(request)
+    return problem_response(meaning)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

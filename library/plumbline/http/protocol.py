@@ -2,7 +2,8 @@
 
 uvicorn's protocol bounds neither a request's head nor the time for it. Here a connection waits for
 one thing at a time, and never for ever: for a head, for the rest of a body that is not read any
-more, or for its client to take the answer. A body that is read has its deadline in admission.py.
+more, or for its client to take the answer. A body that is read has its deadline in
+load_shedding.py. The limits are those that `install` has given to the application.
 """
 
 import uuid
@@ -15,12 +16,12 @@ import structlog
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-from app.core.config import settings
 from plumbline import context
-from plumbline.http.headers import complete
+from plumbline.http.headers import add_response_headers, security_headers
 from plumbline.http.problems import status_problem
 from plumbline.http.shutdown import DrainingProtocol
 from plumbline.metrics import CUT_OFF, UNREADABLE
+from plumbline.settings import ServerSettings
 
 LINGER_SECONDS = 2  # a refused client that is still sending gets to read why
 MAX_PIPELINED = 100  # requests of a connection that wait for the answers to earlier ones
@@ -71,7 +72,7 @@ class BoundedProtocol(DrainingProtocol):
         self._chunk = len(data)
         self._unread += self._chunk
         super().data_received(data)
-        if self._unread > settings.MAX_HEAD_BYTES:
+        if self._unread > self.settings.MAX_HEAD_BYTES:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         self._watch()
 
@@ -101,7 +102,7 @@ class BoundedProtocol(DrainingProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             if self._end is None:
-                self._end_within(settings.SEND_TIMEOUT_SECONDS)
+                self._end_within(self.settings.SEND_TIMEOUT_SECONDS)
         else:
             self._watch()
 
@@ -109,8 +110,8 @@ class BoundedProtocol(DrainingProtocol):
         """Too much waits for the client."""
         super().pause_writing()
         _unsent[self] = self.transport.get_write_buffer_size()
-        self._end_within(settings.SEND_TIMEOUT_SECONDS)
-        while sum(_unsent.values()) > settings.MAX_WAITING_BYTES:
+        self._end_within(self.settings.SEND_TIMEOUT_SECONDS)
+        while sum(_unsent.values()) > self.settings.MAX_WAITING_BYTES:
             next(iter(_unsent)).cut_off()
 
     def resume_writing(self) -> None:
@@ -146,12 +147,12 @@ class BoundedProtocol(DrainingProtocol):
         """Whether the head that is coming is; usually its chunk is too small for that."""
         if not self._is_in_head:
             return False
-        if len(self.headers) > settings.MAX_HEADERS:
+        if len(self.headers) > self.settings.MAX_HEADERS:
             return True
-        if max(self._unread, self._chunk) <= settings.MAX_HEAD_BYTES:
+        if max(self._unread, self._chunk) <= self.settings.MAX_HEAD_BYTES:
             return False
         fields = sum(len(name) + len(value) + FIELD_BYTES for name, value in self.headers)
-        return len(self.url) + fields > settings.MAX_HEAD_BYTES
+        return len(self.url) + fields > self.settings.MAX_HEAD_BYTES
 
     def _watch(self) -> None:
         """See to it that what the connection waits for has a deadline."""
@@ -179,7 +180,8 @@ class BoundedProtocol(DrainingProtocol):
         if awaited is not None:
             self._unset_keepalive_if_required()
             is_head = awaited == "head"
-            seconds = settings.HEAD_TIMEOUT_SECONDS if is_head else settings.BODY_TIMEOUT_SECONDS
+            limits = self.settings
+            seconds = limits.HEAD_TIMEOUT_SECONDS if is_head else limits.BODY_TIMEOUT_SECONDS
             self._deadline = self.loop.call_later(seconds, self._on_deadline)
 
     def _on_deadline(self) -> None:
@@ -198,7 +200,7 @@ class BoundedProtocol(DrainingProtocol):
         left = self.transport.get_write_buffer_size()
         if _unsent.get(self, 0) - left >= PROGRESS_BYTES:
             _unsent[self] = left
-            self._end_within(settings.SEND_TIMEOUT_SECONDS)
+            self._end_within(self.settings.SEND_TIMEOUT_SECONDS)
         elif left:
             self.cut_off()
         else:
@@ -232,7 +234,7 @@ class BoundedProtocol(DrainingProtocol):
         return self.pipeline[0][0] if self.pipeline else self._running
 
     def _answer_refusal(self, status: HTTPStatus) -> None:
-        self.transport.write(copy_context().run(_refusal, status))
+        self.transport.write(copy_context().run(_refusal, status, self.settings))
         self.transport.write_eof()
         self._end_within(LINGER_SECONDS)
 
@@ -243,12 +245,13 @@ def _disconnect(cycle: RequestResponseCycle) -> None:
         cycle.message_event.set()
 
 
-def _refusal(status: HTTPStatus) -> bytes:
+def _refusal(status: HTTPStatus, settings: ServerSettings) -> bytes:
     """The whole answer, with an id of its own."""
+    base_url: str = getattr(settings, "BASE_URL", "")  # where one class has all settings
     current = str(uuid.uuid4())
     context.request_id.set(current)
     response = status_problem(status, {"Connection": "close"})
     start = {"headers": response.raw_headers}
-    complete(start, "", current)
+    add_response_headers(start, "", current, security_headers(base_url))
     fields = [b"%b: %b\r\n" % field for field in start["headers"]]
     return b"".join([STATUS_LINE[status], *fields, b"\r\n", bytes(response.body)])

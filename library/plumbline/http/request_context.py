@@ -14,15 +14,19 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline import context
 from plumbline.errors import Malformed
-from plumbline.http import proxies
-from plumbline.http.client_ip import is_allowed_host, network_of
+from plumbline.http.client_ip import AllowedHosts, ClientNetworks, ProxyWatch, has_one_host
 from plumbline.http.cors import with_cors
-from plumbline.http.framing import has_one_host
-from plumbline.http.headers import complete
-from plumbline.http.methods import name_methods, without_body
-from plumbline.http.problems import answer, status_problem
+from plumbline.http.headers import (
+    add_response_headers,
+    name_methods,
+    security_headers,
+    without_body,
+)
+from plumbline.http.problems import problem_response, status_problem
 from plumbline.logging import REQUESTS
 from plumbline.metrics import DEFECTS, DURATION
+from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
+from plumbline.settings import HttpSettings
 
 log = structlog.stdlib.get_logger(REQUESTS)
 
@@ -43,19 +47,29 @@ REFUSALS = {
 CALLER_ID = re.compile(r"[\w.~:/+=@,;|-]{1,128}", re.ASCII)
 
 
-class Envelope:
-    """ASGI middleware; plain, because BaseHTTPMiddleware costs a task and two queues a request."""
+class RequestContextMiddleware:
+    """ASGI middleware; plain, because BaseHTTPMiddleware costs a task and two queues a request.
 
-    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute]) -> None:
-        self.app = with_cors(app)
+    `routes` are those of the application, also the ones that it gets later.
+    """
+
+    def __init__(self, app: ASGIApp, routes: Sequence[BaseRoute], settings: HttpSettings) -> None:
+        trusted = parse_networks(settings.TRUSTED_PROXIES)
+        self.origins = parse_origins(settings.CORS_ORIGINS)
+        self.app = with_cors(app, self.origins)
         self.routes = routes
+        self.hosts = AllowedHosts(parse_hosts(settings.ALLOWED_HOSTS))
+        self.networks = ClientNetworks(trusted)
+        is_exposed = settings.ENVIRONMENT == "production"
+        self.proxies = ProxyWatch(is_needed=is_exposed and not trusted)
+        self.headers = security_headers(settings.BASE_URL)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)  # makes a list of the scope's, which may be any iterable
-        current = _note_who_asks(scope, headers)
+        current = self._note_who_asks(scope, headers)
         started = perf_counter()
         status, method = 0, scope["method"]
         if method == "HEAD":  # routes know GET; the server keeps its own scope
@@ -66,11 +80,11 @@ class Envelope:
             if message["type"] == "http.response.start":
                 status = int(message["status"])
                 name_methods(message, self.routes, scope)
-                complete(message, scope["path"], current)
+                add_response_headers(message, scope["path"], current, self.headers)
             await send(message)
 
         try:
-            await (_refusal(scope, headers) or self.app)(scope, receive, send_with_id)
+            await (self._refusal(scope, headers) or self.app)(scope, receive, send_with_id)
         except ClientDisconnect:
             pass  # somebody went: the line below is all there is to tell
         except Exception:
@@ -78,30 +92,29 @@ class Envelope:
             log.exception("unexpected error")
             if status:  # too late for another answer: the server cuts the connection
                 raise
-            defect = with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR))
+            defect = with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR), self.origins)
             await defect(scope, receive, send_with_id)
         finally:
             _record(scope, method, status, perf_counter() - started)
 
+    def _note_who_asks(self, scope: Scope, headers: Headers) -> str:
+        """The request's id; it and the caller are in the context, one for each request."""
+        current = _new_id()
+        context.request_id.set(current)
+        context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
+        context.network.set(self.networks.network_of(scope, headers))
+        if self.proxies.looks_left:
+            self.proxies.look(headers)
+        return current
 
-def _note_who_asks(scope: Scope, headers: Headers) -> str:
-    """The request's id; it and the caller are in the context, of which each request has its own."""
-    current = _new_id()
-    context.request_id.set(current)
-    context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
-    context.network.set(network_of(scope, headers))
-    if proxies.looks_left:
-        proxies.look_for_proxy(headers)
-    return current
-
-
-def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
-    """The answer to a request that is for nobody here; None: it goes on."""
-    if not has_one_host(scope):
-        return with_cors(answer(Malformed("Send the header Host, once.")))
-    if not is_allowed_host(scope, headers):
-        return with_cors(status_problem(HTTPStatus.MISDIRECTED_REQUEST))
-    return None
+    def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        """The answer to a request that is for nobody here; None: it goes on."""
+        if not has_one_host(scope):
+            malformed = problem_response(Malformed("Send the header Host, once."))
+            return with_cors(malformed, self.origins)
+        if not self.hosts.allow(scope, headers):
+            return with_cors(status_problem(HTTPStatus.MISDIRECTED_REQUEST), self.origins)
+        return None
 
 
 def _new_id() -> str:

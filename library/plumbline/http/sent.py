@@ -7,9 +7,8 @@ from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import Request
 
+from plumbline.http.state import state_of
 from plumbline.text import fold
-
-BODY = "app.body"  # in the ASGI scope: the whole body
 
 
 def was_sent(request: Request, value: object) -> bool:
@@ -35,7 +34,7 @@ def _values(request: Request) -> Iterator[object]:
     yield from unquote(scope["path"]).split("/")
     yield from (text for pair in parse_qsl(scope["query_string"].decode()) for text in pair)
     yield from request.headers.values()
-    body: bytes = scope.get(BODY, b"")
+    body = state_of(scope).body or b""
     try:
         yield from _leaves(json.loads(body))
     except (ValueError, RecursionError):  # a form

@@ -1,8 +1,8 @@
 """Stopping without losing a request: SIGTERM → not ready → `Connection: close` → the end.
 
 1. /readyz says 503 for STOP_DELAY_SECONDS, in which load balancers look elsewhere.
-2. uvicorn closes the listening socket. Whoever shares it with us gets the new connections; where
-   nobody does, those who are just connecting are accepted first (listener.py).
+2. uvicorn closes the listening socket. Processes that share it get the new connections; where none
+   does, the connections that are just being made are accepted first (listener.py).
 3. Open connections may bring one more request, for DRAIN_SECONDS; its answer closes them.
 4. What runs is finished, at most for STOP_TIMEOUT_SECONDS; then the database connections close.
 """
@@ -11,33 +11,37 @@ import asyncio
 import os
 import signal
 from asyncio import Transport
+from dataclasses import dataclass, field
+from functools import cache
 from types import FrameType
+from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app.core.config import settings
 from plumbline.http.listener import Listener, accept_the_last
-
-_draining = False
-_listener: Listener | None = None  # None: somebody else goes on listening on our socket
-_stopping: set[asyncio.Task[None]] = set()  # the loop itself keeps no reference
+from plumbline.settings import ServerSettings
 
 
-def is_draining() -> bool:
-    """Whether this process is about to stop."""
-    return _draining
+@dataclass(slots=True)
+class Process:
+    """Of a process there is one, and it ends once."""
+
+    is_draining: bool = False  # it is about to stop
+    listener: Listener | None = None  # None: somebody else goes on listening on our socket
+    stopping: set[asyncio.Task[None]] = field(default_factory=set)  # the loop keeps no reference
+
+
+process = Process()
 
 
 def begin() -> None:
     """From now on every answer closes its connection, and /readyz says no."""
-    global _draining  # noqa: PLW0603 - one process, one end
-    _draining = True
+    process.is_draining = True
 
 
 def accept_all_of(listener: Listener | None) -> None:
     """Before the end, accept whoever has connected to it by then."""
-    global _listener  # noqa: PLW0603 - one process, one end
-    _listener = listener
+    process.listener = listener
 
 
 def retire() -> None:
@@ -46,7 +50,7 @@ def retire() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def begin_at_sigterm() -> None:
+def begin_at_sigterm(settings: ServerSettings) -> None:
     """Put this before the server's own handler of SIGTERM, where it has one."""
     stop, loop = signal.getsignal(signal.SIGTERM), asyncio.get_running_loop()
     if not callable(stop):
@@ -59,26 +63,43 @@ def begin_at_sigterm() -> None:
         )
 
     def leave(number: int, frame: FrameType | None) -> None:
-        if _listener is None:
+        if process.listener is None:
             stop(number, frame)
             return
-        last = accept_the_last(_listener, lambda: stop(number, frame))
-        _stopping.add(loop.create_task(last))
+        last = accept_the_last(process.listener, lambda: stop(number, frame))
+        process.stopping.add(loop.create_task(last))
 
     signal.signal(signal.SIGTERM, on_sigterm)
+
+
+def server_settings(app: Any) -> ServerSettings:  # noqa: ANN401 - any ASGI application
+    """What `install` has given to the application, also where uvicorn wraps that; else defaults."""
+    while not hasattr(app, "state") and hasattr(app, "app"):
+        app = app.app
+    given = getattr(getattr(app, "state", None), "server_settings", None)
+    return given if isinstance(given, ServerSettings) else _default_settings()
+
+
+@cache
+def _default_settings() -> ServerSettings:
+    return ServerSettings()
 
 
 class DrainingProtocol(HttpToolsProtocol):
     """uvicorn's, which would close idle connections at once, with requests on their way to us."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
+        super().__init__(*args, **kwargs)
+        self.settings = server_settings(self.config.loaded_app)
+
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override] # as uvicorn
         super().connection_made(transport)
-        if is_draining():  # accepted after all others were told
+        if process.is_draining:  # accepted after all others were told
             self.shutdown()
 
     def shutdown(self) -> None:
         begin()
         if self.cycle is None or self.cycle.response_complete:  # type: ignore[redundant-expr]
-            self.loop.call_later(settings.DRAIN_SECONDS, super().shutdown)
+            self.loop.call_later(self.settings.DRAIN_SECONDS, super().shutdown)
         else:
             super().shutdown()

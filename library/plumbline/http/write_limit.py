@@ -8,27 +8,34 @@ disk, for which the number of processes more or less does not matter (docs/adr/0
 import math
 from time import monotonic
 
-from app.core.config import settings
 from plumbline.errors import TooManyRequests
+from plumbline.settings import RateLimitSettings
 
 POLICY = "writes"
+# Not PUT and DELETE: whose token was stolen can end log-ins and change the password, whatever the
+# thief has used up.
+COUNTED_METHODS = {"POST", "PATCH"}
 MAX_USERS = 10_000  # whose counts are kept; beyond it the oldest window is forgotten
 
-_windows: dict[int, tuple[float, int]] = {}  # by user: its end, and how many writes it has
 
+class WriteCounts:
+    """By user: the end of the window, and how many writes it has."""
 
-def count_write(user_id: int) -> None:
-    """Count one; TooManyRequests when the user has used up the window."""
-    allowed, now = settings.WRITE_LIMIT_PER_USER, monotonic()
-    if not allowed:
-        return
-    ends_at, used = _windows.get(user_id, (0.0, 0))
-    if ends_at <= now:
-        _windows.pop(user_id, None)  # so that the windows stand in the order of their ends
-        ends_at, used = now + settings.LIMIT_WINDOW_SECONDS, 0
-    if used >= allowed:
-        left = max(1, math.ceil(ends_at - now))
-        raise TooManyRequests(POLICY, allowed, settings.LIMIT_WINDOW_SECONDS, left)
-    _windows[user_id] = ends_at, used + 1
-    if len(_windows) > MAX_USERS:
-        del _windows[next(iter(_windows))]
+    def __init__(self) -> None:
+        self.windows: dict[int, tuple[float, int]] = {}
+
+    def count(self, user_id: int, settings: RateLimitSettings) -> None:
+        """Count one; TooManyRequests when the user has used up the window."""
+        allowed, now = settings.WRITE_LIMIT_PER_USER, monotonic()
+        if not allowed:
+            return
+        ends_at, used = self.windows.get(user_id, (0.0, 0))
+        if ends_at <= now:
+            self.windows.pop(user_id, None)  # so that they stand in the order of their ends
+            ends_at, used = now + settings.LIMIT_WINDOW_SECONDS, 0
+        if used >= allowed:
+            left = max(1, math.ceil(ends_at - now))
+            raise TooManyRequests(POLICY, allowed, settings.LIMIT_WINDOW_SECONDS, left)
+        self.windows[user_id] = ends_at, used + 1
+        if len(self.windows) > MAX_USERS:
+            del self.windows[next(iter(self.windows))]

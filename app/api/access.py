@@ -1,0 +1,38 @@
+"""Who may use a route: the rules of this service; each route has one among its `dependencies`.
+
+tests/api/test_access.py tries every route with everybody.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from app.api.deps import authenticate
+from app.services.callers import Caller, stands
+from plumbline.errors import Forbidden, Outdated
+from plumbline.http.access import ANONYMOUS, Rule
+
+__all__ = ["ADMIN", "ANONYMOUS", "OWNER", "OWNER_OR_ADMIN", "SIGNED_IN"]
+
+
+async def _admin(
+    request: Request, user: Annotated[Caller, Depends(authenticate)]
+) -> AsyncIterator[None]:
+    """What an admin reads is sent only if the reader is one after it was read.
+
+    What an admin writes, the transaction itself holds (services/callers.py).
+    """
+    if user.role != "admin":
+        raise Forbidden("Only an admin may do this.")
+    yield
+    if request.method == "GET" and not await stands(user):
+        raise Outdated
+
+
+SIGNED_IN = Rule(authenticate, name="signed-in")
+# Signed in; the service compares, where it has the row: Forbidden, or NotFound for private ids.
+OWNER = Rule(authenticate, name="owner")
+OWNER_OR_ADMIN = Rule(authenticate, name="owner-or-admin")
+# scope="function": what it says after the route comes before the answer.
+ADMIN = Rule(_admin, scope="function", name="admin")
