@@ -1,180 +1,19 @@
-"""Settings: the environment first, then the file `.env`; `.env.example` lists them all."""
+"""The service's own settings; those of the library are in plumbline/settings.py.
 
-import os
-from typing import Annotated, Literal
+`.env.example` lists them all.
+"""
 
-from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
 
-from plumbline.setting_values import checked_networks, checked_origins, normalise_url
+import plumbline
+from plumbline.settings import load_settings
 
 SERVICE_NAME = "Plumbline"
 
 
-class Settings(BaseSettings):
+class Settings(plumbline.Settings):
     """What can be set from outside. A name ends with its unit where it has one."""
 
-    model_config = SettingsConfigDict(env_file=os.environ.get("ENV_FILE", ".env"))
-
-    DATABASE_URL: Annotated[str, AfterValidator(normalise_url)] = Field(
-        default="postgresql+asyncpg://postgres:postgres@localhost:5432/app",
-        repr=False,
-        description="Where PostgreSQL is; postgres:// and postgresql:// are accepted too.",
-    )
-    DEBUG: bool = Field(default=False, description="Log every SQL statement with its parameters.")
-    ENVIRONMENT: Literal["development", "production"] = Field(
-        default="development", description="`production` logs JSON and refuses what loses data."
-    )
-
-    DB_POOL_SIZE: int = Field(
-        default=10, ge=1, le=1000, description="Connections that a process keeps open."
-    )
-    DB_MAX_OVERFLOW: int = Field(
-        default=0,
-        ge=0,
-        le=1000,
-        description="Further connections, closed after each use (docs/adr/0004).",
-    )
-    DB_POOL_TIMEOUT_SECONDS: float = Field(
-        default=2,
-        gt=0,
-        le=60,
-        description="How long a request waits for a connection before its 503.",
-    )
-    DB_POOL_RECYCLE_SECONDS: int = Field(
-        default=1800, ge=60, le=86_400, description="A connection older than this is replaced."
-    )
-    DB_PRE_PING: bool = Field(
-        default=False,
-        description="Ask the server before each use of a connection, at three round trips; "
-        "without it a closed connection is noticed for free (docs/adr/0004).",
-    )
-    DB_PGBOUNCER: bool = Field(
-        default=False,
-        description="Work behind PgBouncer in transaction mode: nothing stays prepared, and the "
-        "timeouts of PostgreSQL are its role's (ALTER ROLE ... SET statement_timeout = '3s').",
-    )
-    DB_CONNECT_TIMEOUT_SECONDS: float = Field(
-        default=2, gt=0, le=60, description="How long opening a connection may take."
-    )
-    DB_COMMAND_TIMEOUT_SECONDS: float = Field(
-        default=3.5,
-        gt=0,
-        le=600,
-        description="How long this side waits for the answer to a statement.",
-    )
-    DB_STATEMENT_TIMEOUT_SECONDS: float = Field(
-        default=3, ge=0, le=600, description="After this PostgreSQL cancels a statement; 0: never."
-    )
-    DB_LOCK_TIMEOUT_SECONDS: float = Field(
-        default=2,
-        ge=0,
-        le=600,
-        description="After this PostgreSQL gives up waiting for a lock; 0: never.",
-    )
-    DB_IDLE_TRANSACTION_TIMEOUT_SECONDS: float = Field(
-        default=10,
-        ge=0,
-        le=3600,
-        description="After this PostgreSQL ends an idle transaction; 0: never.",
-    )
-    DB_CLIENT_CHECK_SECONDS: float = Field(
-        default=0.1,
-        ge=0,
-        le=60,
-        description="How often PostgreSQL looks, during a statement, if its client is gone; "
-        "0: never (a PostgreSQL on Windows cannot).",
-    )
-
-    ALLOW_UNSAFE_DATABASE: bool = Field(
-        default=False,
-        description="Be ready in production on a PostgreSQL that can lose what it has stored.",
-    )
-    DB_APPLICATION_ROLE: str = Field(
-        default="",
-        pattern=r"^[a-z_][a-z0-9_]*$|^$",
-        description="`app db upgrade` lets this role use the tables, and only append to the audit.",
-    )
-
-    MIGRATION_LOCK_TIMEOUT_SECONDS: float = Field(
-        default=0.3,
-        gt=0,
-        le=60,
-        description="How long a migration may make others queue behind its lock.",
-    )
-    MIGRATION_TRIES: int = Field(
-        default=20, ge=1, le=1000, description="How often a migration tries to get its lock."
-    )
-
-    MAX_RUNNING_REQUESTS: int = Field(
-        default=256,
-        ge=1,
-        le=100_000,
-        description="Requests worked on at once; more get a 503 at once.",
-    )
-    STOP_DELAY_SECONDS: float = Field(
-        default=0,
-        ge=0,
-        le=300,
-        description="How long after SIGTERM new connections are accepted, while /readyz says 503; "
-        "0 where a successor shares the socket, some 5 behind a load balancer.",
-    )
-    DRAIN_SECONDS: float = Field(
-        default=1,
-        ge=0,
-        le=300,
-        description="Then: how long open connections may bring a last request.",
-    )
-    STOP_TIMEOUT_SECONDS: int = Field(
-        default=20, ge=1, le=3600, description="Then: how long running requests have to finish."
-    )
-    IDEMPOTENCY_SECONDS: int = Field(
-        default=86_400,
-        ge=60,
-        le=2_592_000,
-        description="How long an Idempotency-Key is remembered.",
-    )
-
-    MAX_BODY_BYTES: int = Field(
-        default=1_048_576,
-        ge=1024,
-        le=1_073_741_824,
-        description="A larger request body is refused (413).",
-    )
-    MAX_HEAD_BYTES: int = Field(
-        default=32_768, ge=1024, le=1_048_576, description="A larger request head is refused (431)."
-    )
-    MAX_HEADERS: int = Field(
-        default=100,
-        ge=16,
-        le=10_000,
-        description="Header lines of a request; more are refused (431).",
-    )
-    MAX_WAITING_BYTES: int = Field(
-        default=67_108_864,
-        ge=1_048_576,
-        le=1_099_511_627_776,
-        description="Bodies that are coming in, in sum: more get a 503. As many bytes of answers "
-        "wait for slow readers; beyond it the slowest are cut off.",
-    )
-    MAX_PAGE_BYTES: int = Field(
-        default=1_048_576,
-        ge=1024,
-        le=1_073_741_824,
-        description="Text on one page of a list; it ends early, after one item at least.",
-    )
-    HEAD_TIMEOUT_SECONDS: float = Field(
-        default=10, gt=0, le=3600, description="How long a request's head may take to come (408)."
-    )
-    BODY_TIMEOUT_SECONDS: float = Field(
-        default=30, gt=0, le=3600, description="How long a request's body may take to come (408)."
-    )
-    SEND_TIMEOUT_SECONDS: float = Field(
-        default=30,
-        gt=0,
-        le=3600,
-        description="How long a client may take to read 64 KiB of its answer.",
-    )
     TOKEN_LIFETIME_SECONDS: int = Field(
         default=2_592_000,
         ge=60,
@@ -190,12 +29,6 @@ class Settings(BaseSettings):
     MAX_LOG_INS_PER_USER: int = Field(
         default=50, ge=1, le=10_000, description="Log-ins of one person; one more ends the oldest."
     )
-    SWEEP_SECONDS: float = Field(
-        default=60,
-        ge=0,
-        le=86_400,
-        description="How often a process removes rows that have expired; 0: others do it.",
-    )
     LOGIN_LIMIT_PER_ACCOUNT: int = Field(
         default=10, ge=0, le=100_000, description="Wrong log-ins to one account; 0: no limit."
     )
@@ -205,37 +38,6 @@ class Settings(BaseSettings):
     SIGNUP_LIMIT_PER_NETWORK: int = Field(
         default=30, ge=0, le=100_000, description="Sign-ups tried from one network; 0: no limit."
     )
-    WRITE_LIMIT_PER_USER: int = Field(
-        default=9_000,
-        ge=0,
-        le=100_000_000,
-        description="Writes of one user to one process; 0: no limit.",
-    )
-    LIMIT_WINDOW_SECONDS: int = Field(
-        default=900, ge=1, le=86_400, description="The time for which these four count."
-    )
-    TRUSTED_PROXIES: Annotated[str, AfterValidator(checked_networks)] = Field(
-        default="",
-        description="Networks whose X-Forwarded-For is believed: 10.0.0.0/8,::1; empty: none.",
-    )
-    ALLOWED_HOSTS: str = Field(
-        default="*",
-        description="Host names that are answered, as in api.example.com,*.example.com.",
-    )
-    CORS_ORIGINS: Annotated[str, AfterValidator(checked_origins)] = Field(
-        default="",
-        description="Origins whose pages may call this service: https://app.example.com; empty: "
-        "none; *: all.",
-    )
-    BASE_URL: str = Field(
-        default="http://127.0.0.1:8000",
-        pattern=r"^https?://[^/?#]+$",
-        description="Where callers find this service; https:// adds Strict-Transport-Security.",
-    )
-    ALLOW_HTTP: bool = Field(
-        default=False, description="Accept a BASE_URL without https in production."
-    )
-
     PASSWORD_MIN_LENGTH: int = Field(
         default=15,
         ge=8,
@@ -266,26 +68,4 @@ class Settings(BaseSettings):
     )
 
 
-def load_settings() -> Settings:
-    """The settings; a wrong one ends the process with a line that names it, without its value."""
-    try:
-        return Settings()
-    except UnicodeDecodeError:
-        raise SystemExit(".env: is not UTF-8 text") from None
-    except OSError as error:
-        raise SystemExit(f".env: cannot be read ({error.strerror})") from None
-    except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, item['loc']))}: {_reason(item['type'], item['msg'])}"
-            for item in error.errors(include_input=False, include_context=False)
-        ]
-        raise SystemExit("\n".join(lines)) from None
-
-
-def _reason(kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return "no such setting; .env.example lists them all"
-    return message.removeprefix("Value error, ")
-
-
-settings = load_settings()
+settings = load_settings(Settings)
