@@ -14,7 +14,7 @@ from app.api import audit, auth, index, posts, users
 from app.core.config import SERVICE_NAME, settings
 from app.core.production import find_risks, find_warnings
 from app.db.session import close_connections
-from plumbline.db.privileges import warn_of_rights
+from app.db.state import privileges
 from plumbline.db.readiness import find_obstacle
 from plumbline.db.sweeping import sweep_for_ever
 from plumbline.http import health
@@ -45,7 +45,7 @@ TRACES_ONLY: TelemetryConfig = {
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
     if await find_obstacle() is None:  # it logs what it finds
-        await warn_of_rights()
+        await privileges.warn()
     begin_at_sigterm()
     _leave_alone_what_stays()
     sweeper = asyncio.create_task(sweep_for_ever()) if settings.SWEEP_SECONDS else None

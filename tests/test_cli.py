@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import cli
 from app.core import security
 from app.db.models import AccessToken, AuditEvent, User
-from plumbline.db import migrate
+from app.db.schema import migrations
 from tests.people import PASSWORD, signed_in
 from tests.processes import python
 
@@ -152,7 +152,7 @@ async def test_user_list_shows_all_newest_first_and_is_on_record(db: AsyncSessio
 
 
 def test_current_shows_both_revisions() -> None:
-    head = migrate.head_revision()
+    head = migrations.head_revision()
 
     assert _app("db", "current").stdout == f"database {head}, program {head}\n"
 

@@ -8,7 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from app.core.config import settings
 from app.db.models import Post, User
+from app.db.schema import APPEND_ONLY
 from app.db.session import AsyncSessionFactory, engine, make_engine
 from plumbline.db import grants
 from plumbline.db.embedded import Server
@@ -29,7 +31,7 @@ async def application(postgres: Server, _main_database: None) -> AsyncIterator[A
     async with engine.begin() as connection:
         await connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}"))
     for _ in range(2):
-        grants.grant(ROLE, postgres.url("main"))
+        grants.grant(settings, ROLE, postgres.url("main"), APPEND_ONLY)
     made = make_engine(asyncpg_url().set(username=ROLE, password="app"))
     yield made
     await made.dispose()
@@ -138,4 +140,4 @@ async def test_application_role_can_do_all_that_the_service_does(
 
 def test_role_from_which_nothing_can_be_kept_is_refused(postgres: Server) -> None:
     with pytest.raises(OperatorError, match="DB_APPLICATION_ROLE is a superuser or owns"):
-        grants.grant("postgres", postgres.url("main"))
+        grants.grant(settings, "postgres", postgres.url("main"))

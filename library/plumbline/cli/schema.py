@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from app.core.config import settings
+from app.db.schema import APPEND_ONLY, migrations
 from plumbline.cli.words import say
-from plumbline.db import drift, grants, migrate
+from plumbline.db import drift, grants
 from plumbline.db.diagram import draw_tables
 from plumbline.errors import OperatorError
 from plumbline.logging import configure_logging
@@ -20,16 +21,16 @@ Revision = Annotated[str, typer.Argument(help="A revision, `head`, `base`, or st
 def upgrade(revision: Revision = "head") -> None:
     """Migrate up; safe to run on several machines at once."""
     configure_logging()
-    migrate.upgrade(revision=revision)
+    migrations.upgrade(revision=revision)
     if settings.DB_APPLICATION_ROLE:
-        grants.grant(settings.DB_APPLICATION_ROLE)
+        grants.grant(settings, settings.DB_APPLICATION_ROLE, append_only=APPEND_ONLY)
 
 
 @cli.command()
 def downgrade(revision: Revision = "-1") -> None:
     """Migrate down."""
     configure_logging()
-    migrate.downgrade(revision=revision)
+    migrations.downgrade(revision=revision)
 
 
 @cli.command()
@@ -39,16 +40,16 @@ def revision(
     """Write the migration from what the migrations so far make to what the models say."""
     configure_logging()
     say("migrating a throw-away PostgreSQL to compare with the models")
-    with drift.throw_away_postgres() as server:
-        migrate.upgrade(server.url())
-        migrate.revision(message, server.url())
+    with drift.temporary_postgres() as server:
+        migrations.upgrade(server.url())
+        migrations.revision(message, server.url())
 
 
 @cli.command()
 def check() -> None:
     """Prove, on a throw-away PostgreSQL, that the migrations make exactly what the models say."""
     say("comparing them on a throw-away PostgreSQL")
-    if differences := drift.find_drift():
+    if differences := drift.find_drift(migrations):
         print(differences)
         raise OperatorError("models and migrations differ: run `app db revision` and correct it")
     print("Models and migrations agree.")
@@ -57,10 +58,10 @@ def check() -> None:
 @cli.command()
 def draw() -> None:
     """Print the tables as a Mermaid diagram."""
-    print(draw_tables())
+    print(draw_tables(migrations.metadata))
 
 
 @cli.command()
 def current() -> None:
     """Show the revision that the database is at, and the one that this program needs."""
-    print(f"database {migrate.current_revision()}, program {migrate.head_revision()}")
+    print(f"database {migrations.current_revision()}, program {migrations.head_revision()}")

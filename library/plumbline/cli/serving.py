@@ -14,8 +14,8 @@ import typer
 
 from app.core.config import settings
 from app.core.production import find_risks, find_warnings
+from app.db.schema import migrations
 from plumbline.cli.words import say
-from plumbline.db import migrate
 from plumbline.db.embedded import GUARD, Server, run_postgres
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
@@ -94,7 +94,7 @@ def _server_command(host: str, port: int, *, reload: bool) -> list[str]:
 
 def _prepare(url: str, host: str, port: int, *, shown: str) -> None:
     say("migrating the database")
-    migrate.upgrade(url)
+    migrations.upgrade(url)
     say(f"database   {shown}")
     say(f"API        http://{host}:{port}/api/v1/posts")
     say(f"try it     http://{host}:{port}/docs")

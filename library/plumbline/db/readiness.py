@@ -8,8 +8,8 @@ import structlog
 from sqlalchemy import text
 
 from app.core.config import settings
+from app.db.schema import migrations
 from app.db.session import side_engine
-from plumbline.db import migrate
 from plumbline.db.errors import (
     DATABASE_ERRORS,
     classify,
@@ -105,14 +105,14 @@ async def _ask() -> Obstacle | None:
             "or set ALLOW_UNSAFE_DATABASE=true"
         )
         return Obstacle(UNSAFE, reason)
-    return _compare(current, migrate.head_revision())
+    return _compare(current, migrations.head_revision())
 
 
 def _compare(current: str | None, needed: str | None) -> Obstacle | None:
     """A revision that this program does not know is its successor's: until that runs, we go on."""
     if current == needed:
         return None
-    if current is None or migrate.is_known(current):
+    if current is None or migrations.is_known(current):
         reason = f"the database is at revision {current}, not {needed}: run `app db upgrade`"
         return Obstacle(BEHIND, reason)
     if current != _last.newer:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from plumbline.db.privileges import warn_of_rights
+from app.db.state import privileges
 from plumbline.db.readiness import find_obstacle
 from plumbline.errors import Unavailable
 from plumbline.http.access import ANONYMOUS
@@ -35,7 +35,7 @@ async def readyz() -> dict[str, str]:
         raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
     if (obstacle := await find_obstacle()) is not None:
         raise Unavailable(f"Not ready: {obstacle.code}.", retry_after_seconds=1)
-    await warn_of_rights()
+    await privileges.warn()
     return {"status": "ready"}
 
 
