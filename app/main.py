@@ -58,8 +58,9 @@ async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    configure_logging()
-    if settings.ENVIRONMENT == "production":
+    is_production = settings.ENVIRONMENT == "production"
+    configure_logging(production=is_production)
+    if is_production:
         _refuse_risks()
     app = FastAPIOffline(
         title=SERVICE_NAME,

@@ -80,7 +80,11 @@ def test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error() -> None:
         ["GET /api/v1/posts", 503, "ERROR"],
         ["GET /defect", 500, "ERROR"],
     ]
-    ours = [line for line in lines if line["logger"].startswith("app.") and "request_id" in line]
+    ours = [
+        line
+        for line in lines
+        if line["logger"].startswith(("app.", "plumbline.")) and "request_id" in line
+    ]
     probes = {line["request_id"] for line in ours if line.get("path") in PROBES}
     told = [line.get("trace_id") for line in ours if line["request_id"] not in probes]
     assert len(told) >= len(spans) + 2  # also the lines about what went wrong

@@ -6,7 +6,6 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, Literal
 
 import typer
-from sqlalchemy import select
 
 from app.api.users import PasswordUpdate, UserCreate
 from app.db.models import User
@@ -81,8 +80,7 @@ def list_users() -> None:
 
     async def show() -> None:
         async with transaction() as db:
-            audit.record(db, "accounts read", actor_id=None, subject_id=None)
-            async for user in await db.stream_scalars(select(User).order_by(User.id.desc())):
+            async for user in users.stream_users(db):
                 state = "" if user.is_active else " (deactivated)"
                 print(f"{user.id}\t{user.username}\t{user.email}\t{user.role}{state}")
 
