@@ -15,7 +15,7 @@ from plumbline.db.diagram import draw_tables
 from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
 
-APP_FILES = sorted((ROOT / "app").rglob("*.py"))
+APP_FILES = sorted(file for part in ("app", "library") for file in (ROOT / part).rglob("*.py"))
 PYTHON_FILES = sorted({*APP_FILES, *(ROOT / "tests").rglob("*.py")})
 
 

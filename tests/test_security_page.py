@@ -32,7 +32,7 @@ def test_every_test_that_the_page_names_exists() -> None:
 
 
 def test_every_file_that_the_page_names_exists() -> None:
-    named = re.findall(r"`((?:app|tests)/[\w/]+\.py)`", TEXT)
+    named = re.findall(r"`((?:app|library|tests)/[\w/]+\.py)`", TEXT)
 
     assert [path for path in named if not (ROOT / path).exists()] == []
 
@@ -40,7 +40,7 @@ def test_every_file_that_the_page_names_exists() -> None:
 def test_each_promise_names_code_and_a_test() -> None:
     assert [row[0] for row in PROMISES] == [str(number) for number in range(1, 12)]
     for number, _, code, tests in PROMISES:
-        assert code.startswith("`app/"), number
+        assert code.startswith(("`app/", "`library/")), number
         assert NAMED.search(tests), number
 
 

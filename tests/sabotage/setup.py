@@ -91,6 +91,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "tests/test_readme.py::test_curl_session_works_when_pasted_and_its_post_survives_a_restart",
     ),
     Sabotage(
+        "install the service without the library",
+        "README.md",
+        "pip install --no-deps ./library .",
+        "pip install --no-deps .",
+        "tests/test_locks.py::test_recipe_for_production_gives_commands_that_work_anywhere",
+    ),
+    Sabotage(
         "trust the certificates that uv brings",
         "Makefile",
         "export UV_SYSTEM_CERTS ?= 1\n",
