@@ -84,6 +84,16 @@ def test_number_below_zero_is_an_argument() -> None:
     assert process.stderr.startswith("app: PostgreSQL cannot be reached")
 
 
+def test_command_of_the_library_needs_neither_a_service_nor_settings() -> None:
+    start = "from plumbline.cli.standalone import main; main()"
+    helped = python("-c", start, "--help", DB_POOL_SIZE="many")
+    wrong = python("-c", start, "postgres", "--port", "x", DB_POOL_SIZE="many")
+
+    assert re.search(r"^│ postgres +[A-Z]", helped.stdout, re.MULTILINE)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("plumbline: Invalid value for '--port'")
+
+
 async def test_user_create_makes_an_admin_who_can_log_in(db: AsyncSession) -> None:
     process = _app(
         "user", "create", "Dora", "dora@example.com", "--role=admin", typed=f"{PASSWORD}\n"

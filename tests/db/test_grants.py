@@ -1,8 +1,10 @@
 """The application's own role, as DB_APPLICATION_ROLE names it, on a real connection of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import LiteralString
 
 import httpx2
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -21,6 +23,14 @@ from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in
 
 ROLE = "plumbline_app"
+RIGHTS: LiteralString = """
+    SELECT relname::text, privilege_type FROM pg_class, aclexplode(relacl)
+    WHERE grantee = %s::regrole AND privilege_type <> 'SELECT'
+    UNION ALL
+    SELECT relname::text, attname || ' ' || privilege_type
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid, aclexplode(attacl)
+    WHERE grantee = %s::regrole
+"""
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +146,32 @@ async def test_application_role_can_do_all_that_the_service_does(
     me = {"Authorization": f"Bearer {second.json()['access_token']}"}
     gone = await client.request("DELETE", "/api/v1/users/me", json=body, headers=me)
     assert gone.status_code == 200
+
+
+UNUSUAL: tuple[LiteralString, ...] = (
+    'CREATE TABLE "Order" ("From" bigint PRIMARY KEY, "To" text)',
+    'CREATE TABLE links (a bigint REFERENCES "Order", b bigint, PRIMARY KEY (a, b))',
+    "CREATE TABLE numbers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
+)
+
+
+@pytest.mark.usefixtures("application")
+def test_table_of_any_name_with_nothing_to_send_or_to_change_is_granted(
+    clone: Callable[[], str],
+) -> None:
+    url = clone()
+    with psycopg.connect(url, autocommit=True) as owner:
+        for statement in UNUSUAL:
+            owner.execute(statement)
+        grants.grant(settings, ROLE, url, ["Order"])
+        rights = owner.execute(RIGHTS, [ROLE, ROLE]).fetchall()
+
+    granted = {
+        table: sorted(right for name, right in rights if name == table) for table, _ in rights
+    }
+    assert granted["Order"] == ["From INSERT", "To INSERT"]
+    assert granted["links"] == ["DELETE", "a INSERT", "b INSERT"]
+    assert granted["numbers"] == ["DELETE"]
 
 
 def test_role_from_which_nothing_can_be_kept_is_refused(postgres: Server) -> None:

@@ -1,6 +1,7 @@
 """Migrations: complete, reversible, never in the way for long."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from plumbline.db.embedded import Server
 from plumbline.db.migrate import Migrations
 from plumbline.errors import OperatorError
 from tests.conftest import administrator
+from tests.processes import python
 
 SCRIPTS = ScriptDirectory.from_config(migrations.config())
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
@@ -90,6 +92,16 @@ def _drift(postgres: Server, compared: Migrations = migrations) -> str:
             admin.execute("DROP DATABASE IF EXISTS modelled")
 
 
+def test_command_of_alembic_migrates_as_well(clone: Clone) -> None:
+    url = clone()
+    migrations.downgrade(url)
+
+    process = python("-m", "alembic", "upgrade", "head", DATABASE_URL=url)
+
+    assert process.returncode == 0, process.stderr
+    assert migrations.current_revision(url) == migrations.head_revision()
+
+
 async def test_migrating_works_inside_a_running_event_loop(clone: Clone) -> None:
     url = clone()
     migrations.downgrade(url, "base")
@@ -98,18 +110,16 @@ async def test_migrating_works_inside_a_running_event_loop(clone: Clone) -> None
     assert migrations.current_revision(url) == migrations.head_revision()
 
 
-def test_migration_gives_up_a_lock_that_it_does_not_get(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_migration_gives_up_a_lock_that_it_does_not_get(clone: Clone) -> None:
     """Whoever queues behind a waiting ALTER TABLE waits as well: so it must not wait for long."""
     url = clone()
-    monkeypatch.setattr(settings, "MIGRATION_TRIES", 2)
-    monkeypatch.setattr(settings, "MIGRATION_LOCK_TIMEOUT_SECONDS", 0.05)
+    short = {"MIGRATION_TRIES": 2, "MIGRATION_LOCK_TIMEOUT_SECONDS": 0.05}
+    impatient = replace(migrations, settings=settings.model_copy(update=short))
 
     with psycopg.connect(url) as reader:
         reader.execute("SELECT * FROM posts")
         with pytest.raises(OperatorError, match="a lock was taken 2 times"):
-            migrations.downgrade(url, "base")
+            impatient.downgrade(url, "base")
 
     migrations.downgrade(url, "base")
     assert migrations.current_revision(url) is None

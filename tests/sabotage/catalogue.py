@@ -244,8 +244,8 @@ _DATABASE = (
     ),
     Sabotage(
         "let everybody queue behind a migration",
-        "app/db/migrations/env.py",
-        "milliseconds = round(settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
+        "library/plumbline/db/environment.py",
+        "milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
         "milliseconds = 0",
         FAULTS + "test_migrations_under_load.py",
     ),

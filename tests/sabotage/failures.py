@@ -143,7 +143,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "be not ready once the next version has migrated",
         "library/plumbline/db/readiness.py",
-        "    if current is None or migrate.is_known(current):\n",
+        "    if current is None or migrations.is_known(current):\n",
         "    if True:\n",
         "tests/api/test_health.py::test_process_stays_ready_when_the_next_version_has_migrated",
     ),
