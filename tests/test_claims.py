@@ -66,7 +66,7 @@ def _is_yield(line: ast.Expr) -> bool:
 CLAIMS = [
     Claim(
         "README.md",
-        "settings, errors, passwords, logs; imports neither FastAPI nor SQLAlchemy",
+        "settings and passwords; imports neither FastAPI nor SQLAlchemy",
         lambda: not _files_with(r"^(from|import) (fastapi|starlette|sqlalchemy)", "app/core"),
     ),
     Claim(
