@@ -5,6 +5,10 @@ BIN := $(VENV)/bin
 BENCH := .venv-bench
 UV := $(if $(shell command -v uv),uv,.tools/bin/uv)
 
+# The library is not in the locks: pip refuses a folder among hashes. Its dependencies are.
+COMPILE := $(UV) pip compile --quiet --universal --generate-hashes --no-header \
+	--no-emit-package plumbline-fastapi pyproject.toml
+
 # pip and uv trust the machine's own certificates (of a company's proxy, say) where it has any. Named
 # by variables, because older ones ignore those that they do not know.
 CERTIFICATES := $(wildcard /etc/ssl/certs/*.* /etc/ssl/cert.pem /etc/pki/tls/certs/*.* /System/Library)
@@ -62,26 +66,23 @@ bench: $(BENCH)/.installed  ## Measure against what others use: make bench, or m
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/logins.py)
 
 lock: $(filter .tools/%,$(UV))  ## Lock the newest versions that pyproject.toml allows
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-package plumbline-fastapi \
-		pyproject.toml -o requirements.txt
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-package plumbline-fastapi \
-		pyproject.toml --group dev -o requirements-dev.txt
-	$(UV) pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-package plumbline-fastapi \
-		pyproject.toml --group bench -o requirements-bench.txt
+	$(COMPILE) --upgrade -o requirements/production.txt
+	$(COMPILE) --upgrade --group dev -o requirements/dev.txt
+	$(COMPILE) --upgrade --group bench -o requirements/bench.txt
 
-$(VENV)/.installed: requirements-dev.txt pyproject.toml library/pyproject.toml | $(filter .tools/%,$(UV))
+$(VENV)/.installed: requirements/dev.txt pyproject.toml library/pyproject.toml | $(filter .tools/%,$(UV))
 	@echo "Installing the dependencies into $(VENV)"
 	@$(UV) venv --quiet --allow-existing $(if $(python),--python $(python)) $(VENV)
 	@$(BIN)/python scripts/check_system.py
 	@$(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
-		$(if $(wheels_only),--only-binary :all:) requirements-dev.txt
+		$(if $(wheels_only),--only-binary :all:) requirements/dev.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable library --editable .
 	@touch $@
 
-$(BENCH)/.installed: requirements-bench.txt pyproject.toml library/pyproject.toml | $(filter .tools/%,$(UV))
+$(BENCH)/.installed: requirements/bench.txt pyproject.toml library/pyproject.toml | $(filter .tools/%,$(UV))
 	@echo "Installing the contenders into $(BENCH)"
 	@$(UV) venv --quiet --allow-existing $(BENCH)
-	@$(UV) pip sync --quiet --compile-bytecode --python $(BENCH)/bin/python --require-hashes requirements-bench.txt
+	@$(UV) pip sync --quiet --compile-bytecode --python $(BENCH)/bin/python --require-hashes requirements/bench.txt
 	@$(UV) pip install --quiet --python $(BENCH)/bin/python --no-deps --editable library --editable .
 	@touch $@
 

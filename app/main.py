@@ -15,10 +15,10 @@ from app.api.oauth import add_error
 from app.core.config import SERVICE_NAME, settings
 from app.core.production import find_risks, find_warnings
 from app.core.security import prepare
+from app.db.schema import APPEND_ONLY, migrations
 from app.db.session import AsyncSessionFactory, engine
 from app.services.expiring import expiring
-from plumbline.db import migrate
-from plumbline.db.privileges import warn_of_rights
+from plumbline.db.privileges import Privileges
 from plumbline.db.readiness import Readiness
 from plumbline.db.sweeping import sweep_for_ever
 from plumbline.http.health import PROBES
@@ -44,7 +44,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
     readiness: Readiness = app.state.readiness
     if await readiness.find_obstacle() is None:  # it logs what it finds
-        await warn_of_rights()
+        await app.state.privileges.warn()
     begin_at_sigterm(settings)
     await asyncio.to_thread(prepare)
     _leave_alone_what_stays()
@@ -67,8 +67,9 @@ async def _sweeping() -> AsyncIterator[None]:
 
 
 def create_app() -> FastAPI:
-    configure_logging()
-    if settings.ENVIRONMENT == "production":
+    is_production = settings.ENVIRONMENT == "production"
+    configure_logging(production=is_production)
+    if is_production:
         _refuse_risks()
     app = FastAPIOffline(
         title=SERVICE_NAME,
@@ -84,13 +85,14 @@ def create_app() -> FastAPI:
     for module in (posts, users, auth, audit, index):
         # Not include_router: that makes a tree, which FastAPI walks twice a request.
         app.router.routes.extend(module.router.routes)
-    app.state.readiness = Readiness(engine, settings, migrate)
+    app.state.readiness = Readiness(engine, settings, migrations)
+    app.state.privileges = Privileges(engine.control, settings, APPEND_ONLY)
     install(
         app,
         settings,
         app.state.readiness,
         extend_problem=add_error,
-        when_ready=warn_of_rights,
+        when_ready=app.state.privileges.warn,
         counts_writes=True,
     )
     return app

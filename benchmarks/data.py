@@ -8,10 +8,12 @@ from pathlib import Path
 import psycopg
 from rich.progress import track
 
+from app.core.config import settings
 from app.core.security import token_digest
+from app.db.schema import APPEND_ONLY, migrations
 from benchmarks.lineup import NEWEST_ID
-from plumbline.db import migrate
 from plumbline.db.embedded import DATABASE, run_postgres
+from plumbline.db.grants import grant
 
 FOLDER = Path(".bench")
 PORT = 21_432
@@ -72,11 +74,11 @@ def run_database() -> Iterator[Database]:
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n")
     with run_postgres(FOLDER / "postgres", port=PORT, settings=SETTINGS, say=print) as server:
-        migrate.upgrade(server.url())
+        migrations.upgrade(server.url())
         with psycopg.connect(server.url(), autocommit=True) as db:
             _fill(db)
             _make_role(db)
-        migrate.grant(ROLE, server.url())
+        grant(settings, ROLE, server.url(), APPEND_ONLY)
         url = f"postgresql://{ROLE}:{ROLE_PASSWORD}@127.0.0.1:{server.port}/{DATABASE}"
         database = Database(url, server.port, server.url())
         database.reset()

@@ -19,8 +19,8 @@ from pathlib import Path
 import httpx2
 
 from app.core.config import settings
-from plumbline.db import migrate
-from plumbline.db.drift import throw_away_postgres
+from app.db.schema import migrations
+from plumbline.db.drift import temporary_postgres
 
 CLIENTS = 64
 WARM_UP = 16  # at once: as many as find a place, so that the pool is full
@@ -139,8 +139,8 @@ async def run(database_url: str) -> None:
 
 
 def main() -> None:
-    with throw_away_postgres() as server:
-        migrate.upgrade(server.url())
+    with temporary_postgres() as server:
+        migrations.upgrade(server.url())
         asyncio.run(run(server.url()))
 
 

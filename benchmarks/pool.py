@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import settings
-from plumbline.db.drift import throw_away_postgres
+from plumbline.db.drift import temporary_postgres
 from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 
@@ -123,7 +123,7 @@ async def measure(port: int) -> None:
 
 
 def main() -> None:
-    with throw_away_postgres() as server:
+    with temporary_postgres() as server:
         asyncio.run(measure(server.port))
 
 

@@ -20,9 +20,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Post, User
+from app.db.schema import migrations
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
-from plumbline.db import migrate
 from plumbline.db.embedded import Server
 from plumbline.http import shutdown as drain
 from plumbline.http.protocol import BoundedProtocol
@@ -39,7 +39,7 @@ TEMPLATE = "app"
 def postgres(pytestconfig: pytest.Config) -> Server:
     """The run's PostgreSQL, whose database `app` is migrated, and cloned by whoever needs one."""
     server = pytestconfig.stash[SERVER]
-    migrate.upgrade(server.url(TEMPLATE))
+    migrations.upgrade(server.url(TEMPLATE))
     return server
 
 

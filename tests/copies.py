@@ -8,13 +8,14 @@ from pathlib import Path
 
 from tests.postgres import ROOT
 
-PARTS = ("app", "library", "tests", "docs", "scripts", "benchmarks")
+PARTS = ("app", "library", "tests", "docs", "scripts", "benchmarks", "requirements")
 FILES = (
     "Makefile",
     "pyproject.toml",
     ".env.example",
     "README.md",
     "CONTRIBUTING.md",
+    "LICENSE",
     "verify_connection.py",
 )
 

@@ -63,7 +63,7 @@ def _is_yield(line: ast.Expr) -> bool:
 CLAIMS = [
     Claim(
         "README.md",
-        "settings, errors, passwords, logs; imports neither FastAPI nor SQLAlchemy",
+        "settings and passwords; imports neither FastAPI nor SQLAlchemy",
         lambda: not _files_with(r"^(from|import) (fastapi|starlette|sqlalchemy)", "app/core"),
     ),
     Claim(
@@ -195,8 +195,12 @@ def test_sentence_about_all_has_its_claim(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_what_a_page_names_is_there(page: Path) -> None:
     prose = _prose(page)
-    files = re.findall(r"`((?:app|tests|docs|scripts|benchmarks)/[\w./-]*\w)", prose)
-    names = re.findall(r"`(\w+)`(?:, \w+,)? (?:in|of) `((?:app|tests)/[\w./-]+\.py)`", prose)
+    files = re.findall(
+        r"`((?:app|library|tests|docs|scripts|benchmarks|requirements)/[\w./-]*\w)", prose
+    )
+    names = re.findall(
+        r"`(\w+)`(?:, \w+,)? (?:in|of) `((?:app|library|tests)/[\w./-]+\.py)`", prose
+    )
 
     assert [n for n in files if not (ROOT / n).exists() and n not in _of_the_recipe(page)] == []
     assert [pair for pair in names if not re.search(rf"\b{pair[0]}\b", _text(pair[1]))] == []

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app import cli
 from app.core import security
 from app.db.models import AccessToken, AuditEvent, User
-from plumbline.db import migrate
+from app.db.schema import migrations
 from tests.people import PASSWORD, signed_in
 from tests.processes import python
 
@@ -82,6 +82,16 @@ def test_number_below_zero_is_an_argument() -> None:
     process = _app("db", "downgrade", "-1", DATABASE_URL="postgresql://me@127.0.0.1:1/app")
 
     assert process.stderr.startswith("app: PostgreSQL cannot be reached")
+
+
+def test_command_of_the_library_needs_neither_a_service_nor_settings() -> None:
+    start = "from plumbline.cli.standalone import main; main()"
+    helped = python("-c", start, "--help", DB_POOL_SIZE="many")
+    wrong = python("-c", start, "postgres", "--port", "x", DB_POOL_SIZE="many")
+
+    assert re.search(r"^│ postgres +[A-Z]", helped.stdout, re.MULTILINE)
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("plumbline: Invalid value for '--port'")
 
 
 async def test_user_create_makes_an_admin_who_can_log_in(db: AsyncSession) -> None:
@@ -152,7 +162,7 @@ async def test_user_list_shows_all_newest_first_and_is_on_record(db: AsyncSessio
 
 
 def test_current_shows_both_revisions() -> None:
-    head = migrate.head_revision()
+    head = migrations.head_revision()
 
     assert _app("db", "current").stdout == f"database {head}, program {head}\n"
 

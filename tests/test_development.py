@@ -30,12 +30,12 @@ def _postmaster(folder: Path) -> int:
 def test_edit_of_a_route_is_served(tmp_path: Path, free_port: Callable[[], int]) -> None:
     port, copy = free_port(), tmp_path / "copy"
     shutil.copytree(ROOT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    route = copy / "library/plumbline/http/health.py"
+    route = copy / "app/api/index.py"
 
     with developing(port, tmp_path, source=copy):
-        route.write_text(route.read_text().replace('"alive"', '"edited"'))
+        route.write_text(route.read_text().replace('"documentation"', '"edited"'))
 
-        assert until(lambda: "edited" in httpx2.get(f"http://127.0.0.1:{port}/livez").text)
+        assert until(lambda: "edited" in httpx2.get(f"http://127.0.0.1:{port}/").text)
 
 
 def test_killed_developer_command_leaves_nothing_behind(

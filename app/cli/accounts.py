@@ -6,14 +6,13 @@ from collections.abc import Coroutine
 from typing import Annotated, Any, Literal
 
 import typer
-from sqlalchemy import select
 
 from app.api.users import PasswordUpdate, UserCreate
 from app.core.config import settings
 from app.db.models import User
+from app.db.schema import migrations
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
 from app.services import audit, users
-from plumbline.db import migrate
 from plumbline.db.errors import DATABASE_ERRORS, explain, is_for_the_operator
 from plumbline.db.readiness import Readiness
 from plumbline.errors import OperatorError, Unavailable
@@ -83,8 +82,7 @@ def list_users() -> None:
 
     async def show() -> None:
         async with AsyncSessionFactory.begin() as db:
-            audit.record(db, "accounts read", actor_id=None, subject_id=None)
-            async for user in await db.stream_scalars(select(User).order_by(User.id.desc())):
+            async for user in users.stream_users(db):
                 state = "" if user.is_active else " (deactivated)"
                 print(f"{user.id}\t{user.username}\t{user.email}\t{user.role}{state}")
 
@@ -104,7 +102,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
         except DATABASE_ERRORS as error:
-            meaning = await Readiness(engine, settings, migrate).find_meaning(error)
+            meaning = await Readiness(engine, settings, migrations).find_meaning(error)
             if isinstance(meaning, Unavailable) or is_for_the_operator(error):
                 raise OperatorError(explain(error)) from error
             if meaning is None:

@@ -1,23 +1,25 @@
-"""The groups of the `app` command. Loading them loads the settings."""
+"""The commands: those of the library for this service, and `user`."""
 
-import typer
+from functools import partial
+from pathlib import Path
 
 from app.cli import accounts
-from plumbline.cli import schema, serving
-from plumbline.cli.serve import serve
-from plumbline.cli.words import NumbersAreArguments
+from app.core.config import settings
+from app.core.production import find_risks, find_warnings
+from app.db.schema import APPEND_ONLY, migrations
+from plumbline.cli.commands import service_commands
+from plumbline.cli.service import Service
 
-cli = typer.Typer(
-    help="Run and look after the service. Settings come from the environment and from .env.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
+service = Service(
+    name="app",
+    app="app.main:app",
+    folder=Path(__file__).parents[1],
+    settings=settings,
+    migrations=migrations,
+    find_risks=partial(find_risks, settings),
+    find_warnings=partial(find_warnings, settings),
+    page="/api/v1/posts",
+    append_only=APPEND_ONLY,
 )
-for command in (serving.dev, serving.postgres, serve):
-    cli.command()(command)
-cli.command("check")(serving.check_settings)
-cli.add_typer(schema.cli, name="db")
+cli = service_commands(service)
 cli.add_typer(accounts.cli, name="user")
-for group in (cli, schema.cli, accounts.cli):
-    for info in group.registered_commands:
-        info.cls = NumbersAreArguments

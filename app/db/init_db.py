@@ -6,11 +6,10 @@ Everything else is migrated: `app db upgrade`.
 import asyncio
 import sys
 
-import app.db.models  # noqa: F401 - so that Base.metadata knows all tables
 from app.core.config import settings
 from app.db.base import Base
+from app.db.schema import migrations
 from app.db.session import engine
-from plumbline.db import migrate
 from plumbline.db.errors import DATABASE_ERRORS, explain
 from plumbline.errors import OperatorError
 
@@ -26,7 +25,7 @@ async def create_tables() -> None:
         raise OperatorError(explain(error)) from error
     finally:
         await engine.dispose()
-    migrate.stamp()
+    migrations.stamp()
 
 
 if __name__ == "__main__":

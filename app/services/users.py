@@ -1,5 +1,6 @@
 """Accounts."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -110,6 +111,13 @@ async def list_users(db: AsyncSession, *, before_id: int, limit: int, actor_id: 
     await audit.record_reading("accounts read", actor_id=actor_id)
     rows = select(User).where(User.id < before_id).order_by(User.id.desc()).limit(limit)
     return list(await db.scalars(rows))
+
+
+async def stream_users(db: AsyncSession) -> AsyncIterator[User]:
+    """All accounts, newest first; for the command line."""
+    audit.record(db, "accounts read", actor_id=None, subject_id=None)
+    async for user in await db.stream_scalars(select(User).order_by(User.id.desc())):
+        yield user
 
 
 async def update_me(db: AsyncSession, user_id: int, *, email: str | None = None) -> User:

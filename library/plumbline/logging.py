@@ -11,19 +11,24 @@ import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from app.core.config import settings
 from plumbline.context import caller_request_id, request_id
 
-REQUESTS = "app.request"  # the logger of the line that each request leaves
+REQUESTS = "plumbline.request"  # the logger of the line that each request leaves
 
 
-def configure_logging() -> None:
-    """Send every record, also those of uvicorn, SQLAlchemy and Alembic, to standard error."""
+def configure_logging(*, production: bool) -> None:
+    """Send every record, also those of uvicorn, SQLAlchemy and Alembic, to standard error.
+
+    In `production` each line is a JSON object.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_shared_processors(),
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer()],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderer(production=production),
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
@@ -32,7 +37,7 @@ def configure_logging() -> None:
         logging.getLogger(name).propagate = True
     # The middleware logs each request, with its id and duration.
     logging.getLogger("uvicorn.access").disabled = True
-    if settings.ENVIRONMENT == "production":
+    if production:
         _write_directly()
     else:
         structlog.configure(
@@ -71,8 +76,8 @@ def _shared_processors() -> list[Processor]:
     ]
 
 
-def _renderer() -> list[Processor]:
-    if settings.ENVIRONMENT == "production":
+def _renderer(*, production: bool) -> list[Processor]:
+    if production:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     plain = structlog.dev.plain_traceback
     full = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)

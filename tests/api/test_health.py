@@ -9,8 +9,8 @@ import httpx2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.db.schema import migrations
 from app.main import app
-from plumbline.db import migrate
 from plumbline.db.embedded import run_postgres
 from tests import warm
 from tests.processes import until
@@ -43,7 +43,7 @@ async def test_process_stays_ready_when_the_next_version_has_migrated(
     client: httpx2.AsyncClient, db: AsyncSession
 ) -> None:
     """A deploy migrates before it replaces the processes."""
-    known = {"known": migrate.head_revision()}
+    known = {"known": migrations.head_revision()}
     await db.execute(text("UPDATE alembic_version SET version_num = 'of-the-next'"))
     await db.commit()
     app.state.readiness.forget()
@@ -71,7 +71,7 @@ def test_service_waits_for_its_database_and_heals_by_itself(
             behind = "Not ready: schema-behind."
             assert until(lambda: httpx2.get(f"{address}/readyz").json()["detail"] == behind)
             early = httpx2.get(f"{address}/api/v1/posts")
-            migrate.upgrade(url)
+            migrations.upgrade(url)
             assert until(lambda: httpx2.get(f"{address}/readyz").json() == READY)
             listed = httpx2.get(f"{address}/api/v1/posts")
 

@@ -1,8 +1,10 @@
 """The application's own role, as DB_APPLICATION_ROLE names it, on a real connection of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import LiteralString
 
 import httpx2
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -10,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import settings
 from app.db.models import Post, User
+from app.db.schema import APPEND_ONLY
 from app.db.session import AsyncSessionFactory, engine
 from plumbline.db import grants
 from plumbline.db.embedded import Server
@@ -21,6 +24,14 @@ from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in
 
 ROLE = "plumbline_app"
+RIGHTS: LiteralString = """
+    SELECT relname::text, privilege_type FROM pg_class, aclexplode(relacl)
+    WHERE grantee = %s::regrole AND privilege_type <> 'SELECT'
+    UNION ALL
+    SELECT relname::text, attname || ' ' || privilege_type
+    FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid, aclexplode(attacl)
+    WHERE grantee = %s::regrole
+"""
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +42,7 @@ async def application(postgres: Server, _main_database: None) -> AsyncIterator[A
     async with engine.begin() as connection:
         await connection.execute(text(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}"))
     for _ in range(2):
-        grants.grant(ROLE, postgres.url("main"))
+        grants.grant(settings, ROLE, postgres.url("main"), APPEND_ONLY)
     made = create_engine(
         settings, asyncpg_url(settings.DATABASE_URL).set(username=ROLE, password="app")
     )
@@ -140,6 +151,32 @@ async def test_application_role_can_do_all_that_the_service_does(
     assert gone.status_code == 200
 
 
+UNUSUAL: tuple[LiteralString, ...] = (
+    'CREATE TABLE "Order" ("From" bigint PRIMARY KEY, "To" text)',
+    'CREATE TABLE links (a bigint REFERENCES "Order", b bigint, PRIMARY KEY (a, b))',
+    "CREATE TABLE numbers (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY)",
+)
+
+
+@pytest.mark.usefixtures("application")
+def test_table_of_any_name_with_nothing_to_send_or_to_change_is_granted(
+    clone: Callable[[], str],
+) -> None:
+    url = clone()
+    with psycopg.connect(url, autocommit=True) as owner:
+        for statement in UNUSUAL:
+            owner.execute(statement)
+        grants.grant(settings, ROLE, url, ["Order"])
+        rights = owner.execute(RIGHTS, [ROLE, ROLE]).fetchall()
+
+    granted = {
+        table: sorted(right for name, right in rights if name == table) for table, _ in rights
+    }
+    assert granted["Order"] == ["From INSERT", "To INSERT"]
+    assert granted["links"] == ["DELETE", "a INSERT", "b INSERT"]
+    assert granted["numbers"] == ["DELETE"]
+
+
 def test_role_from_which_nothing_can_be_kept_is_refused(postgres: Server) -> None:
     with pytest.raises(OperatorError, match="DB_APPLICATION_ROLE is a superuser or owns"):
-        grants.grant("postgres", postgres.url("main"))
+        grants.grant(settings, "postgres", postgres.url("main"))

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from plumbline.db import drift, migrate
+from app.db.schema import migrations
+from plumbline.db import drift
 from plumbline.db.embedded import Server
 from tests.conftest import administrator
 from tests.processes import python
@@ -24,7 +25,7 @@ def test_init_db_makes_what_the_migrations_make(empty_database: str, postgres: S
 
     assert (process.returncode, process.stdout) == (0, "The tables exist.\n")
     assert drift.dump(empty_database) == drift.dump(postgres.url("app"))
-    assert migrate.current_revision(empty_database) == migrate.head_revision()
+    assert migrations.current_revision(empty_database) == migrations.head_revision()
 
 
 def test_init_db_refuses_in_production(empty_database: str) -> None:

@@ -1,18 +1,23 @@
 """Migrations: complete, reversible, never in the way for long."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
 
 from app.core.config import settings
-from plumbline.db import drift, migrate
+from app.db.base import Base
+from app.db.schema import migrations
+from plumbline.db import drift
 from plumbline.db.embedded import Server
+from plumbline.db.migrate import Migrations
 from plumbline.errors import OperatorError
 from tests.conftest import administrator
+from tests.processes import python
 
-SCRIPTS = ScriptDirectory.from_config(migrate.config())
+SCRIPTS = ScriptDirectory.from_config(migrations.config())
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]
 
 Clone = Callable[[], str]
@@ -26,13 +31,13 @@ def _execute(url: str, statement: str) -> None:
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_every_revision_goes_up_down_and_up_again(clone: Clone, revision: str) -> None:
     url = clone()
-    migrate.downgrade(url, "base")
-    migrate.upgrade(url, revision)
+    migrations.downgrade(url, "base")
+    migrations.upgrade(url, revision)
     up = drift.dump(url)
 
-    migrate.downgrade(url)
+    migrations.downgrade(url)
     down = drift.dump(url)
-    migrate.upgrade(url, revision)
+    migrations.upgrade(url, revision)
 
     assert drift.dump(url) == up
     assert down != up
@@ -66,52 +71,58 @@ def test_models_and_migrations_agree(postgres: Server) -> None:
     ],
 )
 def test_any_difference_between_models_and_migrations_is_seen(
-    postgres: Server, statement: str, monkeypatch: pytest.MonkeyPatch
+    postgres: Server, statement: str
 ) -> None:
-    upgrade = migrate.upgrade
+    class Drifting(Migrations):
+        def upgrade(self, url: str | None = None, revision: str = "head") -> None:
+            assert url
+            super().upgrade(url, revision)
+            _execute(url, statement)
 
-    def upgrade_and_drift(url: str) -> None:
-        upgrade(url)
-        _execute(url, statement)
-
-    monkeypatch.setattr(migrate, "upgrade", upgrade_and_drift)
-
-    assert _drift(postgres) != ""
+    assert _drift(postgres, Drifting(migrations.scripts, Base.metadata, settings)) != ""
 
 
-def _drift(postgres: Server) -> str:
+def _drift(postgres: Server, compared: Migrations = migrations) -> str:
     try:
         urls = (postgres.url("migrated"), postgres.url("modelled"), postgres.url("postgres"))
-        return drift.compare(*urls)
+        return drift.compare(compared, *urls)
     finally:
         with administrator(postgres) as admin:
             admin.execute("DROP DATABASE IF EXISTS migrated")
             admin.execute("DROP DATABASE IF EXISTS modelled")
 
 
+def test_command_of_alembic_migrates_as_well(clone: Clone) -> None:
+    url = clone()
+    migrations.downgrade(url)
+
+    process = python("-m", "alembic", "upgrade", "head", DATABASE_URL=url)
+
+    assert process.returncode == 0, process.stderr
+    assert migrations.current_revision(url) == migrations.head_revision()
+
+
 async def test_migrating_works_inside_a_running_event_loop(clone: Clone) -> None:
     url = clone()
-    migrate.downgrade(url, "base")
-    migrate.upgrade(url)
+    migrations.downgrade(url, "base")
+    migrations.upgrade(url)
 
-    assert migrate.current_revision(url) == migrate.head_revision()
+    assert migrations.current_revision(url) == migrations.head_revision()
 
 
-def test_migration_gives_up_a_lock_that_it_does_not_get(
-    clone: Clone, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_migration_gives_up_a_lock_that_it_does_not_get(clone: Clone) -> None:
     """Whoever queues behind a waiting ALTER TABLE waits as well: so it must not wait for long."""
     url = clone()
-    monkeypatch.setattr(settings, "MIGRATION_TRIES", 2)
-    monkeypatch.setattr(settings, "MIGRATION_LOCK_TIMEOUT_SECONDS", 0.05)
+    short = {"MIGRATION_TRIES": 2, "MIGRATION_LOCK_TIMEOUT_SECONDS": 0.05}
+    impatient = replace(migrations, settings=settings.model_copy(update=short))
 
     with psycopg.connect(url) as reader:
         reader.execute("SELECT * FROM posts")
         with pytest.raises(OperatorError, match="a lock was taken 2 times"):
-            migrate.downgrade(url, "base")
+            impatient.downgrade(url, "base")
 
-    migrate.downgrade(url, "base")
-    assert migrate.current_revision(url) is None
+    migrations.downgrade(url, "base")
+    assert migrations.current_revision(url) is None
 
 
 @pytest.mark.parametrize(
@@ -126,9 +137,9 @@ def test_database_that_cannot_be_migrated_is_explained(
     postgres: Server, right: str, wrong: str, advice: str
 ) -> None:
     with pytest.raises(OperatorError, match=advice):
-        migrate.upgrade(postgres.url("app").replace(right, wrong))
+        migrations.upgrade(postgres.url("app").replace(right, wrong))
 
 
 def test_unknown_revision_is_explained(clone: Clone) -> None:
     with pytest.raises(OperatorError, match="nonsense"):
-        migrate.upgrade(clone(), "nonsense")
+        migrations.upgrade(clone(), "nonsense")

@@ -9,14 +9,14 @@ from tests.copies import change, copy_project, run_in
 MODELS = Path("app/db/models")
 UP_AND_DOWN = """
 from plumbline.db import drift
-from plumbline.db import migrate
-with drift.throw_away_postgres() as server:
+from app.db.schema import migrations
+with drift.temporary_postgres() as server:
     url = server.url()
-    migrate.upgrade(url)
+    migrations.upgrade(url)
     up = drift.dump(url)
-    migrate.downgrade(url)
+    migrations.downgrade(url)
     down = drift.dump(url)
-    migrate.upgrade(url)
+    migrations.upgrade(url)
     print(down != up == drift.dump(url))
 """
 # `books` is also a table of tests/pitfalls; an enum is a type of its own in PostgreSQL.

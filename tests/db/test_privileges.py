@@ -8,9 +8,12 @@ from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import settings
+from app.db.schema import APPEND_ONLY
+from app.db.session import engine as main_engine
 from plumbline.db import privileges
 from plumbline.db.embedded import Server
 from plumbline.db.engine import create_engine
+from plumbline.db.privileges import Privileges
 from plumbline.db.url import asyncpg_url
 
 ROLE = "rights_role"
@@ -18,7 +21,6 @@ ROLE = "rights_role"
 
 @pytest.fixture(autouse=True)
 def _in_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(privileges, "_is_told", False)
     monkeypatch.setattr(settings, "ENVIRONMENT", "production")
 
 
@@ -32,11 +34,10 @@ def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-async def as_role(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
+async def as_role() -> AsyncIterator[AsyncEngine]:
     """The service as a role of its own."""
     url = make_url(asyncpg_url(settings.DATABASE_URL).set(username=ROLE, password="x"))
     engine = create_engine(settings, url)
-    monkeypatch.setattr(privileges, "engine", engine)
     yield engine
     await engine.dispose()
 
@@ -48,31 +49,34 @@ def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_superuser_is_told_once_and_in_production_only(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    ours = Privileges(main_engine.control, settings, APPEND_ONLY)
     monkeypatch.setattr(settings, "ENVIRONMENT", "development")
-    await privileges.warn_of_rights()
+    await ours.warn()
     before = _told(caplog)
     monkeypatch.setattr(settings, "ENVIRONMENT", "production")
     for _ in range(2):
-        await privileges.warn_of_rights()
+        await ours.warn()
 
     assert before == []
     assert len(_told(caplog)) == 1
     assert "superuser" in _told(caplog)[0]
 
 
-@pytest.mark.usefixtures("as_role")
 @pytest.mark.parametrize("right", ["UPDATE", "UPDATE (detail)", "DELETE", "TRUNCATE"])
 async def test_role_that_may_change_the_audit_is_told(
-    administrator: psycopg.Connection, right: str, caplog: pytest.LogCaptureFixture
+    administrator: psycopg.Connection,
+    as_role: AsyncEngine,
+    right: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     administrator.execute(f"GRANT SELECT, INSERT ON audit_events TO {ROLE}".encode())
-    await privileges.warn_of_rights()
+    await Privileges(as_role, settings, APPEND_ONLY).warn()
     before = _told(caplog)
 
     administrator.execute(f"GRANT {right} ON audit_events TO {ROLE}".encode())
-    privileges._is_told = False
-    await privileges.warn_of_rights()
+    await Privileges(as_role, settings, APPEND_ONLY).warn()
 
     assert before == []
     assert len(_told(caplog)) == 1
-    assert "may change the audit" in _told(caplog)[0]
+    assert "may change append-only rows" in _told(caplog)[0]
+    assert "['audit_events']" in _told(caplog)[0]

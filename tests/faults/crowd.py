@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core.config import settings
 from plumbline.db.engine import create_engine
-from plumbline.db.migrate import TURN
+from plumbline.db.migrate import MIGRATION_LOCK_KEY
 
 T = TypeVar("T")
 Columns = dict[str, list[str]]  # of tables, by their names
@@ -24,8 +24,10 @@ PAUSE_SECONDS = 0.005  # between statements, so that there are processors left f
 
 LOCKS = text(f"""
     SELECT virtualtransaction AS who, relname AS name, mode, granted,
-        pid IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = {TURN})
-            AS is_migration,
+        pid IN (
+            SELECT pid FROM pg_locks
+            WHERE locktype = 'advisory' AND objid = {MIGRATION_LOCK_KEY}
+        ) AS is_migration,
         extract(epoch FROM clock_timestamp())::float AS now,
         extract(epoch FROM clock_timestamp() - waitstart)::float AS waited
     FROM pg_locks JOIN pg_class ON pg_class.oid = relation

@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import psycopg
 
-from plumbline.db import migrate
+from app.db.schema import migrations
 from plumbline.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, binary, run_postgres
 from plumbline.db.unprivileged import give_up_root, plain_environment
 from tests.faults.pids import children_of, send, state
@@ -177,7 +177,7 @@ def make_template(folder: Path, port: int, fill: Callable[[str], None]) -> None:
     """Initialise, migrate and fill once: copies start in a fraction of the time."""
     said: list[str] = []
     with run_postgres(folder, port=port, durable=False, say=said.append) as server:
-        migrate.upgrade(server.url())
+        migrations.upgrade(server.url())
         fill(server.url())
 
 

@@ -19,9 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
 from app.db.models import Post, User
-from plumbline.db import grants, migrate
+from app.db.schema import APPEND_ONLY, migrations
+from plumbline.db import grants
 from plumbline.db.embedded import Server
-from plumbline.db.migrate import TURN
+from plumbline.db.migrate import MIGRATION_LOCK_KEY
 from plumbline.db.url import psycopg_url
 from tests.conftest import administrator
 from tests.faults.conftest import CONNECTIONS, NewService
@@ -36,13 +37,14 @@ from tests.torture import Amount, Figure
 # All but the first: before it nothing is there that could be used meanwhile.
 SCRIPTS = [
     script
-    for script in ScriptDirectory.from_config(migrate.config()).walk_revisions()
+    for script in ScriptDirectory.from_config(migrations.config()).walk_revisions()
     if script.down_revision
 ]
 PATIENCE_SECONDS = 120
 # Somebody who meets a migration waits for the end of its try, and for others who waited as well.
 LONGEST_WAIT_SECONDS = settings.MIGRATION_LOCK_TIMEOUT_SECONDS + 0.2
 LONGEST_HOLD_SECONDS = 0.3
+GRANT = "from plumbline.db.grants import grant; grant(migrations.settings, "
 GRANTS_AT_ONCE = 4  # fewer than the threads that asyncio has for them
 
 CHANGES: tuple[LiteralString, ...] = (
@@ -108,7 +110,7 @@ async def _add_people(url: str) -> None:
 
 def _migrate(url: str, call: str) -> asyncio.Task[str]:
     """In a process of its own; gives what it says when it fails, or nothing."""
-    program = f"from app.db import grants, migrate; migrate.{call}"
+    program = f"from app.db.schema import migrations; migrations.{call}"
 
     async def run() -> str:
         process = await asyncio.create_subprocess_exec(
@@ -129,9 +131,9 @@ async def test_migration_passes_unnoticed(clone: Clone, script: Script, figure: 
     """Readers and writers are there, and a transaction that has read every table and stays."""
     url = clone()
     await _add_people(url)
-    migrate.downgrade(url, script.revision)
+    migrations.downgrade(url, script.revision)
     after = _columns(url)
-    migrate.downgrade(url, str(script.down_revision))
+    migrations.downgrade(url, str(script.down_revision))
     before = _columns(url)
     stay = {
         table: [c for c in after[table] if c in before[table]] for table in before if table in after
@@ -191,15 +193,15 @@ async def test_machines_that_migrate_an_empty_database_at_once_all_succeed(
     role: str, empty: str, amount: Amount
 ) -> None:
     """They begin together: we have the turn until all of them wait for it."""
-    machines, app_db_upgrade = amount(4, 16), f"upgrade(); grants.grant({role!r})"
+    machines, app_db_upgrade = amount(4, 16), f"upgrade(); {GRANT}{role!r})"
     with psycopg.connect(empty, autocommit=True) as gate:
-        gate.execute("SELECT pg_advisory_lock(%s)", [TURN])
+        gate.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK_KEY])
         runs = [_migrate(empty, app_db_upgrade) for _ in range(machines)]
         here = "SELECT FROM pg_stat_activity WHERE datname = current_database()"
         await until(lambda: gate.execute(here).rowcount > machines, PATIENCE_SECONDS)
 
     assert [await run for run in runs] == [""] * machines
-    assert migrate.current_revision(empty) == migrate.head_revision()
+    assert migrations.current_revision(empty) == migrations.head_revision()
 
 
 async def test_machines_that_grant_rights_at_once_all_succeed(
@@ -210,7 +212,10 @@ async def test_machines_that_grant_rights_at_once_all_succeed(
 
     said = [
         await asyncio.gather(
-            *(asyncio.to_thread(grants.grant, role, url) for _ in range(GRANTS_AT_ONCE)),
+            *(
+                asyncio.to_thread(grants.grant, settings, role, url, APPEND_ONLY)
+                for _ in range(GRANTS_AT_ONCE)
+            ),
             return_exceptions=True,
         )
         for _ in range(rounds)

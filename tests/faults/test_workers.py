@@ -105,7 +105,7 @@ async def test_killed_parent_leaves_no_worker_and_no_taken_port(
 async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it_starts() -> None:
     """Nobody waits for its answer, however long it may take to give one."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        worker = Worker(uvicorn.Config("app.main:app"), listening, is_alone=True)
+        worker = Worker(uvicorn.Config("app.main:app"), listening, FOR_EVER, is_alone=True)
         worker.start()
         pid = worker.pid or 0
         send(pid, signal.SIGSTOP)

@@ -170,9 +170,9 @@ _DATABASE = (
     ),
     Sabotage(
         "use connections that the server has closed",
-        "library/plumbline/db/engine.py",
-        "if connection.driver_connection.is_closed():",
-        "if False:",
+        "library/plumbline/db/pool.py",
+        "    if driver.is_closed():\n",
+        "    if False:\n",
         "tests/db/test_session.py::test_connection_that_the_server_closed_is_replaced_unseen",
     ),
     Sabotage(
@@ -247,16 +247,17 @@ _DATABASE = (
     ),
     Sabotage(
         "let everybody queue behind a migration",
-        "app/db/migrations/env.py",
-        "milliseconds = round(settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
+        "library/plumbline/db/environment.py",
+        "milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
         "milliseconds = 0",
         FAULTS + "test_migrations_under_load.py",
     ),
     Sabotage(
         "let reads overtake who waits for a connection",
         "library/plumbline/db/pool.py",
-        "        await self._take_turn()\n        try:\n            return self.connect()",
-        "        try:\n            return self.connect()",
+        """        await self._take_turn()
+        if self._idle and""",
+        "        if self._idle and",
         "tests/db/test_session.py",
     ),
     Sabotage(

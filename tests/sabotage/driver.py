@@ -53,8 +53,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "open the next connection before the last one is gone",
         "library/plumbline/db/engine.py",
-        'slots = asyncio.Semaphore(chosen["pool_size"] + chosen["max_overflow"])',
-        "slots = asyncio.Semaphore(1000)",
+        'slots = Turns(chosen["pool_size"] + chosen["max_overflow"])',
+        "slots = Turns(1000)",
         GIVEN_UP + "test_place_of_a_statement_is_free_when_its_cancellation_has_arrived",
     ),
     Sabotage(

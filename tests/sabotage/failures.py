@@ -8,7 +8,7 @@ LOST = "tests/db/test_lost_connections.py::"
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "know only some ways of not connecting",
-        "library/plumbline/db/connection.py",
+        "library/plumbline/db/connecting.py",
         "        raise NotConnected(error) from error\n",
         "        raise\n",
         DB + "test_connecting.py",

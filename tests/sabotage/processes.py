@@ -39,7 +39,7 @@ SABOTAGES = (
     Sabotage(
         "let each worker count for itself",
         "library/plumbline/cli/serve.py",
-        "        os.environ[metrics.VARIABLE] = name\n",
+        "        os.environ[metrics.VARIABLE] = path\n",
         "",
         FAULTS + "test_workers.py::test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one",
     ),
@@ -108,14 +108,14 @@ SABOTAGES = (
     ),
     Sabotage(
         "compare the password as it is spelled",
-        "app/core/production.py",
+        "library/plumbline/production.py",
         "WELL_KNOWN in _passwords(urlsplit(settings.DATABASE_URL))",
         '"://postgres:postgres@" in settings.DATABASE_URL',
         "tests/core/test_production.py",
     ),
     Sabotage(
         "take any TLS for encryption that cannot be refused",
-        "app/core/production.py",
+        "library/plumbline/production.py",
         'ENCRYPTED = {"require",',
         'ENCRYPTED = {"prefer", "require",',
         "tests/core/test_production.py::test_unwise_setting_is_a_warning",

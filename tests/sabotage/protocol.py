@@ -119,7 +119,7 @@ _PAGES = (
     ),
     Sabotage(
         "let every page into production",
-        "app/core/production.py",
+        "library/plumbline/production.py",
         '"*" in parse_origins(settings.CORS_ORIGINS)',
         "False",
         "tests/core/test_production.py::test_unsafe_setting_is_refused_with_one_line",

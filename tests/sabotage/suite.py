@@ -14,7 +14,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "forget the enum types of a table",
-        "app/db/migrations/env.py",
+        "library/plumbline/db/environment.py",
         "import alembic_postgresql_enum",
         "import alembic",
         NEW_TABLE,

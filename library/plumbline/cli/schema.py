@@ -1,66 +1,63 @@
-"""`app db`: the database's schema."""
+"""`db`: the database's schema."""
 
 from typing import Annotated
 
 import typer
 
-from app.core.config import settings
-from plumbline.cli.words import say
-from plumbline.db import drift, grants, migrate
+from plumbline.cli.service import Service
+from plumbline.db import drift, grants
 from plumbline.db.diagram import draw_tables
 from plumbline.errors import OperatorError
-from plumbline.logging import configure_logging
-
-cli = typer.Typer(help="The database's schema.", no_args_is_help=True)
 
 Revision = Annotated[str, typer.Argument(help="A revision, `head`, `base`, or steps as in -1.")]
 
 
-@cli.command()
-def upgrade(revision: Revision = "head") -> None:
+def upgrade(service: Service, revision: Revision = "head") -> None:
     """Migrate up; safe to run on several machines at once."""
-    configure_logging()
-    migrate.upgrade(revision=revision)
-    if settings.DB_APPLICATION_ROLE:
-        grants.grant(settings.DB_APPLICATION_ROLE)
+    service.configure_logging()
+    service.migrations.upgrade(revision=revision)
+    if role := service.settings.DB_APPLICATION_ROLE:
+        grants.grant(service.settings, role, append_only=service.append_only)
 
 
-@cli.command()
-def downgrade(revision: Revision = "-1") -> None:
+def downgrade(service: Service, revision: Revision = "-1") -> None:
     """Migrate down."""
-    configure_logging()
-    migrate.downgrade(revision=revision)
+    service.configure_logging()
+    service.migrations.downgrade(revision=revision)
 
 
-@cli.command()
 def revision(
+    service: Service,
     message: Annotated[str, typer.Argument(help="What it changes, in a few words.")],
 ) -> None:
     """Write the migration from what the migrations so far make to what the models say."""
-    configure_logging()
-    say("migrating a throw-away PostgreSQL to compare with the models")
-    with drift.throw_away_postgres() as server:
-        migrate.upgrade(server.url())
-        migrate.revision(message, server.url())
+    service.configure_logging()
+    service.say("migrating a throw-away PostgreSQL to compare with the models")
+    with drift.temporary_postgres() as server:
+        service.migrations.upgrade(server.url())
+        service.migrations.revision(message, server.url())
 
 
-@cli.command()
-def check() -> None:
+def check(service: Service) -> None:
     """Prove, on a throw-away PostgreSQL, that the migrations make exactly what the models say."""
-    say("comparing them on a throw-away PostgreSQL")
-    if differences := drift.find_drift():
+    service.say("comparing them on a throw-away PostgreSQL")
+    if differences := drift.find_drift(service.migrations):
         print(differences)
-        raise OperatorError("models and migrations differ: run `app db revision` and correct it")
+        raise OperatorError(
+            f"models and migrations differ: run `{service.name} db revision` and correct it"
+        )
     print("Models and migrations agree.")
 
 
-@cli.command()
-def draw() -> None:
+def draw(service: Service) -> None:
     """Print the tables as a Mermaid diagram."""
-    print(draw_tables())
+    print(draw_tables(service.migrations.metadata))
 
 
-@cli.command()
-def current() -> None:
+def current(service: Service) -> None:
     """Show the revision that the database is at, and the one that this program needs."""
-    print(f"database {migrate.current_revision()}, program {migrate.head_revision()}")
+    migrations = service.migrations
+    print(f"database {migrations.current_revision()}, program {migrations.head_revision()}")
+
+
+COMMANDS = (upgrade, downgrade, revision, check, draw, current)

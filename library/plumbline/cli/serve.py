@@ -1,4 +1,4 @@
-"""`app serve`: the production server, with one process or several."""
+"""`serve`: the production server, with one process or several."""
 
 import os
 import socket
@@ -11,10 +11,9 @@ from typing import Annotated
 import typer
 import uvicorn
 
-from app.core.config import settings
 from plumbline import metrics
-from plumbline.cli.serving import Host, Port
-from plumbline.cli.words import say
+from plumbline.cli.service import Service
+from plumbline.cli.terminal import Host, Port
 from plumbline.cli.workers import Supervisor
 from plumbline.errors import OperatorError
 from plumbline.http.listener import Listener
@@ -26,6 +25,7 @@ SILENT_SECONDS = 30  # the longest that a worker may leave its supervisor withou
 
 
 def serve(
+    service: Service,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes.")] = 1,
@@ -35,28 +35,28 @@ def serve(
 ) -> None:
     """Serve DATABASE_URL in production; SIGTERM stops it without losing a request."""
     config = uvicorn.Config(
-        "app.main:app",
+        service.app,
         workers=workers,
         http=BoundedProtocol,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.STOP_TIMEOUT_SECONDS,
+        timeout_graceful_shutdown=service.settings.STOP_TIMEOUT_SECONDS,
         timeout_worker_healthcheck=SILENT_SECONDS,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # TRUSTED_PROXIES decides whom to believe
     )
-    listening = _bind(host, port) if fd is None else socket.socket(fileno=fd)
+    listening = _bind(service, host, port) if fd is None else socket.socket(fileno=fd)
     # asyncio does it only for sockets of its own making; without it 40 ms an answer.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
         if workers > 1:
-            _serve_with_workers(config, listening, is_alone=fd is None)
+            _serve_with_workers(service, config, listening, is_alone=fd is None)
         else:
             _serve_alone(config, listening, is_alone=fd is None)
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(service: Service, host: str, port: int) -> socket.socket:
     """Without `listen`: who connects before a worker is there shall be refused, and not wait."""
     listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -66,7 +66,7 @@ def _bind(host: str, port: int) -> socket.socket:
         raise OperatorError(
             f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port"
         ) from None
-    say(f"listening on {host}, port {port}")
+    service.say(f"listening on {host}, port {port}")
     return listening
 
 
@@ -81,28 +81,28 @@ def _serve_alone(config: uvicorn.Config, listening: socket.socket, *, is_alone: 
 
 
 def _serve_with_workers(
-    config: uvicorn.Config, listening: socket.socket, *, is_alone: bool
+    service: Service, config: uvicorn.Config, listening: socket.socket, *, is_alone: bool
 ) -> None:
-    with _folder_for_metrics():
-        supervisor = Supervisor(config, listening, is_alone=is_alone)
+    with _folder_for_metrics(service.name):
+        supervisor = Supervisor(config, listening, service.settings, is_alone=is_alone)
         supervisor.run()
     if supervisor.has_failed:
         raise OperatorError("a worker ended before it could serve: the lines above say why")
 
 
 @contextmanager
-def _folder_for_metrics() -> Iterator[None]:
+def _folder_for_metrics(name: str) -> Iterator[None]:
     """Workers take the variable with them: in it they count together."""
     if metrics.VARIABLE in os.environ:
         metrics.empty(Path(os.environ[metrics.VARIABLE]))
         yield
         return
     try:
-        folder = TemporaryDirectory(prefix="app-metrics-")
+        folder = TemporaryDirectory(prefix=f"{name}-metrics-")
     except OSError:
         raise OperatorError(
             f"there is no folder for the metrics of several workers: name one in {metrics.VARIABLE}"
         ) from None
-    with folder as name:
-        os.environ[metrics.VARIABLE] = name
+    with folder as path:
+        os.environ[metrics.VARIABLE] = path
         yield

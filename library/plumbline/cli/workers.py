@@ -17,9 +17,9 @@ from uvicorn import Config
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
-from app.core.config import settings
 from plumbline.http.listener import GATE_SECONDS, Listener, shut_gate
 from plumbline.http.shutdown import accept_all_of, retire
+from plumbline.settings import ServerSettings
 
 POLL_SECONDS = 0.05
 START_SECONDS = 120.0  # the longest that a worker may take to start, on the busiest machine
@@ -32,7 +32,7 @@ RETIRE = b"retire"
 log = logging.getLogger("uvicorn.error")
 
 
-def longest_stop_seconds() -> float:
+def longest_stop_seconds(settings: ServerSettings) -> float:
     """What a process may take from SIGTERM to its end; after that it hangs."""
     waits = (settings.STOP_DELAY_SECONDS, settings.DRAIN_SECONDS, settings.STOP_TIMEOUT_SECONDS)
     return sum(waits) + GATE_SECONDS + 5
@@ -41,8 +41,11 @@ def longest_stop_seconds() -> float:
 class Worker(Process):
     """A worker as the parent sees it, and, in `target` and what it calls, the worker itself."""
 
-    def __init__(self, config: Config, listening: socket.socket, *, is_alone: bool) -> None:
+    def __init__(
+        self, config: Config, listening: socket.socket, stop_seconds: float, *, is_alone: bool
+    ) -> None:
         super().__init__(config, [listening])
+        self.stop_seconds = stop_seconds
         self.is_alone = is_alone
         self.was_ready = False
         self._asked_at: float | None = None
@@ -74,7 +77,8 @@ class Worker(Process):
         closing = sockets if sockets and self.is_alone else []
         for listening in closing:
             accept_all_of(Listener(listening, is_gatekeeper=False))
-        threading.Thread(target=_end_with_parent, args=[closing], daemon=True).start()
+        arguments = closing, self.stop_seconds
+        threading.Thread(target=_end_with_parent, args=arguments, daemon=True).start()
         super().target(sockets)
 
     def pong(self) -> None:
@@ -84,7 +88,7 @@ class Worker(Process):
             self.child_conn.send(self.server.started)
 
 
-def _end_with_parent(closing: list[socket.socket]) -> None:
+def _end_with_parent(closing: list[socket.socket], stop_seconds: float) -> None:
     """However the parent ends, its workers stop as at SIGTERM: nobody else would end them."""
     if (parent := multiprocessing.parent_process()) is None:
         return
@@ -92,7 +96,7 @@ def _end_with_parent(closing: list[socket.socket]) -> None:
     for listening in closing:
         shut_gate(listening)
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(longest_stop_seconds())
+    time.sleep(stop_seconds)
     os._exit(1)
 
 
@@ -101,8 +105,12 @@ class Supervisor(Multiprocess):
 
     processes: list[Worker]  # type: ignore[assignment]
 
-    def __init__(self, config: Config, listening: socket.socket, *, is_alone: bool) -> None:
+    def __init__(
+        self, config: Config, listening: socket.socket, settings: ServerSettings, *, is_alone: bool
+    ) -> None:
         super().__init__(config, [listening])
+        self.stop_delay_seconds = settings.STOP_DELAY_SECONDS
+        self.stop_seconds = longest_stop_seconds(settings)
         self.is_alone = is_alone
         self.has_failed = False
         self._was_ready = False
@@ -149,18 +157,19 @@ class Supervisor(Multiprocess):
 
     def terminate_all(self) -> None:
         super().terminate_all()
-        time.sleep(settings.STOP_DELAY_SECONDS)
+        time.sleep(self.stop_delay_seconds)
         if self.is_alone:
             shut_gate(self.sockets[0])
 
     def join_all(self) -> None:
-        deadline = time.monotonic() + longest_stop_seconds()
+        deadline = time.monotonic() + self.stop_seconds
         for worker in self.processes:
             worker.process.join(max(0, deadline - time.monotonic()))
             self._end(worker)
 
     def _new(self) -> Worker:
-        worker = Worker(self.config, self.sockets[0], is_alone=self.is_alone)
+        [listening] = self.sockets
+        worker = Worker(self.config, listening, self.stop_seconds, is_alone=self.is_alone)
         worker.start()
         return worker
 
@@ -180,7 +189,7 @@ class Supervisor(Multiprocess):
 
     def _retire(self, worker: Worker) -> None:
         worker.retire()
-        deadline = time.monotonic() + longest_stop_seconds()
+        deadline = time.monotonic() + self.stop_seconds
         while worker.process.is_alive() and time.monotonic() < deadline:
             if self._is_told_to_stop():
                 self.processes.append(worker)  # `join_all` waits for it

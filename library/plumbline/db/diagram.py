@@ -1,15 +1,12 @@
 """The tables as a Mermaid diagram, which many viewers of Markdown draw."""
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, MetaData, Table
 from sqlalchemy.dialects import postgresql
 
-import app.db.models  # noqa: F401 - so that Base.metadata knows all tables
-from app.db.base import Base
 
-
-def draw_tables() -> str:
+def draw_tables(metadata: MetaData) -> str:
     """Each table with its columns, and its references."""
-    tables = Base.metadata.sorted_tables
+    tables = metadata.sorted_tables
     lines = [line for table in tables for line in [*_references(table), *_box(table)]]
     return "\n".join(["erDiagram", *lines])
 

@@ -18,19 +18,17 @@ from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine, text
 
-import app.db.models  # noqa: F401 - so that Base.metadata knows all tables
-from app.db.base import Base
-from plumbline.db import migrate
 from plumbline.db.embedded import Server, binary, run_postgres
+from plumbline.db.migrate import Migrations
 from plumbline.db.url import psycopg_url
 
 _TABLE = re.compile(r"(?<=^CREATE TABLE )(\S+ \(\n)(.*?)(?=^\))", re.DOTALL | re.MULTILINE)
 
-PORT = 15_432  # apart from the seed's, which a developer may want meanwhile
+PORT = 15_432  # apart from 5432, which a developer may want meanwhile
 
 
 @contextmanager
-def throw_away_postgres() -> Iterator[Server]:
+def temporary_postgres() -> Iterator[Server]:
     """A PostgreSQL that is gone afterwards."""
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -43,21 +41,22 @@ def _quietly(_message: str) -> None:
     pass
 
 
-def find_drift() -> str:
+def find_drift(migrations: Migrations) -> str:
     """What differs, for people to read; empty when nothing does. Starts a PostgreSQL for it."""
-    with throw_away_postgres() as server:
-        return compare(server.url("migrated"), server.url("modelled"), server.url("postgres"))
+    with temporary_postgres() as server:
+        urls = (server.url("migrated"), server.url("modelled"), server.url("postgres"))
+        return compare(migrations, *urls)
 
 
-def compare(migrated: str, modelled: str, maintenance: str) -> str:
+def compare(migrations: Migrations, migrated: str, modelled: str, maintenance: str) -> str:
     """As `find_drift`, in two databases that this makes with the help of a third one."""
     _create_databases(maintenance, migrated, modelled)
-    migrate.upgrade(migrated)
+    migrations.upgrade(migrated)
     engine = create_engine(psycopg_url(modelled), poolclass=NullPool)
     with engine.begin() as connection:
-        Base.metadata.create_all(connection)
+        migrations.metadata.create_all(connection)
     try:
-        command.check(migrate.config(migrated))
+        command.check(migrations.config(migrated))
     except CommandError as error:
         return str(error)
     lines = difflib.unified_diff(

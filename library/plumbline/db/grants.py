@@ -4,65 +4,80 @@ Taken from the database and not from the models: while a deploy goes on, the ver
 writes columns that the models no longer have.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from sqlalchemy import Connection, Inspector, NullPool, create_engine, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import DBAPIError
 
-from app.core.config import settings
 from plumbline.db.errors import explain
-from plumbline.db.migrate import wait_for_turn
+from plumbline.db.migrate import acquire_migration_lock
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
+from plumbline.settings import DatabaseSettings
 
-RECORD = "audit_events"  # rows are added to it, and never changed
 MIGRATIONS_ONLY = "alembic_version"
 CLOCK = {"now()", "CURRENT_TIMESTAMP"}  # defaults by which PostgreSQL says when
 
 _OWNS = text(
-    "SELECT rolsuper OR pg_has_role(rolname, relowner, 'MEMBER') "
-    "FROM pg_roles, pg_class WHERE rolname = :role AND pg_class.oid = to_regclass(:table)"
+    "SELECT rolsuper OR EXISTS (SELECT FROM pg_class WHERE relname = ANY(CAST(:tables AS name[])) "
+    "AND relnamespace = 'public'::regnamespace AND pg_has_role(rolname, relowner, 'MEMBER')) "
+    "FROM pg_roles WHERE rolname = :role"
 )
 
 
-def grant(role: str, url: str | None = None) -> None:
-    """Let `role` use all tables as they are now, and take what it had before and may no more."""
+def grant(
+    settings: DatabaseSettings,
+    role: str,
+    url: str | None = None,
+    append_only: Collection[str] = (),
+) -> None:
+    """Let `role` use all tables as they are now, and take what it had before and may no more.
+
+    To the tables `append_only` it may add rows, which it cannot change afterwards.
+    """
     engine = create_engine(psycopg_url(url or settings.DATABASE_URL), poolclass=NullPool)
     try:
         with engine.connect() as connection:
-            wait_for_turn(connection)
-            _refuse_owner(connection, role)
-            for statement in _statements(inspect(connection), role):
+            acquire_migration_lock(connection)
+            _refuse_owner(connection, role, append_only)
+            for statement in _statements(inspect(connection), role, append_only):
                 connection.execute(text(statement))
             connection.commit()
     except DBAPIError as error:
         raise OperatorError(explain(error)) from error
 
 
-def _refuse_owner(connection: Connection, role: str) -> None:
-    if connection.scalar(_OWNS, {"role": role, "table": RECORD}):
+def _refuse_owner(connection: Connection, role: str, append_only: Collection[str]) -> None:
+    tables = [*append_only, MIGRATIONS_ONLY]
+    if connection.scalar(_OWNS, {"role": role, "tables": tables}):
         raise OperatorError(
             "DB_APPLICATION_ROLE is a superuser or owns the tables, so nothing can be kept from "
             "it: name a role that only uses them"
         )
 
 
-def _statements(inspector: Inspector, role: str) -> Iterator[str]:
+def _statements(inspector: Inspector, role: str, append_only: Collection[str]) -> Iterator[str]:
     yield f"GRANT USAGE ON SCHEMA public TO {role}"
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"
     yield f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}"
+    quote = inspector.dialect.identifier_preparer.quote
     for table in sorted(set(inspector.get_table_names()) - {MIGRATIONS_ONLY}):
-        columns = inspector.get_columns(table)
-        yield f"GRANT INSERT ({_names(filter(_is_sent, columns))}) ON {table} TO {role}"
-        if table != RECORD:
-            lasting = _lasting(inspector, table)
-            changing = (column for column in columns if column["name"] not in lasting)
-            yield f"GRANT DELETE, UPDATE ({_names(changing)}) ON {table} TO {role}"
+        for right in _rights(inspector, table, may_change=table not in append_only):
+            yield f"GRANT {right} ON {quote(table)} TO {role}"
 
 
-def _names(columns: Iterable[ReflectedColumn]) -> str:
-    return ", ".join(column["name"] for column in columns)
+def _rights(inspector: Inspector, table: str, *, may_change: bool) -> Iterator[str]:
+    quote = inspector.dialect.identifier_preparer.quote
+    columns = inspector.get_columns(table)
+    if sent := [quote(column["name"]) for column in columns if _is_sent(column)]:
+        yield f"INSERT ({', '.join(sent)})"
+    if may_change:
+        yield "DELETE"
+        names = [column["name"] for column in columns]
+        lasting = _lasting(inspector, table)
+        if changing := [quote(name) for name in names if name not in lasting]:
+            yield f"UPDATE ({', '.join(changing)})"
 
 
 def _is_sent(column: ReflectedColumn) -> bool:

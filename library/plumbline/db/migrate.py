@@ -1,13 +1,14 @@
 """Alembic from the program: migrate up and down, and say where a database stands.
 
-Several machines may migrate at once: each waits for its turn (see migrations/env.py), and a
-migration that does not get its lock in time steps back, so that nobody queues behind it for long.
+Several machines may migrate at once: each waits for its turn, and a migration that does not get its
+lock in time steps back, so that nobody queues behind it for long.
 """
 
 import random
 import time
 from collections.abc import Callable
-from functools import cache
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -16,95 +17,106 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.config import settings
 from plumbline.db.errors import explain, sqlstate
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
+from plumbline.settings import DatabaseSettings
 
-SCRIPTS = Path(__file__).parents[3] / "app/db/migrations"
-PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"  # only a checkout has it
-TURN = 7_272_740  # the advisory lock that all migrations of this service share
+MIGRATION_LOCK_KEY = 7_272_740  # of the advisory lock that all who migrate a database share
 MAX_WAIT_SECONDS = 600
 LOCK_NOT_AVAILABLE = "55P03"
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-def config(url: str | None = None) -> Config:
-    """Alembic's configuration for `url`, or DATABASE_URL; works in an installed copy too."""
-    made = Config(toml_file=str(PYPROJECT), attributes={"url": url})
-    made.set_main_option("script_location", str(SCRIPTS))
-    return made
+@dataclass(frozen=True, eq=False)
+class Migrations:
+    """The migrations of a service: `scripts` is Alembic's folder of them, with `env.py`.
 
+    `metadata` has the tables of all models. `pyproject` may configure Alembic (`[tool.alembic]`);
+    an installed service has none. Where a method takes no `url`, it means DATABASE_URL.
+    """
 
-@cache
-def head_revision() -> str | None:
-    """The revision that this program's models are written for."""
-    return ScriptDirectory.from_config(config()).get_current_head()
+    scripts: Path
+    metadata: MetaData
+    settings: DatabaseSettings
+    pyproject: Path | None = None
 
+    def config(self, url: str | None = None) -> Config:
+        """Alembic's configuration; plumbline.db.environment reads the two attributes."""
+        attributes = {"migrations": self, "url": url or self.settings.DATABASE_URL}
+        made = Config(toml_file=self.pyproject, attributes=attributes)
+        made.set_main_option("script_location", str(self.scripts))
+        return made
 
-@cache
-def is_known(revision: str) -> bool:
-    """Whether this program has the script of it: if not, a newer program has migrated."""
-    scripts = ScriptDirectory.from_config(config())
-    return any(script.revision == revision for script in scripts.walk_revisions())
+    def head_revision(self) -> str | None:
+        """The revision that this program's models are written for."""
+        return self._head
 
+    def is_known(self, revision: str) -> bool:
+        """Whether this program has the script of it: if not, a newer program has migrated."""
+        return revision in self._known
 
-def upgrade(url: str | None = None, revision: str = "head") -> None:
-    """Migrate up to `revision`; OperatorError when the database or its locks cannot be had."""
-    _run(lambda: command.upgrade(config(url), revision))
+    def upgrade(self, url: str | None = None, revision: str = "head") -> None:
+        """Migrate up to `revision`; OperatorError if the database or its locks cannot be had."""
+        self._run(lambda: command.upgrade(self.config(url), revision))
 
+    def downgrade(self, url: str | None = None, revision: str = "-1") -> None:
+        """Migrate down to `revision`; OperatorError as for `upgrade`."""
+        self._run(lambda: command.downgrade(self.config(url), revision))
 
-def downgrade(url: str | None = None, revision: str = "-1") -> None:
-    """Migrate down to `revision`; OperatorError as for `upgrade`."""
-    _run(lambda: command.downgrade(config(url), revision))
+    def stamp(self, url: str | None = None, revision: str = "head") -> None:
+        """Record that the database is at `revision` without changing it."""
+        self._run(lambda: command.stamp(self.config(url), revision))
 
+    def revision(self, message: str, url: str | None = None) -> None:
+        """Write a new migration script: how the models differ from the database at `url`."""
+        self._run(lambda: command.revision(self.config(url), message, autogenerate=True))
 
-def stamp(url: str | None = None, revision: str = "head") -> None:
-    """Record that the database is at `revision` without changing it."""
-    _run(lambda: command.stamp(config(url), revision))
-
-
-def _run(migrate: Callable[[], object]) -> None:
-    """Each revision is a transaction: a further try goes on where the last one stopped."""
-    for attempt in range(1, settings.MIGRATION_TRIES + 1):
+    def current_revision(self, url: str | None = None) -> str | None:
+        """The revision that the database is at; None when it was never migrated."""
+        engine = create_engine(psycopg_url(url or self.settings.DATABASE_URL), poolclass=NullPool)
         try:
-            migrate()
+            with engine.connect() as connection:
+                return MigrationContext.configure(connection).get_current_revision()
         except DBAPIError as error:
-            if sqlstate(error) != LOCK_NOT_AVAILABLE:
-                raise OperatorError(explain(error)) from error
-            log.warning("a lock is taken, trying again", attempt=attempt)
-            jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
-            time.sleep(jitter * settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
-        except CommandError as error:
-            raise OperatorError(str(error)) from error
-        else:
-            return
-    raise OperatorError(
-        f"a lock was taken {settings.MIGRATION_TRIES} times: end the transactions that hold the "
-        "tables (pg_stat_activity), or raise MIGRATION_TRIES; what was migrated so far stays"
-    )
+            raise OperatorError(explain(error)) from error
+
+    @cached_property
+    def _head(self) -> str | None:
+        return ScriptDirectory.from_config(self.config()).get_current_head()
+
+    @cached_property
+    def _known(self) -> frozenset[str]:
+        scripts = ScriptDirectory.from_config(self.config())
+        return frozenset(script.revision for script in scripts.walk_revisions())
+
+    def _run(self, migrate: Callable[[], object]) -> None:
+        """Each revision is a transaction: a further try goes on where the last one stopped."""
+        tries = self.settings.MIGRATION_TRIES
+        for attempt in range(1, tries + 1):
+            try:
+                migrate()
+            except DBAPIError as error:
+                if sqlstate(error) != LOCK_NOT_AVAILABLE:
+                    raise OperatorError(explain(error)) from error
+                log.warning("a lock is taken, trying again", attempt=attempt)
+                jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
+                time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
+            except CommandError as error:
+                raise OperatorError(str(error)) from error
+            else:
+                return
+        raise OperatorError(
+            f"a lock was taken {tries} times: end the transactions that hold the tables "
+            "(pg_stat_activity), or raise MIGRATION_TRIES; what was migrated so far stays"
+        )
 
 
-def revision(message: str, url: str | None = None) -> None:
-    """Write a new migration script: how the models differ from the database at `url`."""
-    _run(lambda: command.revision(config(url), message, autogenerate=True))
-
-
-def current_revision(url: str | None = None) -> str | None:
-    """The revision that the database at `url` is at; None when it was never migrated."""
-    engine = create_engine(psycopg_url(url or settings.DATABASE_URL), poolclass=NullPool)
-    try:
-        with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
-    except DBAPIError as error:
-        raise OperatorError(explain(error)) from error
-
-
-def wait_for_turn(connection: Connection) -> None:
+def acquire_migration_lock(connection: Connection) -> None:
     """Take the lock before the revision is read: of two machines the second finds nothing to do.
 
     Asks again and again instead of waiting inside PostgreSQL: a statement that waits keeps a
@@ -112,7 +124,7 @@ def wait_for_turn(connection: Connection) -> None:
     """
     deadline = time.monotonic() + MAX_WAIT_SECONDS
     told = False
-    while not connection.scalar(text(f"SELECT pg_try_advisory_lock({TURN})")):
+    while not connection.scalar(text(f"SELECT pg_try_advisory_lock({MIGRATION_LOCK_KEY})")):
         connection.commit()
         if not told:
             log.info("another process migrates this database, waiting")

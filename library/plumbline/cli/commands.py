@@ -1,0 +1,29 @@
+"""The commands that a service mounts in its own."""
+
+from types import MethodType
+
+import typer
+
+from plumbline.cli import schema
+from plumbline.cli.check import check
+from plumbline.cli.dev import dev
+from plumbline.cli.postgres import postgres
+from plumbline.cli.serve import serve
+from plumbline.cli.service import Service
+from plumbline.cli.terminal import new_group
+
+
+def service_commands(service: Service) -> typer.Typer:
+    """`dev`, `postgres`, `serve`, `check` and `db`; the first argument of each is the service."""
+    cli = new_group(
+        "Run and look after the service. Settings come from the environment and from .env."
+    )
+    cli.command()(MethodType(dev, service))
+    cli.command()(MethodType(postgres, service.name))
+    cli.command()(MethodType(serve, service))
+    cli.command()(MethodType(check, service))
+    db = new_group("The database's schema.")
+    for command in schema.COMMANDS:
+        db.command()(MethodType(command, service))
+    cli.add_typer(db, name="db")
+    return cli

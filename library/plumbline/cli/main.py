@@ -1,0 +1,100 @@
+"""How a command starts, and how whatever goes wrong for a known reason becomes one line."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any, NoReturn
+
+import typer
+from pydantic import ValidationError
+from typer.exceptions import Abort, TyperException
+
+from plumbline.cli.terminal import POSTGRES, say, take_numbers
+from plumbline.db.embedded import find_url
+from plumbline.errors import AppError, OperatorError
+
+
+def run(
+    name: str, commands: str, *, settings: str | None = None, groups: Sequence[str] = ()
+) -> NoReturn:
+    """Run the command `name`; whatever goes wrong for a known reason is one line.
+
+    `commands` is where its Typer is, as in `app.cli.commands:cli`, and `settings` where the
+    instance is that the import of the commands loads. Both are imported here: what is wrong with
+    the settings is no obstacle to help, and the engine is made for the DATABASE_URL that is found.
+    `groups` are those whose commands use the database.
+    """
+    # As Ctrl-C, so that what a command started ends with it. A shell starts background commands
+    # with SIGINT ignored, and then Python does not listen to it either.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        cli = _load(commands, settings, groups, sys.argv[1:])
+        take_numbers(cli)
+        sys.exit(cli(standalone_mode=False) or 0)
+    except TyperException as error:  # wrong use
+        wrong = error.format_message()  # nothing, where a group without a command showed its help
+        message, code = wrong and f"{wrong} See `{name} --help`.", error.exit_code
+    except ValidationError as error:  # pydantic's own text would repeat the password
+        message, code = " ".join(f"{e['loc'][0]}: {e['msg']}." for e in error.errors()), 2
+    except AppError as error:
+        fields = [f"{e.field} {e.message}." for e in error.errors]
+        message, code = " ".join([error.detail, *fields]), 1
+    except OperatorError as error:
+        message, code = str(error), 1
+    except (Abort, KeyboardInterrupt):
+        message, code = "stopped", 130
+    if message:
+        say(name, " ".join(message.split()))
+    sys.exit(code)
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _load(
+    commands: str, settings: str | None, groups: Sequence[str], words: list[str]
+) -> typer.Typer:
+    """Load the settings, then the commands; wrong settings are no obstacle to help."""
+    if settings is not None:
+        try:
+            loaded = _import(settings)  # wrong settings end the import
+        except SystemExit:
+            if not _asks_for_help(words, groups):
+                raise
+            return _load_without_settings(commands)
+        if words[:1] and words[0] in groups and "DATABASE_URL" not in loaded.model_fields_set:
+            _use_running_server(loaded)
+    cli: typer.Typer = _import(commands)
+    return cli
+
+
+def _use_running_server(settings: Any) -> None:  # noqa: ANN401 - a DatabaseSettings, not imported
+    """Prefer what `dev` or `postgres` runs in this folder, whatever its port."""
+    if url := find_url(POSTGRES):
+        settings.DATABASE_URL = url
+
+
+def _asks_for_help(words: list[str], groups: Sequence[str]) -> bool:
+    options = words[: words.index("--")] if "--" in words else words
+    return "--help" in options or not words or words in [[group] for group in groups]
+
+
+def _load_without_settings(commands: str) -> typer.Typer:
+    environment = dict(os.environ)
+    os.environ.clear()
+    os.environ["ENV_FILE"] = ""
+    try:
+        cli: typer.Typer = _import(commands)
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
+    return cli
+
+
+def _import(path: str) -> Any:  # noqa: ANN401 - whatever is there
+    module, _, name = path.partition(":")
+    return getattr(import_module(module), name)

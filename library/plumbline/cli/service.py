@@ -1,0 +1,40 @@
+"""A service, as far as its commands know it."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbline.cli.terminal import say
+from plumbline.db.migrate import Migrations
+from plumbline.logging import configure_logging
+from plumbline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """`name` is that of its command; `app` names its ASGI application, as in `app.main:app`.
+
+    `dev` watches `folder`, and shows the address of `page`. To the tables `append_only` the
+    application's own role may add rows, which it cannot change. `find_risks` gives a line for each
+    setting with which production must not start, `find_warnings` for each that is unwise.
+    """
+
+    name: str
+    app: str
+    folder: Path
+    settings: Settings
+    migrations: Migrations
+    find_risks: Callable[[], list[str]]
+    find_warnings: Callable[[], list[str]]
+    page: str = "/"
+    append_only: Collection[str] = ()
+
+    @property
+    def is_production(self) -> bool:
+        return self.settings.ENVIRONMENT == "production"
+
+    def say(self, message: str) -> None:
+        say(self.name, message)
+
+    def configure_logging(self) -> None:
+        configure_logging(production=self.is_production)

@@ -1,0 +1,22 @@
+"""The command `plumbline`: what needs no service."""
+
+from types import MethodType
+from typing import NoReturn
+
+from plumbline.cli.main import run
+from plumbline.cli.postgres import postgres
+from plumbline.cli.terminal import new_group
+
+cli = new_group("What needs no service.")
+
+
+@cli.callback()
+def _group() -> None:
+    """A group also while it has one command."""
+
+
+cli.command()(MethodType(postgres, "plumbline"))
+
+
+def main() -> NoReturn:
+    run("plumbline", "plumbline.cli.standalone:cli")

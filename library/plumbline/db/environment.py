@@ -1,0 +1,35 @@
+"""Alembic's environment, all that a service's `env.py` calls: how a migration connects."""
+
+import alembic_postgresql_enum  # noqa: F401 - it finds new, changed and dropped enum types
+from alembic import context
+from sqlalchemy import NullPool, create_engine, text
+
+from plumbline.db.migrate import Migrations, acquire_migration_lock
+from plumbline.db.url import psycopg_url
+from plumbline.errors import OperatorError
+
+
+def run_migrations(of_service: Migrations) -> None:
+    """Run what the command asked for, alone, on a connection of its own.
+
+    `of_service` is for the command `alembic`; a method of `Migrations` brings its own.
+    """
+    if context.is_offline_mode():
+        raise OperatorError("migrations need a connection: --sql is not supported")
+    given = context.config.attributes
+    migrations: Migrations = given.get("migrations", of_service)
+    url = psycopg_url(given.get("url", migrations.settings.DATABASE_URL))
+    with create_engine(url, poolclass=NullPool).connect() as connection:
+        acquire_migration_lock(connection)
+        milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)
+        connection.execute(text(f"SET lock_timeout = {milliseconds}"))
+        connection.commit()
+        context.configure(
+            connection=connection,
+            target_metadata=migrations.metadata,
+            transaction_per_migration=True,
+            compare_server_default=True,
+            autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        )
+        with context.begin_transaction():
+            context.run_migrations()

@@ -1,0 +1,111 @@
+"""What may be convenient on a developer's machine, and is dangerous where others can reach it."""
+
+import os
+from ipaddress import ip_address
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+
+from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
+from plumbline.settings import Settings
+
+WELL_KNOWN = "postgres"  # of the embedded PostgreSQL, of every tutorial, and of .env.example
+ENCRYPTED = {"require", "verify-ca", "verify-full"}  # `prefer` takes what it gets
+
+
+def find_risks(settings: Settings) -> list[str]:
+    """Each unsafe setting as a line that says what to do; empty when production may start."""
+    risks = {
+        "DEBUG: logs passwords' hashes with every statement; set it to false": settings.DEBUG,
+        "DATABASE_URL: has the password that everybody knows; set another one": (
+            WELL_KNOWN in _passwords(urlsplit(settings.DATABASE_URL))
+        ),
+        "ALLOWED_HOSTS: is *; name the hosts that this service answers for": (
+            "*" in parse_hosts(settings.ALLOWED_HOSTS)
+        ),
+        "TRUSTED_PROXIES: trusts everybody to say where they come from; name your proxies": any(
+            network.prefixlen == 0 for network in parse_networks(settings.TRUSTED_PROXIES)
+        ),
+        "CORS_ORIGINS: is *; name the origins whose pages may call this service": (
+            "*" in parse_origins(settings.CORS_ORIGINS)
+        ),
+        "BASE_URL: passwords would travel readable; use https://, or set ALLOW_HTTP=true": (
+            settings.BASE_URL.startswith("http://") and not settings.ALLOW_HTTP
+        ),
+    }
+    return [line for line, unsafe in risks.items() if unsafe]
+
+
+def find_warnings(settings: Settings) -> list[str]:
+    """What production may start with, but should not do unnoticed."""
+    url = urlsplit(settings.DATABASE_URL)
+    warnings = {
+        "DATABASE_URL: the password is the name of the user; set another one": (
+            unquote(url.username or "") in _passwords(url) - {WELL_KNOWN}
+        ),
+        "DATABASE_URL: leads to another machine without TLS; add ?sslmode=verify-full": (
+            _is_remote(url) and not _is_encrypted(url)
+        ),
+        "DB_APPLICATION_ROLE: is empty; serve as a role that cannot change the audit": (
+            not settings.DB_APPLICATION_ROLE
+        ),
+        **{f"{name}: {why}": extreme for name, (extreme, why) in _extremes(settings).items()},
+    }
+    return [line for line, unwise in warnings.items() if unwise]
+
+
+def _extremes(settings: Settings) -> dict[str, tuple[bool, str]]:
+    """By setting: whether its value is extreme, and what then happens."""
+    never = "is 0, so {} without an end holds a connection for ever"
+    return {
+        "DB_STATEMENT_TIMEOUT_SECONDS": (
+            not settings.DB_STATEMENT_TIMEOUT_SECONDS,
+            never.format("a statement"),
+        ),
+        "DB_LOCK_TIMEOUT_SECONDS": (
+            not settings.DB_LOCK_TIMEOUT_SECONDS,
+            never.format("a wait for a lock"),
+        ),
+        "DB_IDLE_TRANSACTION_TIMEOUT_SECONDS": (
+            not settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS,
+            never.format("a transaction"),
+        ),
+        "DB_POOL_SIZE": (
+            settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW > 100,  # noqa: PLR2004 - its default
+            "with DB_MAX_OVERFLOW each process may take more than PostgreSQL's default of 100",
+        ),
+        "MAX_BODY_BYTES": (
+            settings.MAX_BODY_BYTES * settings.MAX_RUNNING_REQUESTS > 16 * 2**30,
+            "times MAX_RUNNING_REQUESTS is more than 16 GiB of memory",
+        ),
+    }
+
+
+def _passwords(url: SplitResult) -> set[str]:
+    """As the drivers read them: decoded, from the URL or its query, else from the environment."""
+    query = parse_qs(url.query)
+    given = [unquote(url.password or ""), *query.get("password", [])]
+    return {each for each in given if each} or {os.environ.get("PGPASSWORD", "")} - {""}
+
+
+def _is_encrypted(url: SplitResult) -> bool:
+    query = parse_qs(url.query)
+    return bool(ENCRYPTED & {*query.get("sslmode", []), *query.get("ssl", [])})
+
+
+def _is_remote(url: SplitResult) -> bool:
+    """Whether any of its hosts may be another machine; a folder is that of a Unix socket."""
+    more = [host for each in parse_qs(url.query).get("host", []) for host in each.split(",")]
+    names = [url.hostname or "", *(_without_port(host) for host in more)]
+    return any(name and not _is_here(name) for name in names)
+
+
+def _without_port(host: str) -> str:
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
+
+
+def _is_here(name: str) -> bool:
+    if name.startswith("/") or name == "localhost":
+        return True
+    try:
+        return ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False

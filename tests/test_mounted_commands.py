@@ -1,0 +1,87 @@
+"""Another service than this one mounts the library's commands, as library/README.md has it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+
+import psycopg
+import pytest
+
+from plumbline.db.embedded import Server
+from tests.conftest import administrator
+from tests.postgres import ROOT
+from tests.processes import python_in
+
+MODELS = """
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+class Base(DeclarativeBase):
+    pass
+
+class Article(Base):
+    __tablename__ = "articles"
+    id: Mapped[int] = mapped_column(primary_key=True)
+"""
+REVISION = """
+import sqlalchemy
+from alembic import op
+
+revision, down_revision = "first", None
+
+def upgrade() -> None:
+    op.create_table("articles", sqlalchemy.Column("id", sqlalchemy.Integer, primary_key=True))
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """The folder of a project with the service `shop`."""
+    blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", _readme(), re.DOTALL)
+    files = {**dict(blocks), "shop/models.py": MODELS, "shop/migrations/versions/1.py": REVISION}
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def _run(folder: Path, *arguments: str, **environment: str) -> CompletedProcess[str]:
+    """`python -m shop` in that folder."""
+    start = (
+        "import runpy, sys; sys.path.insert(0, ''); runpy.run_module('shop', run_name='__main__')"
+    )
+    return python_in(folder, "-c", start, *arguments, **environment)
+
+
+def _readme() -> str:
+    return (ROOT / "library/README.md").read_text()
+
+
+@pytest.fixture
+def database(postgres: Server) -> Iterator[str]:
+    with administrator(postgres) as admin:
+        admin.execute("CREATE DATABASE shop")
+        yield postgres.url("shop")
+        admin.execute("DROP DATABASE shop WITH (FORCE)")
+
+
+def test_another_service_migrates_its_own_tables(shop: Path, database: str) -> None:
+    upgraded = _run(shop, "db", "upgrade", DATABASE_URL=database)
+    current = _run(shop, "db", "current", DATABASE_URL=database)
+
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert current.stdout == "database first, program first\n"
+    with psycopg.connect(database) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        assert {name for (name,) in tables} == {"alembic_version", "articles"}
+
+
+def test_another_service_speaks_by_its_own_name_and_of_its_own_settings(shop: Path) -> None:
+    wrong = _run(shop, "nonsense")
+    checked = _run(shop, "check", "--production", LOGIN_LIMIT_PER_ACCOUNT="0")
+    helped = _run(shop, "db", DB_POOL_SIZE="many")
+
+    assert wrong.stderr == "shop: No such command 'nonsense'. See `shop --help`.\n"
+    assert checked.stderr == "shop: production does not start with these settings\n"
+    assert "LOGIN_LIMIT" not in checked.stdout
+    assert "upgrade" in helped.stdout
