@@ -99,8 +99,9 @@ def test_address_that_cannot_be_had_is_one_line_before_anything_is_made(
 
 
 def test_commands_reach_the_server_of_this_folder_whatever_its_port(
-    tmp_path: Path, free_port: Callable[[], int]
+    tmp_path: Path, free_port: Callable[[], int], initialised: Callable[[Path], None]
 ) -> None:
+    initialised(tmp_path / ".postgres")
     elsewhere = {"DATABASE_URL": "postgresql://me@127.0.0.1:1/app"}
     with run_postgres(tmp_path / ".postgres", port=free_port(), durable=False):
         migrated = python_in(tmp_path, *APP, "db", "upgrade")
