@@ -157,6 +157,7 @@ def _become(command: socket.socket, streams: Sequence[int]) -> list[str]:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     return list(arguments)
 
 

@@ -78,7 +78,7 @@ async def test_of_many_who_sign_up_as_the_same_person_one_does(
     connect: Connect, own: AsyncEngine, field: str, amount: Amount, figure: Figure
 ) -> None:
     """They stand before the closed table, as many as there are connections, until it opens."""
-    rounds, outcomes = amount(10, 50), Counter[str]()
+    rounds, outcomes = amount(5, 50), Counter[str]()
     wires = [connect() for _ in range(RACERS)]
     for number in range(rounds):
         names = list(islice(cycle(_spellings(f"fiona{number}")), RACERS))
@@ -123,7 +123,7 @@ async def test_no_edit_of_many_writers_is_lost(
     connect: Connect, alice: User, post: Post, amount: Amount, figure: Figure
 ) -> None:
     """Each adds a word to what it read: the words are the history, in the order of the versions."""
-    path, edits = f"/api/v1/posts/{post.id}", amount(2, 20)
+    path, edits = f"/api/v1/posts/{post.id}", amount(1, 20)
     words, statuses = dict[int, str](), Counter[int]()
 
     async def write(writer: int) -> None:
