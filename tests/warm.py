@@ -157,6 +157,9 @@ def _become(command: socket.socket, streams: Sequence[int]) -> list[str]:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
+    sys.path[:0] = environment["PYTHONPATH"].split(os.pathsep)
+    del sys.modules["tests"]  # the code to run may be a copy of this
     return list(arguments)
 
 
