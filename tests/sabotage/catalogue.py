@@ -230,10 +230,17 @@ _DATABASE = (
     ),
     Sabotage(
         "overwrite unseen",
+        "app/http/conditions.py",
+        "if self.if_match is not None and not _names(self.if_match, tag, exists=exists):",
+        "if False:",
+        FAULTS + "test_races.py::test_no_edit_of_many_writers_is_lost",
+    ),
+    Sabotage(
+        "refuse every edit",
         "app/services/posts.py",
         "if check_version is not None:",
         "if False:",
-        FAULTS + "test_races.py",
+        FAULTS + "test_races.py::test_no_edit_of_many_writers_is_lost",
     ),
     Sabotage(
         "do not say which field is taken",
