@@ -124,7 +124,6 @@ async def test_no_edit_of_many_writers_is_lost(
 ) -> None:
     """Each adds a word to what it read: the words are the history, in the order of the versions."""
     path, edits = f"/api/v1/posts/{post.id}", amount(2, 20)
-    most_refused = WRITERS * edits * (WRITERS - 1)  # an edit outdates what each other has read
     words, statuses = dict[int, str](), Counter[int]()
 
     async def write(writer: int) -> None:
@@ -141,7 +140,8 @@ async def test_no_edit_of_many_writers_is_lost(
         precondition = {"If-Match": read.headers["etag"]}
         answer = await wire.request("PATCH", path, body, JSON, **precondition)
         statuses[answer.status] += 1
-        assert statuses[412] <= most_refused
+        # An edit outdates what each other has read; some have no answer yet.
+        assert statuses[412] <= (WRITERS - 1) * (statuses[200] + WRITERS)
         if answer.status == 200:
             version = answer.json()["version"]
             assert version == read.json()["version"] + 1

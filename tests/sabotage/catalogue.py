@@ -236,13 +236,6 @@ _DATABASE = (
         FAULTS + "test_races.py::test_no_edit_of_many_writers_is_lost",
     ),
     Sabotage(
-        "refuse every edit",
-        "app/services/posts.py",
-        "if check_version is not None:",
-        "if False:",
-        FAULTS + "test_races.py::test_no_edit_of_many_writers_is_lost",
-    ),
-    Sabotage(
         "do not say which field is taken",
         "app/db/failures.py",
         '_each(fields, "taken", "is already taken")',
