@@ -240,14 +240,15 @@ _DATABASE = (
         "app/db/failures.py",
         '_each(fields, "taken", "is already taken")',
         "()",
-        FAULTS + "test_races.py",
+        FAULTS + "test_races.py::test_of_many_who_sign_up_as_the_same_person_one_does",
     ),
     Sabotage(
         "let everybody queue behind a migration",
         "app/db/migrations/env.py",
         "milliseconds = round(settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
         "milliseconds = 0",
-        FAULTS + "test_migrations_under_load.py",
+        FAULTS + "test_migrations_under_load.py"
+        "::test_migration_that_meets_a_long_reader_steps_back_until_it_is_gone",
     ),
     Sabotage(
         "let reads overtake who waits for a connection",
