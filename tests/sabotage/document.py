@@ -36,9 +36,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "forget a status that a route answers",
         "app/api/users.py",
-        "problems(Unauthenticated, Conflict, TooManyRequests)",
-        "problems(Unauthenticated, Conflict)",
-        "tests/api/test_guessing.py::test_trying_e_mails_by_changing_the_own_one_is_limited",
+        "problems(Conflict, TooManyRequests)",
+        "problems(Conflict)",
+        "tests/api/test_guessing.py::test_sign_ups_are_limited_by_network",
     ),
     Sabotage(
         "say nothing of routes that are for everybody",
