@@ -4,11 +4,11 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import Unavailable
-from app.db.connection import Connection, Transaction
+from app.db.connection import Transaction
 from app.db.failures import classify, has_lost_connection, will_pass
 from app.db.models import User
 from app.db.outcome import find_outcome
@@ -90,11 +90,10 @@ async def test_connection_lost_in_a_statement_is_unavailable_and_passes(
         assert await connection.scalar(text("SELECT 1")) == 1
 
 
-async def test_server_that_closes_each_new_connection_is_unavailable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(Connection, "is_closed", lambda _: True)
+async def test_server_that_closes_each_new_connection_is_unavailable() -> None:
+    """It has answered what SQLAlchemy asks a new connection: the pool tries again, and gives up."""
     own = make_engine(asyncpg_url())
+    event.listen(own.sync_engine, "connect", lambda new, _: new.driver_connection.terminate())
 
     with pytest.raises(DBAPIError) as caught:
         async with own.connect():

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.copies import change, copy_project, run_in
+from tests.copies import change, copy_project, run_tests_in
 from tests.processes import python_in
 
 MODELS = Path("app/db/models")
@@ -77,6 +77,6 @@ def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(1200)
 def test_new_table_and_column_pass_all_tests(grown: Path) -> None:
-    tested = run_in(grown, "-m", "pytest", "-q", "--ignore=tests/db/test_new_table.py")
+    tested = run_tests_in(grown, "-q", "--ignore=tests/db/test_new_table.py")
 
     assert tested.returncode == 0, tested.stdout[-3000:]
