@@ -20,7 +20,7 @@ RETURN_SECONDS = 5  # some 0.1 s, and a busy machine
 async def test_acknowledged_write_survives_kill_9_and_a_refused_one_is_not_stored(
     database: Database, service: Service, amount: Amount, rng: random.Random, figure: Figure
 ) -> None:
-    kills = amount(8, 200)
+    kills = amount(8, 100)
 
     async with writing(service, "killed") as ledger:
         gaps = [await _kill(database, ledger, rng, everything=bool(n % 2)) for n in range(kills)]
