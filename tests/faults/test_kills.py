@@ -39,7 +39,7 @@ async def test_harness_sees_writes_lost_that_did_not_wait_for_the_disk(
     database: Database, service: Service, amount: Amount, rng: random.Random, figure: Figure
 ) -> None:
     """The control: were nothing lost here, it would prove nothing above."""
-    kills = amount(2, 30)
+    kills = amount(2, 10)
 
     await database.configure(synchronous_commit="off", wal_writer_delay="10s")
     async with writing(service, "forgotten") as ledger:
