@@ -39,13 +39,22 @@ test: setup browser  ## Run all tests against a PostgreSQL of their own
 	@$(BIN)/pytest
 
 check: setup browser  ## Do all that CI does; make check quick=1 leaves out slow tests of what is unchanged
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync .types .pyright .style .layers $(if $(quick),,.schema)
+	@$(BIN)/pytest $(if $(quick),--quick)
+
+# What `check` does before the tests, two at once and the longest first.
+.PHONY: .types .pyright .style .layers .schema
+.types:
+	$(BIN)/mypy
+.pyright:
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
+.style:
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
-	$(BIN)/mypy
-	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
+.layers:
 	$(BIN)/lint-imports --no-logo
-	$(if $(quick),,$(BIN)/app db check)
-	@$(BIN)/pytest $(if $(quick),--quick)
+.schema:
+	$(BIN)/app db check
 
 torture: setup browser  ## Try for half an hour what check tries for minutes: make torture, or seed=1
 	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults

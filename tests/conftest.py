@@ -9,6 +9,8 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
+from functools import partial
+from pathlib import Path
 
 import httpx2
 import psycopg
@@ -16,7 +18,6 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 from prometheus_client import generate_latest
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Post, User
@@ -27,8 +28,8 @@ from plumbline.db.embedded import Server
 from plumbline.http import shutdown as drain
 from plumbline.http.protocol import BoundedProtocol
 from tests.documented import check_documented
-from tests.people import all_rows, make_post, make_user, refuse_secrets
-from tests.postgres import SERVER
+from tests.people import ALL_ROWS, make_post, make_user, refuse_secrets
+from tests.postgres import INITIALISED, SERVER, copy_initialised
 
 pytest_plugins = ["tests.browser"]
 
@@ -41,6 +42,12 @@ def postgres(pytestconfig: pytest.Config) -> Server:
     server = pytestconfig.stash[SERVER]
     migrations.upgrade(server.url(TEMPLATE))
     return server
+
+
+@pytest.fixture(scope="session")
+def initialised(pytestconfig: pytest.Config) -> Callable[[Path], None]:
+    """See `copy_initialised`."""
+    return partial(copy_initialised, pytestconfig.stash[INITIALISED])
 
 
 @pytest.fixture
@@ -79,19 +86,32 @@ async def _main_database(postgres: Server) -> AsyncIterator[None]:
     refuse_secrets(generate_latest().decode())  # the metrics of the whole run
 
 
+@pytest.fixture(scope="session")
+def _rows(_main_database: None, postgres: Server) -> Iterator[psycopg.Connection]:
+    """A connection beside the application's, for what each test pays."""
+    with psycopg.connect(postgres.url("main"), autocommit=True) as rows:
+        yield rows
+
+
+@pytest.fixture(scope="session")
+async def _loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
+
+
 @pytest.fixture(autouse=True)
-async def _leave_no_trace(
-    _main_database: None, caplog: pytest.LogCaptureFixture
-) -> AsyncIterator[None]:
+def _leave_no_trace(
+    _rows: psycopg.Connection, _loop: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture
+) -> Iterator[None]:
     """Empty the tables; what was in them, and what was logged, must hold no password or token."""
     yield
     told = caplog.get_records("setup") + caplog.get_records("call")
     traces = [f"{record.msg} {record.args} {record.exc_text}" for record in told]
-    async with AsyncSessionFactory() as db:
-        rows = await all_rows(db)
-        for table in dict(rows):
-            await db.execute(text(f"DELETE FROM {table}"))
-        await db.commit()
+    rows = _rows.execute(ALL_ROWS).fetchall()
+    if rows:
+        tables = sorted({table for table, _ in rows})
+        empty = "; ".join(f"DELETE FROM {table}" for table in tables)
+        # The loop goes on: somebody in it may still hold a row.
+        _loop.run_until_complete(asyncio.to_thread(_rows.execute, empty.encode()))
     refuse_secrets("\n".join([*traces, *(row for _, row in rows)]))
 
 

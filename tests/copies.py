@@ -2,11 +2,13 @@
 
 import os
 import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 
 from tests.postgres import ROOT
+from tests.processes import python_in
 
 PARTS = ("app", "library", "tests", "docs", "scripts", "benchmarks", "requirements")
 FILES = (
@@ -18,11 +20,14 @@ FILES = (
     "LICENSE",
     "verify_connection.py",
 )
+IS_WARM = "ignore::pytest.PytestAssertRewriteWarning"
 
 
 def copy_project(to: Path) -> Path:
+    """Copy it with what is compiled, which stays valid for all files but those that change."""
+    half_written = shutil.ignore_patterns("*.pyc.*")  # by another process, at this moment
     for part in PARTS:
-        shutil.copytree(ROOT / part, to / part, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(ROOT / part, to / part, ignore=half_written)
     for file in FILES:
         shutil.copy(ROOT / file, to / file)
     return to
@@ -40,18 +45,28 @@ def path_of(copy: Path) -> str:
     return os.pathsep.join([str(copy), str(copy / "library")])
 
 
-def run_in(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+@contextmanager
+def changed(file: Path, old: str, new: str) -> Iterator[None]:
+    """Replace `old`, which occurs once, for a while."""
+    sound, times = file.read_bytes(), file.stat()
+    change(file, old, new)
+    try:
+        yield
+    finally:
+        file.write_bytes(sound)
+        os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))  # what is compiled is by time
+
+
+def run_in(copy: Path, *arguments: str) -> CompletedProcess[str]:
     """Run `python ARGUMENTS` on the code of the copy.
 
     It may keep what it compiles, whatever is set here: pytest compiles its plugins for itself,
     which takes as long as all the rest of a small run.
     """
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=copy,
-        env=os.environ
-        | {"PYTHONPATH": f"{copy}:{copy / 'library'}", "PYTHONDONTWRITEBYTECODE": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    settings = {"PYTHONPATH": path_of(copy), "PYTHONDONTWRITEBYTECODE": ""}
+    return python_in(copy, *arguments, **os.environ | settings)
+
+
+def run_tests_in(copy: Path, *arguments: str) -> CompletedProcess[str]:
+    """Run pytest on the copy; it cannot rewrite the assertions of packages that are there."""
+    return run_in(copy, "-m", "pytest", "-W", IS_WARM, *arguments)

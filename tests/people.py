@@ -70,7 +70,8 @@ async def make_post(author: User, title: str = "Hello", content: str = "World") 
     return post
 
 
-_ALL_ROWS = text(
+# As (table, row).
+ALL_ROWS = (
     " UNION ALL ".join(
         f"SELECT '{table.name}' AS name, t::text FROM {table.name} t"
         for table in Base.metadata.sorted_tables
@@ -82,4 +83,4 @@ _ALL_ROWS = text(
 async def all_rows(db: AsyncSession) -> list[tuple[str, str]]:
     """All that is stored, as (table, row)."""
     async with db.begin():
-        return [(name, row) for name, row in await db.execute(_ALL_ROWS)]
+        return [(name, row) for name, row in await db.execute(text(ALL_ROWS))]

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,7 @@ from plumbline.db.embedded import Server, run_postgres
 
 ROOT = Path(__file__).parents[1]
 SERVER = pytest.StashKey[Server]()
+INITIALISED = pytest.StashKey[Path]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -24,6 +26,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="plumbline-")))
     port = random.randrange(20_000, 30_000)
     said: list[str] = []
+    with run_postgres(folder / "initialised", port=port, durable=False, say=said.append):
+        early_config.stash[INITIALISED] = folder / "initialised"
+    copy_initialised(folder / "initialised", folder / "postgres")
     server = stack.enter_context(
         run_postgres(
             folder / "postgres", port=port, durable=False, settings=_settings(), say=said.append
@@ -32,6 +37,15 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.stash[SERVER] = server
     _hide_own_settings()
     os.environ["DATABASE_URL"] = server.url("main")
+
+
+def copy_initialised(initialised: Path, folder: Path) -> None:
+    """Make a folder of the embedded PostgreSQL, for tests that are not about its first start.
+
+    It has the database `app`, which is empty. A copy takes a quarter of the time of initdb.
+    """
+    folder.mkdir(mode=0o700)
+    shutil.copytree(initialised / "data", folder / "data")
 
 
 def _settings() -> dict[str, str]:

@@ -35,7 +35,11 @@ def python_in(
         stdin.write(typed)
         stdin.seek(0)
         streams = [each.fileno() for each in (stdin, out, err)]
-        code = warm.start(arguments, PLAIN | environment, streams, folder).wait()
+        process = warm.start(arguments, PLAIN | environment, streams, folder)
+        try:
+            code = process.wait()
+        finally:
+            process.kill()
         told = [each.read() for each in (out, err) if each.seek(0) == 0]
     return subprocess.CompletedProcess(arguments, code, *told)
 

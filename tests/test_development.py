@@ -1,13 +1,15 @@
 """`make run`: what a developer may rely on while it runs, and what it says when it cannot."""
 
 import os
+import re
 import runpy
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -17,57 +19,113 @@ from app import cli
 from app.core.config import settings
 from plumbline.db.embedded import run_postgres
 from tests.postgres import ROOT
-from tests.processes import developing, python_in, refuses, until
+from tests.processes import IN_BACKGROUND, developing, python_in, refuses, until
 
 APP = ("-m", "app.cli")
 pytestmark = pytest.mark.timeout(240)
 
 
-def _postmaster(folder: Path) -> int:
-    return int((folder / ".postgres/data/postmaster.pid").read_text().split()[0])
+@dataclass
+class Developing:
+    """`make run`, which has its PostgreSQL and what it has said in `folder`."""
+
+    port: int
+    folder: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def postmaster(self) -> int:
+        return int((self.folder / ".postgres/data/postmaster.pid").read_text().split()[0])
+
+    def told(self) -> str:
+        return (self.folder / "log").read_text()
 
 
-def test_edit_of_a_route_is_served(tmp_path: Path, free_port: Callable[[], int]) -> None:
-    port, copy = free_port(), tmp_path / "copy"
-    shutil.copytree(ROOT / "app", copy / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    route = copy / "app/api/index.py"
+@pytest.fixture(scope="module")
+def reloading(
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+    initialised: Callable[[Path], None],
+) -> Iterator[Developing]:
+    """On a copy of the program. The last test of it kills it."""
+    port, folder = free_port(), tmp_path_factory.mktemp("reloading")
+    half_written = shutil.ignore_patterns("*.pyc.*")
+    shutil.copytree(ROOT / "app", folder / "copy/app", ignore=half_written)
+    initialised(folder / ".postgres")
+    with developing(port, folder, source=folder / "copy") as process:
+        yield Developing(port, folder, process)
 
-    with developing(port, tmp_path, source=copy):
-        route.write_text(route.read_text().replace('"documentation"', '"edited"'))
 
-        assert until(lambda: "edited" in httpx2.get(f"http://127.0.0.1:{port}/").text)
+def test_edit_of_a_route_is_served(reloading: Developing) -> None:
+    route = reloading.folder / "copy/app/api/index.py"
+
+    route.write_text(route.read_text().replace('"documentation"', '"edited"'))
+
+    assert until(lambda: "edited" in httpx2.get(f"{reloading.address}/").text)
 
 
-def test_killed_developer_command_leaves_nothing_behind(
-    tmp_path: Path, free_port: Callable[[], int]
+def test_killed_developer_command_leaves_nothing_behind(reloading: Developing) -> None:
+    postgres = reloading.postmaster
+    long = {"X-Long": "x" * settings.MAX_HEAD_BYTES}
+    assert httpx2.get(f"{reloading.address}/livez", headers=long).status_code == 431
+
+    reloading.process.kill()
+    reloading.process.wait()
+
+    assert until(lambda: refuses(f"{reloading.address}/livez"))
+    assert until(lambda: not Path(f"/proc/{postgres}").exists())
+
+
+@dataclass
+class Restarted(Developing):
+    """In the background: README's session was pasted, Ctrl-C ended it, and it was started again."""
+
+    answers: str
+    code: int
+
+
+@pytest.fixture(scope="module")
+def restarted(
+    tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+) -> Iterator[Restarted]:
+    port, folder = free_port(), tmp_path_factory.mktemp("restarted")
+    session = re.findall(r"```sh\n(API=.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    script = session[0].replace("8000", str(port))
+    with developing(port, folder, "--no-reload", prefix=IN_BACKGROUND) as process:
+        answers = subprocess.run(
+            ["sh", "-eu", "-c", script], capture_output=True, text=True, check=True
+        ).stdout
+        process.send_signal(signal.SIGINT)
+        code = process.wait(20)
+    with developing(port, folder, "--no-reload") as process:
+        yield Restarted(port, folder, process, answers, code)
+
+
+def test_curl_session_works_when_pasted_and_its_post_survives_a_restart(
+    restarted: Restarted,
 ) -> None:
-    port = free_port()
+    posts = httpx2.get(f"{restarted.address}/api/v1/posts").json()["items"]
 
-    with developing(port, tmp_path) as process:
-        postgres = _postmaster(tmp_path)
-        long = {"X-Long": "x" * settings.MAX_HEAD_BYTES}
-        assert httpx2.get(f"http://127.0.0.1:{port}/livez", headers=long).status_code == 431
-        process.kill()
-        process.wait()
-
-        assert until(lambda: refuses(f"http://127.0.0.1:{port}/livez"))
-        assert until(lambda: not Path(f"/proc/{postgres}").exists())
+    assert restarted.code == 130
+    assert re.findall(r"HTTP/1.1 (\d+)", restarted.answers) == ["201", "200"]
+    assert re.findall(r'etag: "(\d)"', restarted.answers) == ["1", "2"]
+    assert [post["title"] for post in posts] == ["Hello again"]
+    assert f"{restarted.address}/docs" in restarted.told()
+    assert "Traceback" not in restarted.told()
 
 
-def test_end_of_postgresql_ends_the_command_with_a_line(
-    tmp_path: Path, free_port: Callable[[], int]
-) -> None:
-    port = free_port()
+def test_end_of_postgresql_ends_the_command_with_a_line(restarted: Restarted) -> None:
+    os.kill(restarted.postmaster, signal.SIGKILL)
 
-    with developing(port, tmp_path, "--no-reload") as process:
-        os.kill(_postmaster(tmp_path), signal.SIGKILL)
-
-        assert process.wait(30) == 1
-        assert refuses(f"http://127.0.0.1:{port}/livez")
-
-    log = tmp_path / ".postgres/postgres.log"
+    assert restarted.process.wait(30) == 1
+    assert refuses(f"{restarted.address}/livez")
+    log = restarted.folder / ".postgres/postgres.log"
     line = f"app: PostgreSQL stopped (code 137): see {log}, and start again"
-    assert (tmp_path / "log").read_text().splitlines()[-1] == line
+    assert restarted.told().splitlines()[-1] == line
 
 
 @pytest.mark.parametrize(
@@ -99,8 +157,9 @@ def test_address_that_cannot_be_had_is_one_line_before_anything_is_made(
 
 
 def test_commands_reach_the_server_of_this_folder_whatever_its_port(
-    tmp_path: Path, free_port: Callable[[], int]
+    tmp_path: Path, free_port: Callable[[], int], initialised: Callable[[Path], None]
 ) -> None:
+    initialised(tmp_path / ".postgres")
     elsewhere = {"DATABASE_URL": "postgresql://me@127.0.0.1:1/app"}
     with run_postgres(tmp_path / ".postgres", port=free_port(), durable=False):
         migrated = python_in(tmp_path, *APP, "db", "upgrade")

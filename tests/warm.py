@@ -4,7 +4,8 @@ A command such as `python -m app.cli user list` spends most of its two seconds o
 SQLAlchemy and so on. Each pytest process therefore has a helper (this module as a program) that has
 imported them once, and forks for each command. Nothing of `app` is imported before the fork: its
 modules see the environment and the arguments of the command, as in a new process. So does
-prometheus_client, which decides at import where to keep its numbers.
+prometheus_client, which decides at import where to keep its numbers. A command that runs a copy of
+the project names its folder in PYTHONPATH.
 
 The helper ends with the pytest process, however that ends: its socket is closed then. The commands
 end with the helper: prctl(2), PR_SET_PDEATHSIG.
@@ -157,6 +158,9 @@ def _become(command: socket.socket, streams: Sequence[int]) -> list[str]:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
+    sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    del sys.modules["tests"]  # the code to run may be a copy of this
     return list(arguments)
 
 

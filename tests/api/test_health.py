@@ -56,11 +56,12 @@ async def test_process_stays_ready_when_the_next_version_has_migrated(
 
 
 def test_service_waits_for_its_database_and_heals_by_itself(
-    tmp_path: Path, free_port: Callable[[], int]
+    tmp_path: Path, free_port: Callable[[], int], initialised: Callable[[Path], None]
 ) -> None:
     """Started before PostgreSQL: 503 until it is there and migrated, without a restart."""
     port, log = free_port(), tmp_path / "log"
     url = f"postgresql://postgres:postgres@127.0.0.1:{port}/app"
+    initialised(tmp_path / "postgres")
     with _serving(url, free_port(), log) as address:
         alive = httpx2.get(f"{address}/livez")
         unready, *_ = [httpx2.get(f"{address}/readyz") for _ in range(3)]

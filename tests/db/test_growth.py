@@ -18,7 +18,8 @@ from plumbline.db.embedded import Server
 from tests.conftest import administrator, clone_database
 from tests.db.test_statement_equality import READS
 
-SMALL, LARGE = 1_000, 220_000
+SMALL, LARGE = 1_000, 220_000  # posts
+PEOPLE = {SMALL: 1_000, LARGE: 22_000}  # with a token each
 AUTHORS = 1_000
 PROLIFIC = 7  # the author of every second post
 PAGE = 20
@@ -32,14 +33,14 @@ FILL = """
 SET session_replication_role = replica;
 INSERT INTO users (username, email, hashed_password)
 SELECT 'user' || n, 'user' || n || '@example.com', 'x'
-FROM generate_series(1, {rows}) AS n;
+FROM generate_series(1, {people}) AS n;
 INSERT INTO posts (title, content, author_id)
 SELECT 'Title ' || n, 'Some words.',
     CASE n % 2 WHEN 0 THEN {prolific} ELSE 1 + n * 7919 % {authors} END
 FROM generate_series(1, {rows}) AS n;
 INSERT INTO access_tokens (digest, user_id, label, expires_at)
 SELECT sha256(('number ' || n)::bytea), n, 'x', now() + interval '1 day'
-FROM generate_series(1, {rows}) AS n;
+FROM generate_series(1, {people}) AS n;
 """
 NEW_USER = {
     "username": "zoë",
@@ -62,12 +63,13 @@ Plan = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def tables(postgres: Server) -> Iterator[dict[int, Database]]:
-    """Two databases, by the number of their users, posts and tokens."""
+    """Two databases, by the number of their posts."""
     made: dict[int, Database] = {}
     for rows in (SMALL, LARGE):
         url = clone_database(postgres, f"growth_{rows}")
         made[rows] = psycopg.connect(url, autocommit=True)
-        made[rows].execute(SQL(FILL).format(rows=rows, authors=AUTHORS, prolific=PROLIFIC))
+        numbers = {"rows": rows, "people": PEOPLE[rows], "authors": AUTHORS, "prolific": PROLIFIC}
+        made[rows].execute(SQL(FILL).format(**numbers))
         made[rows].execute("RESET session_replication_role")
         made[rows].execute("VACUUM (ANALYZE) users, posts, access_tokens")
     yield made

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.config import settings
@@ -12,7 +12,7 @@ from app.db.models import User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
 from app.services.posts import get_post
 from plumbline.db.commit_status import find_outcome
-from plumbline.db.connection import Connection, Transaction
+from plumbline.db.connection import Transaction
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, has_lost_connection, will_pass
 from plumbline.errors import Unavailable
@@ -91,11 +91,10 @@ async def test_connection_lost_in_a_statement_is_unavailable_and_passes(
         assert await connection.scalar(text("SELECT 1")) == 1
 
 
-async def test_server_that_closes_each_new_connection_is_unavailable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(Connection, "is_closed", lambda _: True)
+async def test_server_that_closes_each_new_connection_is_unavailable() -> None:
+    """It has answered what SQLAlchemy asks a new connection: the pool tries again, and gives up."""
     own = create_engine(settings)
+    event.listen(own.sync_engine, "connect", lambda new, _: new.driver_connection.terminate())
 
     with pytest.raises(DBAPIError) as caught:
         async with own.connect():

@@ -1,10 +1,13 @@
 """A team adds its own tables and columns: commands and tests of this project stay content."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.copies import change, copy_project, run_in
+from tests.copies import change, copy_project, run_tests_in
+from tests.processes import python_in
 
 MODELS = Path("app/db/models")
 UP_AND_DOWN = """
@@ -55,14 +58,18 @@ def grown(tmp_path: Path) -> Path:
     change(models, '    "IdempotencyKey"', '    "Book",\n    "IdempotencyKey"')
     content = "    content: Mapped[str] = mapped_column(Text)\n"
     change(post, content, f"{content}    subtitle: Mapped[str | None] = mapped_column(Text)\n")
-    written = run_in(copy, "-m", "app.cli", "db", "revision", "add books")
+    written = _run(copy, "-m", "app.cli", "db", "revision", "add books")
     assert written.returncode == 0, written.stderr
     return copy
 
 
+def _run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return python_in(copy, *arguments, **os.environ | {"PYTHONPATH": str(copy)})
+
+
 def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:
-    checked = run_in(grown, "-m", "app.cli", "db", "check")
-    migrated = run_in(grown, "-c", UP_AND_DOWN)
+    checked = _run(grown, "-m", "app.cli", "db", "check")
+    migrated = _run(grown, "-c", UP_AND_DOWN)
 
     assert checked.returncode == 0, checked.stdout
     assert migrated.stdout == "True\n", migrated.stderr
@@ -71,6 +78,6 @@ def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(1200)
 def test_new_table_and_column_pass_all_tests(grown: Path) -> None:
-    tested = run_in(grown, "-m", "pytest", "-q", "--ignore=tests/db/test_new_table.py")
+    tested = run_tests_in(grown, "-q", "--ignore=tests/db/test_new_table.py")
 
     assert tested.returncode == 0, tested.stdout[-3000:]

@@ -41,9 +41,14 @@ class NewService(Protocol):
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory, free_port: FreePort) -> Iterator[Path]:
+def template(
+    tmp_path_factory: pytest.TempPathFactory,
+    initialised: Callable[[Path], None],
+    free_port: FreePort,
+) -> Iterator[Path]:
     """A migrated database with `WRITERS` in it."""
-    folder = tmp_path_factory.mktemp("template")
+    folder = tmp_path_factory.mktemp("template") / "postgres"
+    initialised(folder)
     make_template(folder, free_port(), add_writers)
     yield folder
     shutil.rmtree(folder)

@@ -174,7 +174,7 @@ class Database:
 
 
 def make_template(folder: Path, port: int, fill: Callable[[str], None]) -> None:
-    """Initialise, migrate and fill once: copies start in a fraction of the time."""
+    """Migrate and fill once: copies start in a fraction of the time."""
     said: list[str] = []
     with run_postgres(folder, port=port, durable=False, say=said.append) as server:
         migrations.upgrade(server.url())

@@ -77,7 +77,7 @@ async def test_cut_commits_are_told_as_they_ended(
     rng: random.Random,
     figure: Figure,
 ) -> None:
-    cuts, done = amount(100, 1000), Counter[Fate]()
+    cuts, done = amount(40, 1000), Counter[Fate]()
     before = await _outcomes(service)
     proxy.choose = _cut_some(rng, done, cuts)
 
@@ -95,7 +95,9 @@ async def test_cut_commits_are_told_as_they_ended(
     assert outcomes["committed"] >= done[Fate.CUT_AFTER]  # more: a slow disk is an answer too late
     assert outcomes["rolled back"] == done[Fate.CUT_BEFORE]
     assert ledger.unknown == set()
-    assert len(ledger.failed) < cuts / 20  # what was rolled back ran again, but not for ever
+    assert len(ledger.failed) < max(
+        cuts / 20, 3
+    )  # what was rolled back ran again, but not for ever
 
 
 async def _outcomes(service: Service) -> Counter[str]:

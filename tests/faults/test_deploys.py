@@ -89,7 +89,7 @@ def _logs(folder: Path) -> list[str]:
 async def test_rolling_restarts_fail_no_request(
     database: Database, tmp_path: Path, amount: Amount, figure: Figure
 ) -> None:
-    restarts = amount(2, 10)
+    restarts = amount(1, 10)
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listening:
         running = _start(listening, database.url(), tmp_path / "log", "--workers=1")
         await _until_started(tmp_path / "log")

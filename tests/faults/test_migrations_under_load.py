@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import sys
-from asyncio.subprocess import PIPE, STDOUT
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from itertools import cycle, islice
+from tempfile import TemporaryFile
 from typing import LiteralString
 
 import psycopg
@@ -24,6 +23,7 @@ from plumbline.db import grants
 from plumbline.db.embedded import Server
 from plumbline.db.migrate import MIGRATION_LOCK_KEY
 from plumbline.db.url import psycopg_url
+from tests import warm
 from tests.conftest import administrator
 from tests.faults.conftest import CONNECTIONS, NewService
 from tests.faults.crowd import Columns, own_engine, using
@@ -31,7 +31,6 @@ from tests.faults.service import Service
 from tests.faults.waiting import until
 from tests.faults.wire import Wire
 from tests.people import PASSWORD
-from tests.postgres import ROOT
 from tests.torture import Amount, Figure
 
 # All but the first: before it nothing is there that could be used meanwhile.
@@ -113,15 +112,15 @@ def _migrate(url: str, call: str) -> asyncio.Task[str]:
     program = f"from app.db.schema import migrations; migrations.{call}"
 
     async def run() -> str:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", program),
-            env=os.environ | {"DATABASE_URL": url},
-            cwd=ROOT,
-            stdout=PIPE,
-            stderr=STDOUT,
-        )
-        said, _ = await process.communicate()
-        return said.decode() if process.returncode else ""
+        with TemporaryFile() as nothing, TemporaryFile("w+") as output:
+            streams = [nothing.fileno(), output.fileno(), output.fileno()]
+            process = warm.start(["-c", program], os.environ | {"DATABASE_URL": url}, streams)
+            try:
+                await until(lambda: process.poll() is not None, PATIENCE_SECONDS)
+            finally:
+                process.kill()
+            output.seek(0)
+            return output.read() if process.returncode else ""
 
     return asyncio.create_task(run())
 
@@ -231,9 +230,9 @@ async def test_callers_do_not_notice_that_tables_change(
     url = clone()
     async with calling(await new_service(url)) as answers:
         for change in CHANGES:
-            await _more(answers, 200)
+            await _more(answers, 100)
             await asyncio.to_thread(_execute, url, change)
-        await _more(answers, 200)
+        await _more(answers, 100)
 
     assert answers.keys() == {200, 201}
     figure(f"answers while {len(CHANGES)} changes of tables were made", dict(answers))
@@ -247,7 +246,7 @@ async def test_callers_do_not_notice_that_tables_change_again_and_again(
         for change in islice(cycle(FLIPS), changes):
             await _more(answers, 30)
             await asyncio.to_thread(_execute, url, change)
-        await _more(answers, 200)
+        await _more(answers, 100)
 
     assert answers.keys() == {200, 201}
     figure(f"answers while {changes} changes of two tables were made at once", dict(answers))

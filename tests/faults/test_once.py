@@ -43,7 +43,7 @@ async def test_as_many_rows_as_requests(
     rng: random.Random,
     figure: Figure,
 ) -> None:
-    requests, kills = amount(150, 10_000), amount(2, 30)
+    requests, kills = amount(80, 3_000), amount(2, 20)
     proxy = await new_proxy(database)
     service = await new_service(proxy.url())
     proxy.choose, log = _cut_some(rng), Log()

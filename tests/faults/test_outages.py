@@ -118,7 +118,7 @@ async def test_database_that_stands_still_is_a_503_within_five_seconds(
 async def test_restart_between_requests_is_not_noticed(
     database: Database, service: Service, amount: Amount, rng: random.Random, figure: Figure
 ) -> None:
-    restarts = amount(8, 200)
+    restarts = amount(4, 200)
 
     answers = await visit(service, 3, [read, write])
     for _ in range(restarts):
@@ -135,7 +135,7 @@ async def test_restart_between_requests_is_not_noticed(
 async def test_connections_that_an_administrator_ended_are_not_noticed(
     database: Database, service: Service, amount: Amount, figure: Figure
 ) -> None:
-    times = amount(8, 200)
+    times = amount(4, 200)
 
     answers = await visit(service, 3, [read, write])
     for _ in range(times):

@@ -28,7 +28,7 @@ PLACES = 4
 CONNECTIONS = 200  # of the load: more than the service works on at once
 SLOW_WRITES = """
     CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql
-    AS $$ BEGIN PERFORM pg_sleep(0.02); RETURN NEW; END $$;
+    AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$;
     CREATE TRIGGER slow BEFORE INSERT ON posts FOR EACH ROW EXECUTE FUNCTION take_time();
 """
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
@@ -97,36 +97,36 @@ async def test_slow_client_takes_no_place(database: Database, new_service: NewSe
         writer.close()
 
 
-@pytest.mark.torture  # it is about speed, and others on the machine take it away
+@pytest.mark.torture
 @pytest.mark.timeout(600)
 async def test_goodput_holds_under_five_times_the_load(
     new_database: NewDatabase, new_service: NewService, figure: Figure
 ) -> None:
     """Open loop: requests come when they come, not when the last one is answered.
 
-    A write takes time, not work: client, service and PostgreSQL on one machine would take work from
-    each other.
+    A write takes time, not work, so a busy machine takes nothing away. Who is let in waits for
+    those who are in already: everybody waited for everybody, were nobody refused.
     """
-    seconds, margin = 5, 80
+    seconds, margin, running = 6, 80, 16
     database = await new_database()
     database.query(SLOW_WRITES)
-    service = await new_service(
-        database.url(), DB_POOL_SIZE="4", DB_MAX_OVERFLOW="0", MAX_RUNNING_REQUESTS="64"
-    )
+    settings = {"DB_POOL_SIZE": "4", "DB_MAX_OVERFLOW": "0", "DB_POOL_TIMEOUT_SECONDS": "20"}
+    service = await new_service(database.url(), **settings, MAX_RUNNING_REQUESTS=str(running))
     with ExitStack() as stack:
         wires = [
             stack.enter_context(closing(service.wire(signed_in(WRITERS[number % len(WRITERS)]))))
             for number in range(CONNECTIONS)
         ]
         await asyncio.gather(*(wire.get("/livez") for wire in wires))
-        peak = await _closed_loop(wires[:32], seconds)
-        for factor in (1, 2, 3, 4, 5):
+        peak = await _closed_loop(wires[:8], seconds)
+        for factor in (1, 3, 5):
             told, accepted = await _open_loop(wires, peak * factor, seconds)
             share = round(100 * told[201] / seconds / peak)
             figure(f"goodput at {factor} times capacity ({round(peak)}/s), % of peak", share)
             figure(f"accepted p99 at {factor} times capacity, seconds", round(accepted, 2))
             assert set(told) <= {201, 503}
             assert share >= margin or factor == 1
+            assert accepted <= 3 * running / peak
 
 
 async def _closed_loop(wires: list[Wire], seconds: int) -> float:

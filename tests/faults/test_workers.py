@@ -5,7 +5,10 @@ import os
 import re
 import signal
 import socket
-from contextlib import closing, suppress
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from tests.faults.pids import children_of, send, state
 from tests.faults.test_stopping import START_SECONDS, serving, until_started
 from tests.faults.waiting import until
 from tests.faults.wire import NotSent, Unanswered, Wire
-from tests.processes import new_python
+from tests.processes import python
 
 REQUESTS = 40
 FOR_EVER = 3600.0
@@ -62,44 +65,53 @@ async def _until_pools(port: int, wanted: float) -> None:
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.timeout(200)
-async def test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one(
-    free_port: FreePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("DB_POOL_SIZE", "7")
-    monkeypatch.setenv("DB_MAX_OVERFLOW", "0")
-    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    port, log = free_port(), tmp_path / "log"
-    with serving(port, log, "--workers=2") as parent:
+@dataclass
+class Workers:
+    port: int
+    log: Path
+    parent: subprocess.Popen[bytes]
+
+
+@pytest.fixture(scope="module")
+async def workers(
+    free_port: FreePort, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Workers]:
+    """Two, with pools of seven. The last test of them kills their parent."""
+    port, log = free_port(), tmp_path_factory.mktemp("workers") / "log"
+    with ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("DB_POOL_SIZE", "7")
+            environment.setenv("DB_MAX_OVERFLOW", "0")
+            environment.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+            parent = stack.enter_context(serving(port, log, "--workers=2"))
         await until_started(log, 2)
-        await _until_pools(port, 14)
-        for _ in range(REQUESTS):
-            await _get(port, "/livez")
-        counted = [(await _scraped(port))["http_request_duration_seconds_count"] for _ in range(9)]
-        send(int(STARTED.findall(log.read_text())[0]), signal.SIGKILL)
-        await until_started(log, 3)
-        await _until_pools(port, 14)
-        after = await _scraped(port)
-        parent.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(parent.wait) == 0
+        yield Workers(port, log, parent)
+
+
+@pytest.mark.timeout(200)
+async def test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one(workers: Workers) -> None:
+    port, log = workers.port, workers.log
+    await _until_pools(port, 14)
+    for _ in range(REQUESTS):
+        await _get(port, "/livez")
+    counted = [(await _scraped(port))["http_request_duration_seconds_count"] for _ in range(9)]
+    send(int(STARTED.findall(log.read_text())[0]), signal.SIGKILL)
+    await until_started(log, 3)
+    await _until_pools(port, 14)
+    after = await _scraped(port)
 
     assert counted == [REQUESTS] * 9
     assert after["http_request_duration_seconds_count"] == REQUESTS
 
 
 @pytest.mark.timeout(200)
-async def test_killed_parent_leaves_no_worker_and_no_taken_port(
-    free_port: FreePort, tmp_path: Path
-) -> None:
-    port, log = free_port(), tmp_path / "log"
-    with serving(port, log, "--workers=2") as parent:
-        await until_started(log, 2)
-        children = children_of(parent.pid)
-        parent.kill()
-        await until(lambda: not any(state(pid) for pid in children), START_SECONDS)
+async def test_killed_parent_leaves_no_worker_and_no_taken_port(workers: Workers) -> None:
+    children = children_of(workers.parent.pid)
+    workers.parent.kill()
+    await until(lambda: not any(state(pid) for pid in children), START_SECONDS)
 
-        assert len(children) >= 2
-        assert _is_free(port)
+    assert len(children) >= 2
+    assert _is_free(workers.port)
 
 
 async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it_starts() -> None:
@@ -124,7 +136,7 @@ async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it
 def test_taken_port_is_one_line_that_names_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = new_python("-m", "app.cli", "serve", f"--port={port}", "--workers=2")
+        ended = python("-m", "app.cli", "serve", f"--port={port}", "--workers=2")
 
     assert ended.returncode == 1
     assert ended.stderr == (

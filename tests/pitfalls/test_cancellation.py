@@ -104,10 +104,10 @@ async def test_cancelled_request_of_the_app_leaves_nothing_behind() -> None:
 
     await _cancel_in_the_middle(service, entered)
 
-    await _nothing_is_left_behind()
+    await _assert_nothing_is_left_behind()
 
 
-async def _nothing_is_left_behind() -> None:
+async def _assert_nothing_is_left_behind() -> None:
     assert checked_out(engine) == 0
     assert await count(engine, User) == 0
     await until_backends(engine, IDLE_IN_TRANSACTION, are=0)
@@ -132,5 +132,5 @@ async def test_own_session_cancelled_during_a_statement_leaves_nothing_behind(
         await task
 
     await until_backends(engine, SLEEPING, are=0)
-    await _nothing_is_left_behind()
+    await _assert_nothing_is_left_behind()
     await own.dispose()

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Sabotage:
-    """In `file`, `sound` becomes `broken`; then `test` must fail."""
+    """In `file`, `sound` becomes `broken`; then `test` must fail.
+
+    It is one test, not a whole file, in which another one may fail because the machine is busy.
+    """
 
     name: str
     file: str

@@ -23,7 +23,8 @@ _DATABASE = (
         "library/plumbline/http/idempotency.py",
         'Depends(get_db, scope="function")',
         "Depends(get_db)",
-        PITFALLS + "test_commit_before_response.py",
+        PITFALLS
+        + "test_commit_before_response.py::test_failed_commit_is_never_answered_as_a_success",
     ),
     Sabotage(
         "take any lost commit for done",
@@ -103,14 +104,14 @@ _DATABASE = (
                 .on_conflict_do_update(index_elements=[self._model.digest], set_=row)
             )
 """,
-        FAULTS + "test_once.py",
+        FAULTS + "test_once.py::test_as_many_rows_as_requests",
     ),
     Sabotage(
         "let two requests with one key run at once",
         "library/plumbline/db/idempotency.py",
         "if not connection.scalar(select(func.pg_try_advisory_xact_lock(number))):",
         "if number is None:",
-        FAULTS + "test_once.py",
+        FAULTS + "test_once.py::test_as_many_rows_as_requests",
     ),
     Sabotage(
         "wait for the first request with the key",
@@ -152,14 +153,14 @@ _DATABASE = (
         "library/plumbline/db/errors.py",
         "        or error.connection_invalidated\n",
         "",
-        "tests/db/test_failures.py",
+        "tests/db/test_failures.py::test_lost_connection_is_unavailable_whatever_the_driver_calls_it",
     ),
     Sabotage(
         "take a full disk for a defect",
         "library/plumbline/db/errors.py",
         '_UNAVAILABLE_CLASSES = {"08", "53", "57"}',
         '_UNAVAILABLE_CLASSES = {"08", "57"}',
-        FAULTS + "test_outages.py",
+        FAULTS + "test_outages.py::test_full_disk_is_a_503_for_writes",
     ),
     Sabotage(
         "stay with a primary that only reads",
@@ -180,14 +181,14 @@ _DATABASE = (
         "library/plumbline/http/load_shedding.py",
         "MAX_ATTEMPTS = 4",
         "MAX_ATTEMPTS = 1",
-        FAULTS + "test_races.py",
+        FAULTS + "test_races.py::test_request_that_a_deadlock_ends_is_run_again",
     ),
     Sabotage(
         "wait for an answer for ever",
         "library/plumbline/db/engine.py",
         '"command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,',
         '"command_timeout": None,',
-        FAULTS + "test_outages.py",
+        FAULTS + "test_outages.py::test_database_that_stands_still_is_a_503_within_five_seconds",
     ),
     Sabotage(
         "let newcomers overtake who waits for a connection",
@@ -233,24 +234,25 @@ _DATABASE = (
     ),
     Sabotage(
         "overwrite unseen",
-        "app/services/posts.py",
-        "if check_version is not None:",
+        "library/plumbline/http/conditional_requests.py",
+        "if self.if_match is not None and not _names(self.if_match, tag, exists=exists):",
         "if False:",
-        FAULTS + "test_races.py",
+        FAULTS + "test_races.py::test_no_edit_of_many_writers_is_lost",
     ),
     Sabotage(
         "do not say which field is taken",
         "library/plumbline/db/errors.py",
         '_each(fields, "taken", "is already taken")',
         "()",
-        FAULTS + "test_races.py",
+        FAULTS + "test_races.py::test_of_many_who_sign_up_as_the_same_person_one_does",
     ),
     Sabotage(
         "let everybody queue behind a migration",
         "library/plumbline/db/environment.py",
         "milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
         "milliseconds = 0",
-        FAULTS + "test_migrations_under_load.py",
+        FAULTS + "test_migrations_under_load.py"
+        "::test_migration_that_meets_a_long_reader_steps_back_until_it_is_gone",
     ),
     Sabotage(
         "let reads overtake who waits for a connection",
@@ -258,7 +260,7 @@ _DATABASE = (
         """        await self._take_turn()
         if self._idle and""",
         "        if self._idle and",
-        "tests/db/test_session.py",
+        "tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(
         "use a connection again that did not answer a read",

@@ -97,21 +97,21 @@ SABOTAGES = (
         "app/main.py",
         "        telemetry=TRACES_ONLY,\n",
         "",
-        "tests/test_telemetry.py",
+        "tests/test_telemetry.py::test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error",
     ),
     Sabotage(
         "log without the trace",
         "library/plumbline/logging.py",
         "    if span.is_valid:\n",
         "    if False:\n",
-        "tests/test_telemetry.py",
+        "tests/test_telemetry.py::test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error",
     ),
     Sabotage(
         "compare the password as it is spelled",
         "library/plumbline/production.py",
         "WELL_KNOWN in _passwords(urlsplit(settings.DATABASE_URL))",
         '"://postgres:postgres@" in settings.DATABASE_URL',
-        "tests/core/test_production.py",
+        "tests/core/test_production.py::test_password_that_everybody_knows_is_refused_however_it_is_spelled",
     ),
     Sabotage(
         "take any TLS for encryption that cannot be refused",
@@ -139,6 +139,6 @@ SABOTAGES = (
         "library/plumbline/logging.py",
         """if event["path"].isprintable() else ascii(event["path"])""",
         "if True else None",
-        "tests/core/test_logging.py",
+        "tests/core/test_logging.py::test_request_in_development_is_one_short_line_and_all_else_is_full",
     ),
 )

@@ -88,7 +88,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/cli/main.py",
         "for number in (signal.SIGTERM, signal.SIGINT):",
         "for number in (signal.SIGTERM,):",
-        "tests/test_readme.py::test_curl_session_works_when_pasted_and_its_post_survives_a_restart",
+        DEVELOPMENT + "test_curl_session_works_when_pasted_and_its_post_survives_a_restart",
     ),
     Sabotage(
         "leave a dependency of the library out of the lock",

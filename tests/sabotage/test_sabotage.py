@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.copies import change, copy_project, run_in
+from tests.copies import changed, copy_project, run_tests_in
 from tests.postgres import ROOT
 from tests.sabotage import Sabotage
 from tests.sabotage.catalogue import SABOTAGES
 
-FAILED = 1  # pytest's exit code for tests that failed, not for those that could not run
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where each change is made, and taken back."""
+    return copy_project(tmp_path_factory.mktemp("project"))
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda each: each.name)
@@ -20,16 +24,14 @@ def test_sabotage_fits_the_code(sabotage: Sabotage) -> None:
     path, _, name = sabotage.test.partition("::")
 
     assert (ROOT / sabotage.file).read_text().count(sabotage.sound) == 1
-    assert f"def {name}" in (ROOT / path).read_text()
+    assert f"def {name}(" in (ROOT / path).read_text()
 
 
 @pytest.mark.torture
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda each: each.name)
-def test_sabotage_is_noticed(sabotage: Sabotage, tmp_path: Path) -> None:
-    copy = copy_project(tmp_path)
-    change(copy / sabotage.file, sabotage.sound, sabotage.broken)
+def test_sabotage_is_noticed(sabotage: Sabotage, copy: Path) -> None:
+    with changed(copy / sabotage.file, sabotage.sound, sabotage.broken):
+        ended = run_tests_in(copy, "-x", "-q", "-n0", sabotage.test)
 
-    ended = run_in(copy, "-m", "pytest", "-x", "-q", "-n0", sabotage.test)
-
-    assert ended.returncode == FAILED, ended.stdout[-3000:]
+    assert f"\nFAILED {sabotage.test}" in ended.stdout, ended.stdout[-3000:]

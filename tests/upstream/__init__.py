@@ -1,1 +1,1 @@
-"""The test suite of asyncpg, with our connection in place of its own."""
+"""The test suites of asyncpg and SQLAlchemy, with our connection and pool in place of theirs."""

@@ -1,18 +1,21 @@
 """Folders of servers."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.db.embedded.driver import query, start
 
+Initialised = Callable[[Path], None]
+
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(tmp_path_factory: pytest.TempPathFactory, initialised: Initialised) -> Iterator[Path]:
     """Give a stopped server's folder whose table `kept` has one row; all share it, it is slow."""
     folder = tmp_path_factory.mktemp("embedded") / "postgres"
+    initialised(folder)
     with start(folder) as server:
         query(server, "CREATE TABLE kept AS SELECT 42 AS number")
     yield folder
