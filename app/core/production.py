@@ -17,6 +17,11 @@ MOST_A_DAY = {
 }
 
 
+def require_safe_settings(settings: Settings) -> None:
+    """In production end the process where a setting is unsafe, and log what is unwise."""
+    production.require_safe(settings, find_risks(settings), find_warnings(settings))
+
+
 def find_risks(settings: Settings) -> list[str]:
     """Each unsafe setting as a line that says what to do; empty when production may start."""
     return production.find_risks(settings)

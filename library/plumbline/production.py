@@ -4,11 +4,25 @@ import os
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+import structlog
+
 from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
-from plumbline.settings import Settings
+from plumbline.settings import CommonSettings, Settings
+
+log = structlog.stdlib.get_logger(__name__)
 
 WELL_KNOWN = "postgres"  # of the embedded PostgreSQL, of every tutorial, and of .env.example
 ENCRYPTED = {"require", "verify-ca", "verify-full"}  # `prefer` takes what it gets
+
+
+def require_safe(settings: CommonSettings, risks: list[str], warnings: list[str]) -> None:
+    """In production end the process where there are `risks`, a line each; log the `warnings`."""
+    if settings.ENVIRONMENT != "production":
+        return
+    if risks:
+        raise SystemExit("\n".join(risks))
+    for line in warnings:
+        log.warning(line)
 
 
 def find_risks(settings: Settings) -> list[str]:

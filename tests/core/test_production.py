@@ -2,9 +2,8 @@
 
 import pytest
 
-from app import main
 from app.core.config import Settings
-from app.core.production import find_risks, find_warnings
+from app.core.production import find_risks, find_warnings, require_safe_settings
 from tests.processes import python
 
 SAFE = {
@@ -29,13 +28,11 @@ SAFE = {
         ("BASE_URL", "http://api.example.com"),
     ],
 )
-def test_unsafe_setting_is_refused_with_one_line(
-    monkeypatch: pytest.MonkeyPatch, name: str, value: str
-) -> None:
-    monkeypatch.setattr(main, "settings", _settings(**{name: value}))
+def test_unsafe_setting_is_refused_with_one_line(name: str, value: str) -> None:
+    settings = _settings(**{name: value})
 
     with pytest.raises(SystemExit) as ended:
-        main._refuse_risks()
+        require_safe_settings(settings)
 
     told = str(ended.value)
     assert told.startswith(f"{name}: ")

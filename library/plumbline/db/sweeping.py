@@ -5,7 +5,8 @@ Every process does it, on every machine; rows that another one removes right now
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 import structlog
@@ -28,10 +29,24 @@ class Expiring(NamedTuple):
     is_over: ColumnElement[bool]
 
 
-async def sweep_for_ever(
+@asynccontextmanager
+async def sweeping(
+    sessions: SessionFactory, expiring: Sequence[Expiring], seconds: float
+) -> AsyncIterator[None]:
+    """Remove rows that have expired every `seconds` or so, meanwhile; 0: others do it."""
+    if not seconds:
+        yield
+        return
+    sweeper = asyncio.create_task(_sweep_for_ever(sessions, expiring, seconds))
+    yield
+    sweeper.cancel()
+    await asyncio.wait([sweeper])
+
+
+async def _sweep_for_ever(
     sessions: SessionFactory, expiring: Sequence[Expiring], seconds: float
 ) -> None:
-    """Every `seconds` or so, until it is cancelled; not at the same moment everywhere."""
+    """Until it is cancelled; not at the same moment everywhere."""
     while True:
         await asyncio.sleep(seconds * random.uniform(0, 2))  # noqa: S311 - no secret
         try:

@@ -3,15 +3,25 @@
 from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from plumbline.http.access import require_rules
-from plumbline.http.health import health_router
+from plumbline.http.health import PROBES, health_router
 from plumbline.http.idempotency import install_idempotency
 from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import Extend, Readiness, install_problems
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.settings import HttpSettings
+
+# For FastAPI(telemetry=…): RequestContextMiddleware counts and logs, and FastAPI would mark the
+# spans of the steps within a request as errors at an ordinary 4xx.
+TRACES_ONLY: TelemetryConfig = {
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "exclude": lambda scope: scope.get("path") in PROBES,
+}
 
 
 def install(
