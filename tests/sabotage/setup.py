@@ -93,8 +93,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "leave a dependency of the library out of the lock",
         "requirements/production.txt",
-        "\nalembic==",
-        "\n# alembic==",
+        "\nasyncpg==",
+        "\n# asyncpg==",
         "tests/test_locks.py::test_lock_has_all_dependencies_of_both_parts_and_no_address",
     ),
     Sabotage(
