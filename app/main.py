@@ -27,9 +27,9 @@ from plumbline.logging import configure_logging
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
     await asyncio.to_thread(prepare)
-    async with lives(settings, app.state.readiness, app.state.warn_of_rights):
-        async with sweeping(AsyncSessionFactory, expiring(), settings.SWEEP_SECONDS):
-            yield
+    living = lives(settings, app.state.readiness, app.state.warn_of_rights)
+    async with living, sweeping(AsyncSessionFactory, expiring(), settings.SWEEP_SECONDS):
+        yield
     await engine.dispose()
 
 
@@ -51,10 +51,8 @@ def create_app() -> FastAPI:
         # Not include_router: that makes a tree, which FastAPI walks twice a request.
         app.router.routes.extend(module.router.routes)
     ready = app.state.readiness = Readiness(engine, settings, migrations)
-    rights = app.state.privileges = Privileges(engine.control, settings, APPEND_ONLY)
-    install(
-        app, settings, ready, extend_problem=add_error, when_ready=rights.warn, counts_writes=True
-    )
+    warn = app.state.warn_of_rights = Privileges(engine.control, settings, APPEND_ONLY).warn
+    install(app, settings, ready, extend_problem=add_error, when_ready=warn, counts_writes=True)
     return app
 
 

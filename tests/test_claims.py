@@ -68,13 +68,20 @@ CLAIMS = [
     ),
     Claim(
         "docs/pitfalls.md",
-        "No file of `app/` makes a `Session`, or a blocking engine on another URL.",
-        lambda: not _files_with(r"(= |with )Session\(|\bcreate_engine\((?!\s*psycopg_url)"),
+        "No file of the service or the library makes a `Session`, or a blocking engine",
+        lambda: (
+            not _files_with(r"(= |with )Session\(")
+            and _files_with(r"(?<!_)\bcreate_engine\((?!\s*(psycopg_url|url, poolclass))")
+            == {"app/db/session.py", "library/plumbline/db/engine.py"}  # ours, on asyncpg
+        ),
     ),
     Claim(
         "docs/pitfalls.md",
-        "Only `app/db/session.py` names `sync_session`",
-        lambda: _files_with(r"\.sync_session\b") == {"app/db/session.py"},
+        "Only `library/plumbline/db/session.py` and `library/plumbline/db/statements.py` name",
+        lambda: (
+            _files_with(r"\.sync_session\b")
+            == {"library/plumbline/db/session.py", "library/plumbline/db/statements.py"}
+        ),
     ),
     Claim(
         "docs/pitfalls.md",
@@ -95,10 +102,10 @@ CLAIMS = [
     ),
     Claim(
         "docs/pitfalls.md",
-        "asks what came of a lost COMMIT",
+        "the connection itself finds out",
         lambda: (
-            _says("app/db/session.py", "except DBAPIError as error:")
-            and _says("app/db/session.py", "await find_outcome(")
+            _says("library/plumbline/db/connection.py", "await self.find_outcome(committing)")
+            and _says("app/db/session.py", "async with AsyncSessionFactory.begin() as session:")
         ),
     ),
     Claim(
@@ -150,7 +157,7 @@ CLAIMS = [
     Claim(
         "docs/adr/0005-start-without-a-database.md",
         "can the database be reached, is it durable, has its schema the revision",
-        lambda: "version_num" in str(readiness._STATE) and "fsync" in readiness.DURABILITY,
+        lambda: "version_num" in readiness._REVISION and "fsync" in readiness.DURABILITY,
     ),
     Claim(
         "docs/adr/0015-reads-at-the-cost-of-the-driver.md",

@@ -6,6 +6,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy import MetaData
 
 from app.core.config import settings
 from app.db.base import Base
@@ -80,6 +81,13 @@ def test_any_difference_between_models_and_migrations_is_seen(
             _execute(url, statement)
 
     assert _drift(postgres, Drifting(migrations.scripts, Base.metadata, settings)) != ""
+
+
+def test_alembic_compares_with_the_models_that_it_is_given(postgres: Server) -> None:
+    """And not with those that env.py names, which are for the command of Alembic."""
+    without = replace(migrations, metadata=MetaData())
+
+    assert _drift(postgres, without).startswith("New upgrade operations detected")
 
 
 def _drift(postgres: Server, compared: Migrations = migrations) -> str:

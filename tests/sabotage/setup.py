@@ -93,8 +93,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "leave a dependency of the library out of the lock",
         "requirements/production.txt",
+<<<<<<< HEAD
         "alembic==",
         "# alembic==",
+=======
+        "\nasyncpg==",
+        "\n# asyncpg==",
+>>>>>>> split-cli
         "tests/test_locks.py::test_lock_has_all_dependencies_of_both_parts_and_no_address",
     ),
     Sabotage(
@@ -109,7 +114,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/environment.py",
         'given.get("migrations", of_service)',
         "of_service",
-        "tests/db/test_migrations.py::test_migration_gives_up_a_lock_that_it_does_not_get",
+        "tests/db/test_migrations.py::test_alembic_compares_with_the_models_that_it_is_given",
     ),
     Sabotage(
         "keep the command of Alembic from migrating",
