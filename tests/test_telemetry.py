@@ -48,7 +48,7 @@ async def ask():
 asyncio.run(ask())
 for span in spans.get_finished_spans():
     trace_id = trace.format_trace_id(span.context.trace_id)
-    status = span.attributes["http.response.status_code"]
+    status = span.attributes.get("http.response.status_code")
     print(json.dumps([span.name, status, span.status.status_code.name, trace_id]))
 """
 
