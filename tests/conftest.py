@@ -31,7 +31,7 @@ from tests.documented import check_documented
 from tests.people import ALL_ROWS, make_post, make_user, refuse_secrets
 from tests.postgres import INITIALISED, SERVER, copy_initialised
 
-pytest_plugins = ["tests.browser"]
+pytest_plugins = ["tests.browser", "tests.measured"]
 
 TEMPLATE = "app"
 

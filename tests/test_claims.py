@@ -36,7 +36,7 @@ class Claim:
     holds: Callable[[], bool]
 
 
-def _files_with(pattern: str, where: str = "app") -> set[str]:
+def _files_with(pattern: str, where: str = "") -> set[str]:
     found = re.compile(pattern, re.MULTILINE)
     names = {str(path.relative_to(ROOT)): text for path, text in CODE.items()}
     return {name for name, text in names.items() if name.startswith(where) and found.search(text)}
@@ -71,8 +71,8 @@ CLAIMS = [
         "No file of the service or the library makes a `Session`, or a blocking engine",
         lambda: (
             not _files_with(r"(= |with )Session\(")
-            and _files_with(r"(?<!_)\bcreate_engine\((?!\s*(psycopg_url|url, poolclass))")
-            == {"app/db/session.py", "library/plumbline/db/engine.py"}  # ours, on asyncpg
+            and _files_with(r"^from sqlalchemy import [^.]*\bcreate_engine\b")
+            <= _files_with(r"^from plumbline.db.url import psycopg_url")
         ),
     ),
     Claim(

@@ -93,13 +93,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "leave a dependency of the library out of the lock",
         "requirements/production.txt",
-<<<<<<< HEAD
-        "alembic==",
-        "# alembic==",
-=======
         "\nasyncpg==",
         "\n# asyncpg==",
->>>>>>> split-cli
         "tests/test_locks.py::test_lock_has_all_dependencies_of_both_parts_and_no_address",
     ),
     Sabotage(
