@@ -25,6 +25,7 @@ class Slots(Protocol):
 
     def here(self) -> asyncio.Semaphore:
         """Those of the event loop that runs."""
+        ...
 
 
 async def connect(

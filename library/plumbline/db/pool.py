@@ -80,7 +80,8 @@ class FairPool(Pool):
     last is used next.
     """
 
-    _is_asyncio = True  # for create_async_engine
+    # For create_async_engine; SQLAlchemy declares a descriptor here, which its own pools replace, too.
+    _is_asyncio = True  # pyright: ignore[reportAssignmentType]
 
     # Not keyword-only: create_engine looks for the names of its options among the arguments.
     def __init__(

@@ -52,9 +52,11 @@ class Revisions(Protocol):
 
     def head_revision(self) -> str | None:
         """The one that the program's models are written for."""
+        ...
 
     def is_known(self, revision: str) -> bool:
         """Whether the program has the script of it."""
+        ...
 
 
 class Readiness:
