@@ -28,6 +28,7 @@ SHORT = {
     "DB_STATEMENT_TIMEOUT_SECONDS": str(STATEMENT),
     "DB_LOCK_TIMEOUT_SECONDS": str(LOCK),
     "DB_IDLE_TRANSACTION_TIMEOUT_SECONDS": str(IDLE),
+    "DB_MAX_OVERFLOW": "0",
     "DB_POOL_TIMEOUT_SECONDS": str(POOL),
 }
 IDLE_IN_TRANSACTION = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'"

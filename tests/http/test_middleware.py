@@ -77,7 +77,7 @@ async def test_every_answer_has_an_id_that_is_in_its_log_line(
     caplog.set_level(logging.INFO)
     response = await client.get("/livez")
 
-    line = next(record.msg for record in caplog.records if record.name == "app.request")
+    line = next(record.msg for record in caplog.records if record.name == "plumbline.request")
     assert isinstance(line, dict)
     assert line["request_id"] == response.headers["X-Request-ID"]
     assert line["route"] == "/livez"
@@ -85,7 +85,7 @@ async def test_every_answer_has_an_id_that_is_in_its_log_line(
 
 
 def _request_lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, object]]:
-    lines = [record.msg for record in caplog.records if record.name == "app.request"]
+    lines = [record.msg for record in caplog.records if record.name == "plumbline.request"]
     return [line for line in lines if isinstance(line, dict)]
 
 

@@ -11,9 +11,9 @@ from fastapi import APIRouter, Depends, FastAPI, Form, Request
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import AuditEvent, User
-from app.db.session import get_db
-from plumbline.db import idempotency
+from app.db.models import AuditEvent, IdempotencyKey, User
+from app.db.session import ReadSessionFactory, get_db
+from plumbline.db.idempotency import KeptAnswers
 from plumbline.errors import Conflict
 from plumbline.http.access import ANONYMOUS, Rule
 from plumbline.http.health import health_router
@@ -28,7 +28,8 @@ from tests.conftest import serve
 from tests.http.connection import connect
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
-Once = Annotated[AsyncSession, Depends(idempotent(get_db, idempotency), scope="function")]
+ANSWERS = KeptAnswers(IdempotencyKey, ReadSessionFactory, lifetime_seconds=3600)
+Once = Annotated[AsyncSession, Depends(idempotent(get_db, ANSWERS), scope="function")]
 
 
 def _client(app: FastAPI) -> httpx2.AsyncClient:

@@ -80,7 +80,7 @@ class FairPool(Pool):
     last is used next.
     """
 
-    # For create_async_engine; SQLAlchemy declares a descriptor here, which its own pools replace, too.
+    # For create_async_engine. SQLAlchemy declares a descriptor here, and its own pools do the same.
     _is_asyncio = True  # pyright: ignore[reportAssignmentType]
 
     # Not keyword-only: create_engine looks for the names of its options among the arguments.

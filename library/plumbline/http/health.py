@@ -7,9 +7,10 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from plumbline.db.readiness import Readiness
 from plumbline.errors import Unavailable
 from plumbline.http.access import ANONYMOUS
-from plumbline.http.problems import Readiness, error_responses
+from plumbline.http.problems import error_responses
 from plumbline.http.routing import ApiRoute, operation_id
 from plumbline.http.shutdown import process
 from plumbline.metrics import exposition

@@ -19,7 +19,7 @@ import os
 import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Annotated, NoReturn, Protocol
+from typing import Annotated, NoReturn
 from weakref import WeakSet
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,7 +28,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plumbline.db.idempotency import HEADER, Claim
+from plumbline.db.idempotency import HEADER, Claim, KeptAnswers
 from plumbline.errors import FieldError, Invalid, Malformed
 from plumbline.http.routing import ApiRoute
 from plumbline.http.state import state_of
@@ -59,18 +59,6 @@ Key = Annotated[
 NOT_KEPT = "nobody would keep the answer: make routers with resource() (routing.py)"
 
 _made: WeakSet[Callable[..., object]] = WeakSet()  # what `idempotent` has given
-
-
-class Store(Protocol):
-    """Where answers are kept (plumbline/db/idempotency.py)."""
-
-    async def find_kept(self, claim: Claim) -> bytes | None: ...
-
-    def claim_at_begin(
-        self, db: AsyncSession, claim: Claim, replay: Callable[[bytes], None]
-    ) -> None: ...
-
-    async def keep_answer(self, db: AsyncSession, claim: Claim, answer: bytes) -> None: ...
 
 
 class Replay(Exception):
@@ -110,7 +98,7 @@ async def _on_replay(_request: Request, replay: Exception) -> Response:
 
 def idempotent(
     get_db: Callable[[], AsyncIterator[AsyncSession]],
-    store: Store,
+    store: KeptAnswers,
     prepare: Callable[[Request, AsyncSession], None] | None = None,
 ) -> Callable[..., Awaitable[AsyncSession]]:
     """A dependency that gives the session of `get_db`: with a key, its transaction happens once.
@@ -145,7 +133,7 @@ def _refuse_half_of_it(request: Request) -> None:
         raise RuntimeError("nobody would give the answer again: call install_idempotency(app)")
 
 
-async def _claim(request: Request, db: AsyncSession, store: Store, secret: bytes) -> None:
+async def _claim(request: Request, db: AsyncSession, store: KeptAnswers, secret: bytes) -> None:
     state = state_of(request.scope)
     claim = Claim(_digest(secret, request), _fingerprint(secret, request))
     claimed_by = state.principal

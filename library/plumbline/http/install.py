@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from plumbline.db.readiness import Readiness
 from plumbline.http.access import require_rules
 from plumbline.http.health import PROBES, health_router
 from plumbline.http.idempotency import install_idempotency
 from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
 from plumbline.http.openapi import customize_openapi
-from plumbline.http.problems import Extend, Readiness, install_problems
+from plumbline.http.problems import Extend, install_problems
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.settings import HttpSettings
 

@@ -4,7 +4,7 @@ import gc
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from plumbline.http.problems import Readiness
+from plumbline.db.readiness import Readiness
 from plumbline.http.shutdown import begin_at_sigterm
 from plumbline.metrics import reporting
 from plumbline.settings import ServerSettings

@@ -5,7 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from plumbline.context import request_id
 from plumbline.db import errors as failures
-from plumbline.db.readiness import Obstacle
+from plumbline.db.readiness import Readiness
 from plumbline.errors import (
     AppError,
     FieldError,
@@ -37,14 +37,6 @@ MAX_REPORTED_FIELDS = 20
 Extend = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class Readiness(Protocol):
-    """What is known of the database (plumbline/db/readiness.py)."""
-
-    async def find_obstacle(self) -> Obstacle | None: ...
-
-    async def find_meaning(self, error: BaseException) -> AppError | None: ...
 
 
 class ProblemField(BaseModel):
