@@ -12,10 +12,11 @@ from starlette.routing import Route, Router
 
 from app.db.models import Post, User
 from app.main import app, create_app
-from tests.api.bad_input import operations
+from plumbline.testing.requests import operations
 from tests.conftest import serve
 from tests.http.asgi import answer_to, status_of
 from tests.people import signed_in
+from tests.service import SERVICE
 
 OF_THE_REQUEST = {"date", "x-request-id"}
 
@@ -74,7 +75,7 @@ async def test_405_below_another_route_names_them_all_too(
 
 
 STYLES = "/static-offline-docs/swagger-ui.css"  # a file of a mounted application
-GETS = [request.path for request, _ in operations() if request.method == "get"]
+GETS = [request.path for request, _ in operations(SERVICE.schemas) if request.method == "get"]
 
 
 @pytest.mark.parametrize("path", [*GETS, "/", "/docs", "/openapi.json", STYLES, "/nothing"])

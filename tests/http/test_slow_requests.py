@@ -18,7 +18,7 @@ MANY = 5000
 
 
 @pytest.fixture(scope="module")
-async def hasty(_main_database: None) -> AsyncIterator[str]:
+async def hasty() -> AsyncIterator[str]:
     """A server with short deadlines, and a route that takes longer than they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "HEAD_TIMEOUT_SECONDS", 0.3)
