@@ -1,7 +1,7 @@
 """A row for each table, made from the tables as they are in the database."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -35,7 +35,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.ranges import AbstractRange
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.schema import sort_tables_and_constraints
 from sqlalchemy.types import TypeEngine
 
 Given = Mapping[str, Mapping[str, Any]]
@@ -88,18 +87,24 @@ def fill(connection: Connection, given: Given) -> set[str]:
     `given` are values of columns by table; a column that a table does not have is left out, so one
     list serves all revisions. UnknownRowError where a constraint refuses, or a type is not known.
     """
-    tables = reflect(connection)
+    pending = list(reflect(connection).tables.values())
     rows: dict[str, Row] = {}
-    for table, _ in _in_order(tables):
-        if table is not None:
-            there = connection.execute(select(table).limit(1)).mappings().one_or_none()
-            rows[table.fullname] = dict(there or _insert(connection, table, given, rows))
+    while pending:
+        table = min(pending, key=lambda each: _rank(each, rows))
+        pending.remove(table)
+        there = connection.execute(select(table).limit(1)).mappings().one_or_none()
+        rows[table.fullname] = dict(there or _insert(connection, table, given, rows))
     return set(rows)
 
 
-def _in_order(tables: MetaData) -> Iterable[tuple[Table | None, object]]:
-    """Those that others refer to come first; cycles come as they do."""
-    return sort_tables_and_constraints(tables.tables.values())  # type: ignore[no-any-return, no-untyped-call]
+def _rank(table: Table, rows: dict[str, Row]) -> tuple[bool, bool]:
+    """The least comes first: what it refers to is there, or at least what it has to refer to."""
+    missing = [
+        key.parent
+        for key in table.foreign_keys
+        if key.column.table is not table and key.column.table.fullname not in rows
+    ]
+    return any(not column.nullable for column in missing), bool(missing)
 
 
 def _insert(connection: Connection, table: Table, given: Given, rows: dict[str, Row]) -> Row:
