@@ -1,6 +1,7 @@
 """A row for each table, made from the tables as they are in the database."""
 
 import uuid
+import warnings
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -34,11 +35,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.ranges import AbstractRange
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, SAWarning
 from sqlalchemy.types import TypeEngine
 
 Given = Mapping[str, Mapping[str, Any]]
 Row = dict[str, Any]
+
+OF_POSTGRES = "information_schema"
 
 _OF_TYPE: dict[type[TypeEngine[Any]], Any] = {
     String: "x",
@@ -74,8 +77,10 @@ class UnknownRowError(AssertionError):
 def reflect(connection: Connection) -> MetaData:
     """All tables of the database, in every schema but PostgreSQL's own and Alembic's table."""
     found = MetaData()
-    for schema in inspect(connection).get_schema_names():
-        if schema != "information_schema":
+    schemas = [name for name in inspect(connection).get_schema_names() if name != OF_POSTGRES]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # see _of_type
+        for schema in schemas:
             named = None if schema == "public" else schema
             found.reflect(connection, schema=named, only=lambda name, _: name != "alembic_version")
     return found

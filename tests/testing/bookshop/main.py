@@ -23,6 +23,7 @@ from plumbline.http.access import ANONYMOUS, Rule
 from plumbline.http.install import TRACES_ONLY, install
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import Payload, View, resource
+from plumbline.logging import configure_logging
 from plumbline.settings import load_settings
 from plumbline.text import OneLine
 from tests.testing.bookshop.models import Base, Book, Genre
@@ -126,6 +127,7 @@ async def get_book(db: Db, isbn: Annotated[Isbn, InPath()]) -> Book:
 
 
 def create_app() -> FastAPI:
+    configure_logging(production=True)  # as JSON: tracebacks for people take seconds to draw
     app = FastAPI(title="Bookshop", telemetry=TRACES_ONLY, redirect_slashes=False)
     app.router.routes.extend(router.routes)
     install(app, settings, Readiness(engine, settings, migrations))
