@@ -94,6 +94,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         SOUND,
     ),
     Sabotage(
+        "repeat the tag of a union that was sent",
+        "library/plumbline/http/problems.py",
+        'if error["type"] == "union_tag_invalid":',
+        'if error["type"] == "nothing":',
+        "tests/testing/test_generator.py::test_wrong_values_of_every_type_are_refused_by_name",
+    ),
+    Sabotage(
         "migrate only tables without a schema",
         "library/plumbline/db/environment.py",
         "include_schemas=schemas != {None}",

@@ -222,5 +222,9 @@ def _is_offset(location: tuple[str | int, ...]) -> bool:
 def _message(error: dict[str, Any]) -> str:
     if error["type"] == "too_long":  # a text that folding made longer: pydantic counts "items"
         return f"must have at most {error['ctx']['max_length']} characters"
+    if error["type"] == "union_tag_invalid":  # pydantic repeats what was sent
+        return (
+            f"must have one of {error['ctx']['expected_tags']} as {error['ctx']['discriminator']}"
+        )
     message = str(error["msg"]).removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

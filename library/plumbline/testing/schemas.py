@@ -1,5 +1,6 @@
 """The OpenAPI document as a source of right requests: a value for each type, no references."""
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -112,6 +113,8 @@ class Schemas:
 
     def _right_array(self, schema: Schema, where: str, name: str, depth: int) -> list[Any]:
         least = schema.get("minItems", 0)
+        if "prefixItems" in schema:
+            return [self.right(each, where, name, depth + 1) for each in schema["prefixItems"]]
         if depth > 3 and not least:  # noqa: PLR2004 - see right_object
             return []
         item = self.right(schema.get("items", {}), where, name, depth + 1)
@@ -143,10 +146,17 @@ def _right_simple(schema: Schema, where: str, name: str) -> Any:  # noqa: ANN401
 
 
 def _right_number(schema: Schema) -> int | float:
+    """The least that is allowed, or 1; between two bounds that are not, what is in the middle."""
     step = schema.get("multipleOf", 1)
-    least = schema.get("minimum", schema.get("exclusiveMinimum", -step) + step)
-    most = schema.get("maximum", schema.get("exclusiveMaximum", least + 2 * step) - step)
-    number = min(max(least, step), most)
+    above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+    least, most = schema.get("minimum"), schema.get("maximum")
+    if schema.get("type") == "number" and above is not None and below is not None:
+        return float(above + below) / 2
+    least = least if least is not None else above + step if above is not None else None
+    most = most if most is not None else below - step if below is not None else None
+    number = max(step, least) if least is not None else step
+    number = min(number, most) if most is not None else number
+    number = math.ceil(number / step) * step
     return int(number) if schema.get("type") == "integer" else number
 
 

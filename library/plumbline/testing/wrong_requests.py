@@ -82,16 +82,19 @@ def _wrong_json(schemas: Schemas, request: Request, schema: Schema) -> Iterator[
     right = json.dumps(request.body).encode()
     for wrong in wrong_json(schemas, schema, request.body):
         if wrong.at:  # the whole body has its own below
-            name = ".".join(map(str, wrong.at))
+            is_item = wrong.at == (0,)  # of a body that is a list
+            name = "body" if is_item else ".".join(map(str, wrong.at))
             content = _with(request.body, wrong.at, wrong.raw)
             yield replace(_labelled(request, name, wrong), content=content)
     if isinstance(request.body, dict) and schema.get("additionalProperties") is False:
         body = request.body | {"unexpected": CANARY}
         yield replace(request, label="unknown field", wrong_field="unexpected", body=body)
+    # Of several parameters that make one body together each is named.
+    whole = None if str(schema.get("title")).startswith("Body_") else "body"
     yield replace(request, label="invalid JSON", wrong_field="body", content=b'{"canary')
     if schema.get("type") == "object":
-        yield replace(request, label="list", wrong_field="body", content=b'["canary"]')
-    yield replace(request, label="no body", wrong_field="body", content=b"")
+        yield replace(request, label="list", wrong_field=whole, content=b'["canary"]')
+    yield replace(request, label="no body", wrong_field=whole, content=b"")
     yield replace(request, label="not UTF-8", content=b'{"title": "\xff"}')
     yield replace(request, label="deep", content=b"[" * 100_000)
     for other in ("text/plain", FORM, "multipart/form-data"):

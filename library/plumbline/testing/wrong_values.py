@@ -117,7 +117,8 @@ def wrong_json(schemas: Schemas, schema: Schema, value: object, at: Path = ()) -
     kinds, main = schemas.kinds(schema), schemas.main(schema)
     for label, (kind, raw) in JSON_VALUES.items():
         yield Wrong(label, raw, bool(kinds) and kind not in kinds, at)
-    is_text = bool(kinds) and main.get("format") != "binary"
+    is_text = "string" not in kinds or kinds <= {"string", "null"}
+    is_text = is_text and bool(kinds) and main.get("format") != "binary"
     for label, raw in JSON_TEXTS.items():
         yield Wrong(label, raw, is_text, at)
     beyond = 2**64
@@ -149,13 +150,21 @@ def _wrong_strings_in_json(schema: Schema, kinds: set[str], at: Path) -> Iterato
             yield Wrong(f"beyond {name}", str(number), at=at)
 
 
+def _wrong_field(schemas: Schemas, schema: Schema, value: object, at: Path) -> Iterator[Wrong]:
+    """What tells the kinds of a union apart is told of the union itself."""
+    tells_apart = len(at) > 1 and "const" in schemas.main(schema)
+    for wrong in wrong_json(schemas, schema, value, at):
+        yield wrong._replace(is_named=wrong.is_named and not tells_apart)
+
+
 def _wrong_parts(schemas: Schemas, schema: Schema, value: Any, at: Path) -> Iterator[Wrong]:  # noqa: ANN401
     match value:
         case list() if value:
-            yield from wrong_json(schemas, schema.get("items", {}), value[0], (*at, 0))
+            items: Schema = schema.get("items") or next(iter(schema.get("prefixItems", [])), {})
+            yield from wrong_json(schemas, items, value[0], (*at, 0))
         case dict():
             fields = schema.get("properties", {})
             for name in [each for each in fields if each in value]:
-                yield from wrong_json(schemas, fields[name], value[name], (*at, name))
+                yield from _wrong_field(schemas, fields[name], value[name], (*at, name))
             if at and schema.get("additionalProperties") is False:
                 yield Wrong("unknown field", f'"{CANARY}"', at=(*at, "unexpected"))
