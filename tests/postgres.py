@@ -14,10 +14,12 @@ from plumbline.db.embedded import Server, run_postgres
 ROOT = Path(__file__).parents[1]
 SERVER = pytest.StashKey[Server]()
 INITIALISED = pytest.StashKey[Path]()
+MEMORY_BYTES = 4 * 2**30  # some ten times what a run takes
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    _put_folders_into_memory()
     hands_out = early_config.known_args_namespace.numprocesses
     if hands_out and "PYTEST_XDIST_WORKER" not in os.environ:
         return  # the tests run in pytest-xdist's workers, each with a PostgreSQL of its own
@@ -37,6 +39,20 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     early_config.stash[SERVER] = server
     _hide_own_settings()
     os.environ["DATABASE_URL"] = server.url("main")
+
+
+def _put_folders_into_memory() -> None:
+    """Where a file system of this kind has room: databases are made and thrown away all the time.
+
+    Not where programs may not run on it: some tests copy them.
+    """
+    memory = Path("/dev/shm")
+    if "TMPDIR" in os.environ or not memory.is_dir() or not os.access(memory, os.W_OK | os.X_OK):
+        return
+    described = os.statvfs(memory)
+    may_run = not described.f_flag & os.ST_NOEXEC
+    if may_run and described.f_bavail * described.f_frsize >= MEMORY_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
 
 
 def copy_initialised(initialised: Path, folder: Path) -> None:
