@@ -19,10 +19,10 @@ factory = async_sessionmaker(engine, expire_on_commit=False)
 sync_factory = sessionmaker[Session]()
 
 
-async def of_the_lesson() -> AsyncSession:  # as people annotate it
+async def of_the_lesson() -> AsyncSession:  # type: ignore[misc] # as people write it
     async with factory() as session:
         try:
-            yield session  # type: ignore[misc]
+            yield session
             await session.commit()
         except Exception:
             await session.rollback()

@@ -8,6 +8,7 @@ import re
 from functools import partial
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import URL, Connection, MetaData, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -41,7 +42,7 @@ class Engine(AsyncEngine):
 
 
 def create_engine(
-    settings: DatabaseSettings,
+    settings: DatabaseSettings | str | URL,
     url: str | URL | None = None,
     *,
     models: MetaData | None = None,
@@ -49,9 +50,14 @@ def create_engine(
 ) -> Engine:
     """An engine for `url`, or for DATABASE_URL.
 
+    In place of settings a URL will do, as for SQLAlchemy's `create_async_engine`: the timeouts are
+    then those of the environment (DB_COMMAND_TIMEOUT_SECONDS and so on), or the defaults.
+
     `models` are the tables that errors are about: with them a violated CHECK names its columns.
     `options` are those of SQLAlchemy's `create_async_engine`, and win over the settings.
     """
+    if not isinstance(settings, DatabaseSettings):
+        settings = _settings_for(settings)
     url = asyncpg_url(url or settings.DATABASE_URL)
     alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
     control = _create(settings, url, None, **alone)
@@ -61,6 +67,25 @@ def create_engine(
     watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
     watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
     return made
+
+
+def _settings_for(url: str | URL) -> DatabaseSettings:
+    """ValueError for a URL that cannot be used; the message has no password."""
+    text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    try:
+        return DatabaseSettings(DATABASE_URL=text)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_context=False, include_url=False)
+        lines = [f"{each['loc'][0]} {each['msg'].removeprefix('Value error, ')}" for each in wrong]
+        raise ValueError("; ".join(lines)) from None
+
+
+def require_engine(engine: AsyncEngine, who: str) -> None:
+    """TypeError for an engine of SQLAlchemy's own; `who` needs more."""
+    if not isinstance(engine, Engine):
+        raise TypeError(
+            f"{who} needs an engine of plumbline.create_engine, not of SQLAlchemy's own"
+        )
 
 
 def fair_pool(engine: AsyncEngine) -> FairPool:

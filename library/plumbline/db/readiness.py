@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import text
 
-from plumbline.db.engine import Engine
+from plumbline.db.engine import Engine, require_engine
 from plumbline.db.errors import (
     DATABASE_ERRORS,
     classify,
@@ -68,6 +68,7 @@ class Readiness:
     def __init__(
         self, engine: Engine, settings: DatabaseSettings, revisions: Revisions | None = None
     ) -> None:
+        require_engine(engine, "Readiness")
         self._engine = engine
         self._must_last = (
             settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE

@@ -47,6 +47,11 @@ def require_rules(app: FastAPI) -> None:
         checks[:] = [check for check in checks if check.call is not _anybody]
 
 
+def has_rules(app: FastAPI) -> bool:
+    """Whether a route has a rule; where none has, nothing can be forgotten in one."""
+    return any(True for _ in rules_of(app))
+
+
 def rules_of(app: FastAPI) -> Iterator[tuple[RouteContext, Rule]]:
     """Each route that has a rule, with it."""
     for context in _contexts(app):

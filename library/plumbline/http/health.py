@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.routing import BaseRoute, Match
 
 from plumbline.db.readiness import Readiness
 from plumbline.errors import Unavailable
@@ -16,6 +18,35 @@ from plumbline.http.shutdown import process
 from plumbline.metrics import exposition
 
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+def install_health(
+    app: FastAPI,
+    readiness: Readiness | None = None,
+    when_ready: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Add the three routes; a route that the application has for one of these paths stays.
+
+    Where something of the application answers for every path, such as a folder of files, they go
+    before it. Not by include_router: that makes a tree, which FastAPI walks twice a request.
+    """
+    for route in health_router(readiness, when_ready).routes:
+        assert isinstance(route, APIRoute)
+        taker = _find_taker(app, route.path)
+        if taker is None:
+            app.router.routes.append(route)
+        elif getattr(taker, "path", None) != route.path:
+            app.router.routes.insert(0, route)
+
+
+def _find_taker(app: FastAPI, path: str) -> BaseRoute | None:
+    """What would answer a GET of this path."""
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    for context in iter_route_contexts(app.routes):
+        match, _ = context.matches(scope)
+        if match is Match.FULL:
+            return context.original_route
+    return None
 
 
 def health_router(

@@ -56,7 +56,10 @@ Key = Annotated[
     ),
 ]
 
-NOT_KEPT = "nobody would keep the answer: make routers with resource() (routing.py)"
+NOT_KEPT = (
+    "nobody would keep the answer: make its router with route_class=ApiRoute, or with resource() "
+    "(plumbline/http/routing.py)"
+)
 
 _made: WeakSet[Callable[..., object]] = WeakSet()  # what `idempotent` has given
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
+from traceback import walk_tb
 from typing import Any
 
 import structlog
@@ -99,7 +100,7 @@ def problem(
     *,
     errors: tuple[FieldError, ...] = (),
     headers: dict[str, str] | None = None,
-) -> Response:
+) -> ProblemResponse:
     """A problem document as a response."""
     current = request_id.get() or ""
     document: dict[str, Any] = {
@@ -123,15 +124,28 @@ def install_problems(
     """Make every exception that leaves a route one of the answers below.
 
     `readiness` tells a schema that is behind from a defect; `extend` adds members to documents.
+    What the application handles itself stays: its handlers for the same kinds win.
     """
     find_meaning = _find_meaning if readiness is None else readiness.find_meaning
     on_database_error = partial(_on_database_error, find_meaning)
-    app.add_exception_handler(AppError, _on_app_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    _handle(app, AppError, _on_app_error)
+    _handle(app, RequestValidationError, _on_invalid_request)
+    _handle(app, HTTPException, _on_http_exception)
     for kind in failures.DATABASE_ERRORS:
-        app.add_exception_handler(kind, on_database_error)
+        _handle(app, kind, on_database_error)
     app.state.extend_problem = extend
+
+
+def _handle(
+    app: FastAPI,
+    kind: type[Exception],
+    handler: Callable[[Request, Exception], Awaitable[Response]],
+) -> None:
+    """In place of FastAPI's own handler, or of an earlier one of ours."""
+    present: Any = app.exception_handlers.get(kind)
+    module = str(getattr(getattr(present, "func", present), "__module__", ""))
+    if present is None or module.partition(".")[0] in {"fastapi", "plumbline"}:
+        app.add_exception_handler(kind, handler)
 
 
 async def _find_meaning(error: BaseException) -> AppError | None:
@@ -184,15 +198,32 @@ async def _on_database_error(
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
-    """The framework's own refusals: unknown route, wrong method, unreadable body."""
+    """The framework's own refusals: unknown route, wrong method, unreadable body.
+
+    Of one that the application raised the text is passed on, and anything else that it gave as
+    `detail` is the member `data`. The framework's own texts may repeat what was sent.
+    """
     assert isinstance(error, HTTPException)
-    return status_problem(error.status_code, dict(error.headers or {}))
+    given: Any = error.detail if _is_of_the_application(error) else None
+    headers = dict(error.headers or {})
+    if given is None or isinstance(given, str):
+        return status_problem(error.status_code, headers, given)
+    response = status_problem(error.status_code, headers)
+    return ProblemResponse({**response.document, "data": given}, headers)
 
 
-def status_problem(status: int, headers: dict[str, str] | None = None) -> Response:
+def _is_of_the_application(error: HTTPException) -> bool:
+    """By where it was raised; without a text of its own it has the name of its status."""
+    raised_in = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return bool(raised_in) and raised_in[-1].partition(".")[0] not in {"fastapi", "starlette"}
+
+
+def status_problem(
+    status: int, headers: dict[str, str] | None = None, detail: str | None = None
+) -> ProblemResponse:
     """The problem of a status that no AppError stands for; see plumbline/http/statuses.py."""
-    code, title, detail = describe_status(status)
-    return problem(status, code, title, detail, headers=headers)
+    code, title, usual = describe_status(status)
+    return problem(status, code, title, detail or usual, headers=headers)
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:
