@@ -27,18 +27,18 @@ from plumbline.settings import DatabaseSettings
 class Engine(AsyncEngine):
     """An AsyncEngine, and beside it one connection for what must not wait behind requests.
 
-    `control` is an engine of that connection, in AUTOCOMMIT: for readiness, and for the outcome of
-    a COMMIT whose answer was lost.
+    `control_engine` is an engine of that connection, in AUTOCOMMIT: for readiness, and for the
+    outcome of a COMMIT whose answer was lost.
     """
 
     def __init__(self, of_requests: AsyncEngine, control: AsyncEngine) -> None:
         super().__init__(of_requests.sync_engine)
-        self.control = control
+        self.control_engine = control
 
     async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
         """Close the connections of both; the next use opens new ones."""
         await super().dispose(close)
-        await self.control.dispose(close)
+        await self.control_engine.dispose(close)
 
 
 def create_engine(

@@ -14,7 +14,7 @@ from plumbline.http.health import PROBES, install_health
 from plumbline.http.idempotency import install_idempotency
 from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
-from plumbline.http.problems import Extend, install_problems
+from plumbline.http.problems import ExtendProblem, install_problems
 from plumbline.http.request_context import install_request_context
 from plumbline.settings import HttpSettings
 
@@ -33,7 +33,7 @@ def install(
     settings: HttpSettings | None = None,
     readiness: Readiness | None = None,
     *,
-    extend_problem: Extend | None = None,
+    extend_problem: ExtendProblem | None = None,
     when_ready: Callable[[], Awaitable[object]] | None = None,
     counts_writes: bool = False,
     may_commit_late: Collection[Callable[..., Any]] = (),

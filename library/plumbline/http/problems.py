@@ -35,7 +35,7 @@ MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED_FIELDS = 20
 
 # Gives the document with the members that a service adds to it, or the document itself.
-Extend = Callable[[Scope, dict[str, Any]], dict[str, Any]]
+ExtendProblem = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -77,7 +77,7 @@ class ProblemResponse(Response):
 def _extend(scope: Scope, document: dict[str, Any]) -> dict[str, Any]:
     """By what the application that answers was given; see `install_problems`."""
     state = getattr(scope.get("app"), "state", None)
-    extend: Extend | None = getattr(state, "extend_problem", None)
+    extend: ExtendProblem | None = getattr(state, "extend_problem", None)
     return document if extend is None else extend(scope, document)
 
 
@@ -119,15 +119,15 @@ def problem(
 
 
 def install_problems(
-    app: FastAPI, readiness: Readiness | None = None, extend: Extend | None = None
+    app: FastAPI, readiness: Readiness | None = None, extend: ExtendProblem | None = None
 ) -> None:
     """Make every exception that leaves a route one of the answers below.
 
     `readiness` tells a schema that is behind from a defect; `extend` adds members to documents.
     What the application handles itself stays: its handlers for the same kinds win.
     """
-    find_meaning = _find_meaning if readiness is None else readiness.find_meaning
-    on_database_error = partial(_on_database_error, find_meaning)
+    classify = _find_meaning if readiness is None else readiness.classify
+    on_database_error = partial(_on_database_error, classify)
     _handle(app, AppError, _on_app_error)
     _handle(app, RequestValidationError, _on_invalid_request)
     _handle(app, HTTPException, _on_http_exception)
@@ -181,11 +181,11 @@ def problem_response(error: AppError) -> Response:
 
 
 async def _on_database_error(
-    find_meaning: Callable[[BaseException], Awaitable[AppError | None]],
+    classify: Callable[[BaseException], Awaitable[AppError | None]],
     request: Request,
     error: Exception,
 ) -> Response:
-    meaning = await find_meaning(error)
+    meaning = await classify(error)
     if meaning is None or not all(was_sent(request, v) for v in failures.values_refused(error)):
         raise error  # a defect of ours, or another system's error
     if isinstance(meaning, Unavailable):
