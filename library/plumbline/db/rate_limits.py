@@ -43,6 +43,7 @@ class RateLimit:
 
     @property
     def bucket(self) -> bytes:
+        """What it is counted under: SHA-256 of name and key."""
         return hashlib.sha256(f"{self.name}\0{self.key}".encode()).digest()
 
 

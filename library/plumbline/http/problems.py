@@ -41,12 +41,16 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class ProblemField(BaseModel):
+    """One wrong field, as `FieldError` has it."""
+
     field: str
     code: str
     message: str
 
 
 class Problem(BaseModel):
+    """The members of every problem document (RFC 9457); `errors` only where fields are wrong."""
+
     type: str
     title: str
     status: int
