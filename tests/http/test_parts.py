@@ -109,6 +109,16 @@ async def test_idempotency_that_nobody_installed_says_so() -> None:
             await client.post("/notes", headers=KEY, json={"text": "one"})
 
 
+async def test_idempotency_without_problems_says_so() -> None:
+    app = FastAPI()
+    app.include_router(_notes())
+    install_idempotency(app)
+
+    async with _client(app) as client:
+        with pytest.raises(RuntimeError, match=r"call install_problems\(app\)"):
+            await client.post("/notes", headers=KEY, json={"text": "one"})
+
+
 def test_route_that_would_not_keep_its_answer_stops_the_start() -> None:
     app = FastAPI()
 

@@ -29,7 +29,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.db.idempotency import HEADER, Claim, IdempotencyStore
-from plumbline.errors import FieldError, Invalid, Malformed
+from plumbline.errors import AppError, FieldError, Invalid, Malformed
 from plumbline.http.routing import ApiRoute
 from plumbline.http.state import state_of
 
@@ -134,6 +134,8 @@ def _refuse_half_of_it(request: Request) -> None:
         raise RuntimeError(NOT_KEPT)
     if Replay not in request.app.exception_handlers:
         raise RuntimeError("nobody would give the answer again: call install_idempotency(app)")
+    if request.app.exception_handlers.keys().isdisjoint((AppError, Exception)):
+        raise RuntimeError("nobody would answer its 409 and 422: call install_problems(app)")
 
 
 async def _claim(
