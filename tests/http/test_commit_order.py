@@ -1,139 +1,24 @@
 """A route whose session would commit after the response stops the start, in one line."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, WebSocket
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.applications import Starlette
 
-from app.db.session import engine
 from app.main import app
 from plumbline.http.commit_order import require_commit_before_response
-
-Dependency = Callable[..., Any]
-factory = async_sessionmaker(engine, expire_on_commit=False)
-sync_factory = sessionmaker[Session]()
-
-
-async def of_the_lesson() -> AsyncSession:  # type: ignore[misc] # as people write it
-    async with factory() as session:
-        try:
-            yield session
-            await session.commit()
-        except Exception:
-            await session.rollback()
-            raise
-
-
-async def with_else() -> AsyncIterator[AsyncSession]:
-    async with factory() as session:
-        try:
-            yield session
-        except Exception:
-            await session.rollback()
-            raise
-        else:
-            await session.commit()
-
-
-async def in_a_block() -> AsyncIterator[AsyncSession]:
-    async with factory.begin() as session:
-        yield session
-
-
-async def in_a_second_block() -> AsyncIterator[AsyncSession]:
-    async with factory() as session, session.begin():
-        yield session
-
-
-async def of_a_connection() -> AsyncIterator[AsyncConnection]:
-    async with engine.begin() as connection:
-        yield connection
-
-
-def without_async() -> Iterator[Session]:
-    with sync_factory() as session:
-        yield session
-        session.commit()
-
-
-async def without_annotation():  # type: ignore[no-untyped-def] # noqa: ANN201
-    async with factory() as session:
-        yield session
-        await session.commit()
-
-
-async def around_another() -> AsyncIterator[AsyncSession]:
-    async for session in of_the_lesson():  # type: ignore[attr-defined]
-        yield session
-
-
-@asynccontextmanager
-async def scope() -> AsyncIterator[AsyncSession]:
-    async with factory() as session:
-        yield session
-        await session.commit()
-
-
-async def of_a_manager() -> AsyncIterator[AsyncSession]:
-    async with scope() as session:
-        yield session
-
-
-async def of_an_exit_stack() -> AsyncIterator[AsyncSession]:
-    async with AsyncExitStack() as stack:
-        yield await stack.enter_async_context(factory.begin())
-
-
-class UnitOfWork:
-    def __init__(self) -> None:
-        self.session = factory()
-
-    async def __aenter__(self) -> AsyncSession:
-        return self.session
-
-    async def __aexit__(self, *error: object) -> None:
-        if error[0] is None:
-            await self.session.commit()
-
-
-async def of_a_unit_of_work() -> AsyncIterator[AsyncSession]:
-    async with UnitOfWork() as session:
-        yield session
-
-
-class Database:
-    def __init__(self) -> None:
-        self.factory = factory
-
-    async def session(self):  # type: ignore[no-untyped-def] # noqa: ANN201
-        async with self.factory.begin() as session:
-            yield session
-
-    async def __call__(self):  # type: ignore[no-untyped-def] # noqa: ANN204
-        async with self.factory.begin() as session:
-            yield session
-
-
-async def with_an_argument(maker: object = None):  # type: ignore[no-untyped-def] # noqa: ANN201, ARG001
-    async with factory.begin() as session:
-        yield session
-
-
-async def session_elsewhere(maker: Any):  # type: ignore[no-untyped-def] # noqa: ANN201, ANN401
-    async with maker.begin() as session:
-        yield session
-
-
-LATE: list[Dependency] = [
-    *(of_the_lesson, with_else, in_a_block, in_a_second_block, of_a_connection, without_async),
-    *(without_annotation, around_another, of_a_manager, of_an_exit_stack, of_a_unit_of_work),
-    *(Database().session, Database(), partial(with_an_argument, maker=None)),
-]
+from tests.http.dependencies import (
+    HARMLESS,
+    LATE,
+    Dependency,
+    factory,
+    in_a_block,
+    session_elsewhere,
+)
 
 
 def _name(call: Any) -> str:  # noqa: ANN401 - any callable
@@ -160,48 +45,6 @@ def test_annotation_of_the_route_tells_what_a_generator_yields() -> None:
 
     with pytest.raises(RuntimeError, match="commits after the response of POST /orders"):
         require_commit_before_response(service)
-
-
-async def that_reads() -> AsyncIterator[AsyncSession]:
-    async with factory() as session:
-        yield session
-
-
-async def that_commits_before() -> AsyncIterator[str]:
-    async with factory() as session:
-        await session.commit()
-    yield "user"
-
-
-async def of_another_kind() -> AsyncIterator[object]:
-    consumer: Any = object()
-    yield consumer
-    await consumer.commit()
-
-
-async def that_only_defines() -> AsyncIterator[AsyncSession]:
-    async with factory() as session:
-
-        async def save() -> None:
-            await session.commit()
-
-        session.info["save"] = save
-        yield session
-
-
-async def with_a_savepoint() -> AsyncIterator[AsyncSession]:
-    async with factory() as session, session.begin_nested():
-        yield session
-
-
-async def no_generator() -> AsyncSession:
-    return factory()
-
-
-HARMLESS: list[Dependency] = [
-    *(that_reads, that_commits_before, of_another_kind, that_only_defines, with_a_savepoint),
-    *(no_generator, UnitOfWork),
-]
 
 
 @pytest.mark.parametrize("harmless", HARMLESS, ids=_name)
@@ -267,7 +110,21 @@ def _mounted() -> FastAPI:
     return service
 
 
-PLACES = [_below_another, _of_a_router, _of_an_inclusion, _of_the_application, _mounted]
+def _mounted_deeper() -> FastAPI:
+    service, between = FastAPI(), Starlette()
+    between.mount("/orders", _of_the_application())
+    service.mount("/admin", between)
+    return service
+
+
+PLACES = [
+    _below_another,
+    _of_a_router,
+    _of_an_inclusion,
+    _of_the_application,
+    _mounted,
+    _mounted_deeper,
+]
 
 
 @pytest.mark.parametrize("make", PLACES)

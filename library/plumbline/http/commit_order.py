@@ -83,8 +83,8 @@ def _routes(routes: Collection[BaseRoute]) -> Iterator[tuple[str, Dependant]]:
     for context in iter_route_contexts(list(routes)):
         if isinstance(context.original_route, APIRoute):
             yield _name(context), context.dependant
-        elif isinstance(mounted := getattr(context.original_route, "app", None), FastAPI):
-            yield from _routes(mounted.routes)
+        else:  # what is mounted may have routes
+            yield from _routes(getattr(context.original_route, "routes", None) or ())
 
 
 def _name(context: RouteContext) -> str:

@@ -5,6 +5,7 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
+from tokenize import TokenError
 from types import FunctionType
 from typing import Any
 
@@ -39,7 +40,7 @@ def source_of(function: FunctionType) -> _Function | None:
     """Its syntax tree; None where there is no source, or where that is not one definition."""
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    except (OSError, TypeError, SyntaxError):
+    except (OSError, TypeError, SyntaxError, TokenError):
         return None
     made = tree.body[0] if tree.body else None
     return made if isinstance(made, _Function) else None
@@ -130,7 +131,7 @@ def resolve(node: ast.AST, names: dict[str, Any]) -> Any:  # noqa: ANN401 - what
     if isinstance(node, ast.Name):
         return names.get(node.id)
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return getattr(names.get(node.value.id), "__dict__", {}).get(node.attr)
+        return inspect.getattr_static(names.get(node.value.id), node.attr, None)
     return None
 
 

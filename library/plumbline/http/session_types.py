@@ -36,7 +36,10 @@ def knows_a_database(function: FunctionType, call: Callable[..., Any]) -> bool:
     if any(_is_about_a_session(hint) for hint in _hints(function).values()):
         return True
     owner = getattr(call, "__self__", call)
-    return any(_is_of_a_database(each) for each in _meanings(function, owner))
+    return any(
+        _is_of_a_database(each) or _has_a_database(each)
+        for each in [*getattr(owner, "__dict__", {}).values(), *_meanings(function)]
+    )
 
 
 def _hints(function: FunctionType) -> dict[str, Any]:
@@ -56,11 +59,17 @@ def _is_about_a_session(hint: object) -> bool:
     return is_one or origin in kinds or any(_is_about_a_session(part) for part in get_args(hint))
 
 
-def _meanings(function: FunctionType, owner: object) -> Iterator[object]:
-    yield from getattr(owner, "__dict__", {}).values()
+def _meanings(function: FunctionType) -> Iterator[object]:
     definition, names = source_of(function), namespace_of(function)
     for node in own_nodes(definition) if definition else ():
         yield resolve(node, names)
+
+
+def _has_a_database(meant: object) -> bool:
+    """Whether it is a class of the service with a method that names one: a unit of work."""
+    methods = vars(meant).values() if isinstance(meant, type) else ()
+    functions = [each for each in methods if isinstance(each, FunctionType)]
+    return any(_is_of_a_database(each) for one in functions for each in _meanings(one))
 
 
 def _is_of_a_database(meant: object) -> bool:
