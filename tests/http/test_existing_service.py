@@ -1,7 +1,7 @@
 """The parts beside what a service has already: its handlers, routes, headers, pages and engine."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 import httpx2
@@ -10,11 +10,14 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Respons
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import select
+from pydantic import BaseModel
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm.exc import StaleDataError
 
 from app.core.config import settings
+from app.db.models import User
 from app.db.session import engine
 from plumbline.db.engine import create_engine, fair_pool
 from plumbline.db.readiness import Readiness
@@ -22,10 +25,15 @@ from plumbline.db.session import session_factory
 from plumbline.errors import AppError, Conflict
 from plumbline.http.access import Rule
 from plumbline.http.install import install
-from plumbline.http.problems import install_problems
+from plumbline.http.problems import MEDIA_TYPE, install_problems
 from tests.conftest import serve
 from tests.pitfalls.sandbox import in_process
 from tests.postgres import ROOT
+
+
+class Problem(BaseModel):
+    mine: str
+
 
 Handler = Callable[[Request, Exception], Response | Awaitable[Response]]
 factory = session_factory(engine)
@@ -35,6 +43,9 @@ async def get_db() -> AsyncIterator[AsyncSession]:
     async with factory() as session:
         yield session
         await session.commit()
+
+
+Db = Annotated[AsyncSession, Depends(get_db, scope="function")]
 
 
 @pytest.fixture
@@ -193,6 +204,44 @@ async def test_late_commit_stops_install_and_also_the_start_after_it(service: Fa
     install(FastAPI(routes=service.routes), may_commit_late=[get_db])
     with pytest.raises(RuntimeError, match="get_db commits after"):
         install(FastAPI(routes=service.routes))
+
+
+async def test_error_that_a_route_swallows_is_no_success(service: FastAPI) -> None:
+    """Also where get_db is the service's own, with a plain commit()."""
+
+    @service.post("/statement", status_code=201)
+    async def swallow_statement(db: Db) -> None:
+        with suppress(DBAPIError):
+            await db.execute(text("SELECT 1 / 0"))
+
+    @service.post("/flush", status_code=201)
+    async def swallow_flush(db: Db) -> None:
+        db.add(User(username="x" * 1000, email="", hashed_password=""))
+        with suppress(DBAPIError):
+            await db.flush()
+
+    install(service)
+    async with in_process(service) as client:
+        answers = [await client.post(path) for path in ("/statement", "/flush")]
+
+    assert [answer.status_code for answer in answers] == [500, 500]
+
+
+def test_document_of_the_service_keeps_its_own_problem() -> None:
+    service = FastAPI()
+    reference = {"parameters": [{"$ref": "#/components/parameters/Tenant"}]}
+
+    @service.post("/mine", openapi_extra=reference)
+    async def mine(problem: Problem) -> Problem:
+        return problem
+
+    install(service)
+    document = service.openapi()
+
+    assert document["components"]["schemas"]["Problem"]["properties"].keys() == {"mine"}
+    assert "instance" in document["components"]["schemas"]["ProblemDocument"]["properties"]
+    refused = document["paths"]["/mine"]["post"]["responses"]["default"]["content"]
+    assert refused[MEDIA_TYPE]["schema"]["$ref"] == "#/components/schemas/ProblemDocument"
 
 
 async def test_lifespan_of_the_service_still_runs() -> None:
