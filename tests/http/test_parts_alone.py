@@ -8,12 +8,13 @@ import httpx2
 import pytest
 from fastapi import Depends, FastAPI
 from fastapi.routing import iter_route_contexts
-from sqlalchemy import func, select
+from sqlalchemy import AsyncAdaptedQueuePool, NullPool, Pool, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from app.core.config import settings
 from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
+from plumbline.db.engine import create_engine
 from plumbline.db.rate_limits import RateLimit, RateLimits
 from plumbline.db.readiness import Readiness
 from plumbline.db.session import session_factory
@@ -113,6 +114,19 @@ async def test_sessions_take_an_engine_of_sqlalchemy_and_statements_refuse_it() 
     async with session_factory(other)() as session:
         assert await session.scalar(select(1)) == 1
         assert await one.find(session) == 0  # in its transaction
+    with pytest.raises(TypeError, match=r"another pool: make it with plumbline\.create_engine"):
+        await one.find(other)
+    await other.dispose()
+
+
+@pytest.mark.parametrize("poolclass", [NullPool, AsyncAdaptedQueuePool])
+async def test_engine_takes_another_pool_and_statements_refuse_it(poolclass: type[Pool]) -> None:
+    other = create_engine(settings, poolclass=poolclass)
+    one = CompiledSelect(select(func.count(User.id)), int)
+
+    async with session_factory(other).begin() as session:
+        assert await one.find(session) == 0
+    assert await Readiness(other, settings).find_obstacle() is None
     with pytest.raises(TypeError, match=r"another pool: make it with plumbline\.create_engine"):
         await one.find(other)
     await other.dispose()

@@ -12,7 +12,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "let a late commit pass",
         HTTP + "commit_order.py",
         "    if late:\n",
-        "    if not late:\n",
+        "    if len(late) > 1:\n",
         LATE,
     ),
     Sabotage(

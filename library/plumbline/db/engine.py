@@ -63,9 +63,10 @@ def create_engine(
     control = _create(settings, url, None, **alone)
     made = Engine(_create(settings, url, partial(find_outcome, control), **options), control)
     remember_models(made.dialect, models)
-    watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
-    watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
-    watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
+    if isinstance(made.sync_engine.pool, FairPool):
+        watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
+        watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
+        watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
     return made
 
 
@@ -102,20 +103,16 @@ def _create(
     find_outcome: FindOutcome | None,
     **options: Any,  # noqa: ANN401 - create_async_engine's
 ) -> AsyncEngine:
-    pool: dict[str, Any] = {
-        "poolclass": FairPool,
+    usual = {
         "echo": settings.DEBUG,
         "hide_parameters": settings.ENVIRONMENT == "production",
-        "pool_size": settings.DB_POOL_SIZE,
-        "max_overflow": settings.DB_MAX_OVERFLOW,
-        "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
         "pool_recycle": settings.DB_POOL_RECYCLE_SECONDS,
-        "keep_seconds": settings.DB_OVERFLOW_IDLE_SECONDS,
         "pool_pre_ping": settings.DB_PRE_PING,
-        "ping_seconds": settings.DB_PING_IDLE_SECONDS,
     }
-    chosen = pool | options
-    slots = Turns(chosen["pool_size"] + chosen["max_overflow"])
+    pool = {} if "poolclass" in options or "pool" in options else _fair(settings)
+    chosen = usual | pool | options
+    sizes = {**_fair(settings), **options}
+    slots = Turns(sizes["pool_size"] + sizes["max_overflow"])
     creator = partial(connect, slots=slots, find_outcome=find_outcome)
     arguments = {"async_creator_fn": creator, **_connect_args(settings)}
     made = create_async_engine(url, connect_args=arguments, **chosen)
@@ -124,6 +121,17 @@ def _create(
     event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
+
+
+def _fair(settings: DatabaseSettings) -> dict[str, Any]:
+    return {
+        "poolclass": FairPool,
+        "pool_size": settings.DB_POOL_SIZE,
+        "max_overflow": settings.DB_MAX_OVERFLOW,
+        "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
+        "keep_seconds": settings.DB_OVERFLOW_IDLE_SECONDS,
+        "ping_seconds": settings.DB_PING_IDLE_SECONDS,
+    }
 
 
 def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
