@@ -116,7 +116,7 @@ async def test_outcome_that_cannot_be_asked_for_is_unknown(
     """A defect in our own question is no answer: the write may have been stored."""
     monkeypatch.setattr("plumbline.db.commit_status._STATUS", text("SELECT no_such_column"))
 
-    outcome = await find_outcome(engine.control, Transaction("this life", "4711"))
+    outcome = await find_outcome(engine.control_engine, Transaction("this life", "4711"))
 
     assert outcome is None
     assert "what came of a COMMIT" in caplog.text

@@ -66,7 +66,7 @@ async def test_connections_above_the_size_are_closed_after_a_while(
 
     await until(lambda: fair_pool(engine).checkedin() == SIZE)
 
-    async with engine.control.connect() as witness:
+    async with engine.control_engine.connect() as witness:
         alive = text("SELECT count(*) FROM pg_stat_activity WHERE pid = ANY(:pids)")
         async with asyncio.timeout(60):
             while await witness.scalar(alive, {"pids": list(pids)}) != SIZE:

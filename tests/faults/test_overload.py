@@ -176,9 +176,9 @@ async def test_64_probes_are_one_question(
     def note(*context: object) -> None:
         asked.append(str(context[2]))
 
-    event.listen(engine.control.sync_engine, "before_cursor_execute", note)
+    event.listen(engine.control_engine.sync_engine, "before_cursor_execute", note)
     answers = await asyncio.gather(*(client.get("/readyz") for _ in range(64)))
-    event.remove(engine.control.sync_engine, "before_cursor_execute", note)
+    event.remove(engine.control_engine.sync_engine, "before_cursor_execute", note)
     app.state.readiness.forget()
 
     assert {answer.status_code for answer in answers} == {200}
@@ -189,7 +189,7 @@ async def test_readiness_has_an_answer_when_the_database_has_none(
     client: httpx2.AsyncClient,
 ) -> None:
     app.state.readiness.forget()
-    async with engine.control.connect() as connection:  # the one that probes have
+    async with engine.control_engine.connect() as connection:  # the one that probes have
         started = perf_counter()
         answer = await client.get("/readyz")
         took = perf_counter() - started

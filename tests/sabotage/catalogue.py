@@ -3,6 +3,7 @@
 from tests.sabotage import (
     Sabotage,
     accounts,
+    adopt,
     document,
     driver,
     edge,
@@ -281,6 +282,7 @@ _DATABASE = (
 SABOTAGES = (
     *_DATABASE,
     *accounts.SABOTAGES,
+    *adopt.SABOTAGES,
     *document.SABOTAGES,
     *driver.SABOTAGES,
     *edge.SABOTAGES,

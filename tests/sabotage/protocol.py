@@ -99,8 +99,8 @@ _PAGES = (
     Sabotage(
         "hide the reason of a 500 from pages",
         "library/plumbline/http/request_context.py",
-        "with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR), self.origins)",
-        "status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)",
+        "with_cors(await _answer_defect(scope, receive, error), self.origins)",
+        "await _answer_defect(scope, receive, error)",
         HTTP + "test_cors.py::test_page_may_read_every_answer",
     ),
     Sabotage(
