@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import re
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -16,21 +17,20 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from plumbline.db.embedded import Server
 from plumbline.db.url import asyncpg_url
-from tests.conftest import administrator, clone_database, serve
+from tests.conftest import clone_database, serve
 from tests.faults.proxy import Choose, Fate, Proxy, always
 from tests.postgres import ROOT
 
 EXAMPLE = ROOT / "examples/adopt"
+BEFORE, AFTER = EXAMPLE / "before/main.py", EXAMPLE / "after/main.py"
+NAME = "adopted"  # of the module
 MOST_CHANGED_LINES = 15
 POST = {"title": "Hello", "content": "World", "author_id": 1}
 
 
-def _lines(version: str) -> list[str]:
-    return (EXAMPLE / version / "main.py").read_text().splitlines()
-
-
 def test_library_is_adopted_in_15_lines() -> None:
-    compared = list(difflib.unified_diff(_lines("before"), _lines("after"), n=0, lineterm=""))
+    before, after = (file.read_text().splitlines() for file in (BEFORE, AFTER))
+    compared = list(difflib.unified_diff(before, after, n=0, lineterm=""))
     changed = [line for line in compared[2:] if line.startswith(("+", "-"))]
 
     assert 0 < len(changed) <= MOST_CHANGED_LINES
@@ -39,24 +39,34 @@ def test_library_is_adopted_in_15_lines() -> None:
         assert line in readme
 
 
-@pytest.fixture
-async def database(postgres: Server) -> AsyncIterator[URL]:
-    """With the example's tables, and one user."""
+@pytest.fixture(scope="session")
+async def _with_tables(postgres: Server) -> URL:
+    """A database with the example's tables, and one user."""
     url = make_url(clone_database(postgres, "adopt", "template1"))
-    module = _load("before", url)
+    module = _load(BEFORE, url)
     made = create_async_engine(asyncpg_url(url))
     async with made.begin() as connection:
         await connection.run_sync(module.Base.metadata.create_all)
         await connection.execute(module.User.__table__.insert().values(id=1, username="ada"))
     await made.dispose()
-    yield url
-    with administrator(postgres) as admin:
-        admin.execute("DROP DATABASE adopt WITH (FORCE)")
+    return url
 
 
-def _load(version: str, url: URL) -> ModuleType:
+@pytest.fixture
+def database(_with_tables: URL) -> URL:
+    """The same, without a post."""
+    with _connect(_with_tables) as connection:
+        connection.execute("DELETE FROM posts")
+    return _with_tables
+
+
+def _connect(database: URL) -> psycopg.Connection:
+    return psycopg.connect(database.render_as_string(hide_password=False))
+
+
+def _load(file: Path, url: URL) -> ModuleType:
     """The example's module, made for this database."""
-    spec = importlib.util.spec_from_file_location(f"adopt_{version}", EXAMPLE / version / "main.py")
+    spec = importlib.util.spec_from_file_location(NAME, file)
     assert spec is not None
     assert spec.loader is not None
     module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
@@ -68,29 +78,30 @@ def _load(version: str, url: URL) -> ModuleType:
 
 
 @pytest.fixture(autouse=True)
-def _forget_modules() -> Iterator[None]:
+def _forget_the_module() -> Iterator[None]:
     yield
-    for version in ("before", "after"):
-        sys.modules.pop(f"adopt_{version}", None)
+    sys.modules.pop(NAME, None)
 
 
 @asynccontextmanager
 async def _served(
-    version: str, database: URL, choose: Choose, free_port: Callable[[], int]
+    file: Path, database: URL, choose: Choose, free_port: Callable[[], int]
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """On a socket, with a network to PostgreSQL that decides what becomes of a COMMIT."""
     assert database.port
     proxy = Proxy(free_port(), database.port)
     proxy.choose = choose
     await proxy.accept()
-    module = _load(version, database.set(host="127.0.0.1", port=proxy.port))
-    async with serve(module.app) as address, httpx2.AsyncClient(base_url=address) as client:
-        yield client
-    await proxy.close()
+    try:
+        module = _load(file, database.set(host="127.0.0.1", port=proxy.port))
+        async with serve(module.app) as address, httpx2.AsyncClient(base_url=address) as client:
+            yield client
+    finally:
+        await proxy.close()
 
 
 def _count(database: URL) -> int:
-    with psycopg.connect(database.render_as_string(hide_password=False)) as connection:
+    with _connect(database) as connection:
         row = connection.execute("SELECT count(*) FROM posts").fetchone()
     assert row is not None
     return int(row[0])
@@ -110,29 +121,29 @@ NOBODY = {"author_id": 404}
 
 
 @pytest.mark.parametrize(
-    ("version", "fate", "change", "status", "rows"),
+    ("file", "fate", "change", "status", "rows"),
     [
-        ("before", "whole", {}, 201, 1),
-        ("before", "whole", NOBODY, 201, 0),  # the lesson's lie
-        ("before", "cut", {}, 201, 0),  # the same
-        ("before", "first cut", {}, 201, 0),  # the same
-        ("after", "whole", {}, 201, 1),
-        ("after", "whole", NOBODY, 409, 0),
-        ("after", "cut", {}, 503, 0),
-        ("after", "first cut", {}, 201, 1),
-        ("after", "answer lost", {}, 201, 1),
+        (BEFORE, "whole", {}, 201, 1),
+        (BEFORE, "whole", NOBODY, 201, 0),  # the lesson's lie
+        (BEFORE, "cut", {}, 201, 0),  # the same
+        (BEFORE, "first cut", {}, 201, 0),  # the same
+        (AFTER, "whole", {}, 201, 1),
+        (AFTER, "whole", NOBODY, 409, 0),
+        (AFTER, "cut", {}, 503, 0),
+        (AFTER, "first cut", {}, 201, 1),
+        (AFTER, "answer lost", {}, 201, 1),
     ],
 )
 async def test_answer_is_true_with_the_library_and_not_before(
     database: URL,
     free_port: Callable[[], int],
-    version: str,
+    file: Path,
     fate: str,
     change: dict[str, int],
     status: int,
     rows: int,
 ) -> None:
-    async with _served(version, database, FATES[fate], free_port) as client:
+    async with _served(file, database, FATES[fate], free_port) as client:
         answer = await client.post("/posts", json=POST | change)
 
     assert answer.status_code == status
@@ -141,8 +152,8 @@ async def test_answer_is_true_with_the_library_and_not_before(
 
 async def test_other_routes_answer_as_before(database: URL, free_port: Callable[[], int]) -> None:
     answers: list[list[object]] = []
-    for version in ("before", "after"):
-        async with _served(version, database, FATES["whole"], free_port) as client:
+    for file in (BEFORE, AFTER):
+        async with _served(file, database, FATES["whole"], free_port) as client:
             created = (await client.post("/posts", json=POST)).json()
             one = (await client.get(f"/posts/{created['id']}")).json()
             missing = (await client.get("/posts/999")).json()["detail"]
@@ -151,17 +162,36 @@ async def test_other_routes_answer_as_before(database: URL, free_port: Callable[
     assert answers[0] == answers[1]
 
 
-def test_lesson_does_not_start_with_the_library_and_its_late_commit(tmp_path: Path) -> None:
-    source = (EXAMPLE / "after/main.py").read_text()
+@pytest.mark.parametrize(
+    ("fate", "change", "status", "rows"), [("whole", NOBODY, 409, 0), ("first cut", {}, 503, 0)]
+)
+async def test_answer_is_true_with_sessions_and_problems_alone(
+    database: URL,
+    free_port: Callable[[], int],
+    tmp_path: Path,
+    fate: str,
+    change: dict[str, int],
+    status: int,
+    rows: int,
+) -> None:
+    """Without load shedding nothing runs again."""
+    alone = tmp_path / "alone.py"
+    alone.write_text(re.sub(r"\binstall\b", "install_problems", AFTER.read_text()))
+
+    async with _served(alone, database, FATES[fate], free_port) as client:
+        answer = await client.post("/posts", json=POST | change)
+
+    assert answer.status_code == status
+    assert _count(database) == rows
+
+
+def test_lesson_does_not_start_with_the_library_and_its_late_commit(
+    database: URL, tmp_path: Path
+) -> None:
     late = tmp_path / "late.py"
-    late.write_text(source.replace(', scope="function"', ""))
-    spec = importlib.util.spec_from_file_location("adopt_late", late)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["adopt_late"] = importlib.util.module_from_spec(spec)
+    late.write_text(AFTER.read_text().replace(', scope="function"', ""))
 
     with pytest.raises(
         RuntimeError, match=r"get_db commits after the response of POST /posts \(and"
     ):
-        spec.loader.exec_module(module)
-    del sys.modules["adopt_late"]
+        _load(late, database)
