@@ -13,10 +13,10 @@ from typing import Protocol
 import pytest
 
 from app.core.config import settings
+from plumbline_tests.proxy import Proxy
+from plumbline_tests.waiting import until
 from tests.faults.database import Database, copy_as_replica, copy_database, make_template
-from tests.faults.proxy import Proxy
 from tests.faults.service import Service, run_service
-from tests.faults.waiting import until
 from tests.faults.writers import add_writers
 
 CONNECTIONS = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW  # of a service, at the most

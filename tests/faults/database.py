@@ -20,8 +20,8 @@ import psycopg
 from app.db.schema import migrations
 from plumbline.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, binary, run_postgres
 from plumbline.db.unprivileged import give_up_root, plain_environment
+from plumbline_tests.waiting import until
 from tests.faults.pids import children_of, send, state
-from tests.faults.waiting import until
 
 # However the test process ends, so does the child: prctl(2), PR_SET_PDEATHSIG.
 ENDS_WITH_US = ("setpriv", "--pdeathsig=KILL")

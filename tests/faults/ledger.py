@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from plumbline_tests.waiting import until
 from tests.faults.database import Database
 from tests.faults.service import Service
 from tests.faults.visits import write
-from tests.faults.waiting import until
 from tests.faults.wire import Answer, NotSent, Unanswered
 from tests.faults.writers import WRITERS, signed_in
 

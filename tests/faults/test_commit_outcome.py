@@ -15,17 +15,17 @@ from app.core.config import settings
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
+from plumbline_tests.proxy import Choose, Fate, Proxy, always
+from plumbline_tests.torture import Amount, Figure
+from plumbline_tests.waiting import until
 from tests.faults.conftest import NewDatabase
 from tests.faults.database import Database
 from tests.faults.ledger import OUTCOME_UNKNOWN, Verdict, writing
-from tests.faults.proxy import Choose, Fate, Proxy, always
 from tests.faults.service import Service, run_service
 from tests.faults.visits import write
-from tests.faults.waiting import until
 from tests.faults.wire import JSON, Answer, Wire
 from tests.faults.writers import WRITERS, add_writers, signed_in
 from tests.people import PASSWORD, PASSWORDS
-from tests.torture import Amount, Figure
 
 CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
 

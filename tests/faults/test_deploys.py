@@ -15,15 +15,15 @@ from time import perf_counter
 import psycopg
 import pytest
 
+from plumbline_tests.torture import Amount, Figure
+from plumbline_tests.waiting import PATIENCE_SECONDS, until
 from tests.faults.conftest import NewService
 from tests.faults.database import ENDS_WITH_US, Database
 from tests.faults.service import DEFECT, Service
 from tests.faults.visits import write
-from tests.faults.waiting import PATIENCE_SECONDS, until
 from tests.faults.wire import Answer, NotSent, Unanswered, Wire
 from tests.faults.writers import WRITERS, signed_in
 from tests.postgres import ROOT
-from tests.torture import Amount, Figure
 
 CLIENTS = 40
 STOP_DELAY_SECONDS = 1

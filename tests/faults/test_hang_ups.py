@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
+from plumbline_tests.torture import Amount
 from tests.faults.service import Service
 from tests.faults.visits import write
 from tests.faults.writers import WRITERS, signed_in
-from tests.torture import Amount
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets the connection
 BODY = b'{"title": "x", "content": "x"}'

@@ -10,11 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from plumbline_tests.proxy import Fate, Proxy, always
+from plumbline_tests.waiting import until
 from tests.faults.conftest import FreePort, NewProxy
 from tests.faults.database import Database
 from tests.faults.pids import state
-from tests.faults.proxy import Fate, Proxy, always
-from tests.faults.waiting import until
 from tests.postgres import ROOT
 
 PAUSE = """

@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from plumbline_tests.proxy import Choose, Fate
+from plumbline_tests.torture import Amount, Figure
+from plumbline_tests.waiting import until
 from tests.faults.conftest import NewProxy, NewService
 from tests.faults.crowd import crowd
 from tests.faults.database import Database
-from tests.faults.proxy import Choose, Fate
 from tests.faults.service import Service
 from tests.faults.visits import is_honest, write
-from tests.faults.waiting import until
 from tests.faults.wire import Answer, NotSent, Unanswered
 from tests.faults.writers import WRITERS, signed_in
-from tests.torture import Amount, Figure
 
 PAUSE_SECONDS = 0.02  # of a client that was refused; it does not wait the second that we ask for
 DUPLICATES = 8

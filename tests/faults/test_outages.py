@@ -14,6 +14,7 @@ import httpx2
 import psycopg
 import pytest
 
+from plumbline_tests.torture import Amount, Figure
 from tests.api.bad_input import operations
 from tests.api.requests import send
 from tests.faults.conftest import NewDatabase, NewReplica, NewService
@@ -23,7 +24,6 @@ from tests.faults.service import Service
 from tests.faults.triggers import on_insert
 from tests.faults.visits import log_in, pulse, read, until_healed, until_unready, visit, write
 from tests.faults.writers import WRITERS, add_writers, signed_in
-from tests.torture import Amount, Figure
 
 # The longest from the database's return to the first success: some 0.1 s, and a busy machine.
 RETURN_SECONDS = 5

@@ -15,14 +15,14 @@ from sqlalchemy import event
 from app.db.session import engine
 from app.main import app
 from plumbline.db.readiness import PATIENCE_SECONDS
+from plumbline_tests.torture import Figure
+from plumbline_tests.waiting import until
 from tests.faults.conftest import NewDatabase, NewService
 from tests.faults.database import Database
 from tests.faults.service import Service
 from tests.faults.visits import is_honest, read, write
-from tests.faults.waiting import until
 from tests.faults.wire import Answer, Wire
 from tests.faults.writers import WRITERS, signed_in
-from tests.torture import Figure
 
 PLACES = 4
 CONNECTIONS = 200  # of the load: more than the service works on at once

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from plumbline_tests.proxy import Proxy
 from tests.faults.database import Database
-from tests.faults.proxy import Proxy
 from tests.faults.service import Service, run_service
 from tests.faults.wire import JSON, Answer, Wire
 from tests.faults.writers import add_writers, signed_in

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from plumbline_tests.torture import Amount, Figure
+from plumbline_tests.waiting import until
 from tests.faults.conftest import FreePort
 from tests.faults.database import ENDS_WITH_US
-from tests.faults.waiting import until
 from tests.postgres import ROOT
-from tests.torture import Amount, Figure
 
 START_SECONDS = 50
 CLIENTS = 100

@@ -10,16 +10,16 @@ from time import perf_counter
 import psycopg
 import pytest
 
+from plumbline_tests.proxy import Fate, Proxy, always
+from plumbline_tests.torture import Figure
+from plumbline_tests.waiting import until
 from tests.faults.conftest import FreePort
 from tests.faults.database import Database
-from tests.faults.proxy import Fate, Proxy, always
 from tests.faults.service import Service, run_service
 from tests.faults.triggers import on_insert
 from tests.faults.visits import pulse, read, until_healed, until_unready, visit, write
-from tests.faults.waiting import until
 from tests.faults.wire import Answer
 from tests.faults.writers import WRITERS, signed_in
-from tests.torture import Figure
 
 CONNECT, COMMAND, STATEMENT, LOCK, IDLE, POOL = 0.7, 1.0, 0.6, 0.3, 0.5, 0.2
 SHORT = {

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from time import perf_counter
 
+from plumbline_tests.waiting import PATIENCE_SECONDS
 from tests.faults.service import Service
-from tests.faults.waiting import PATIENCE_SECONDS
 from tests.faults.wire import Answer, Wire
 from tests.faults.writers import WRITERS, signed_in
 from tests.people import PASSWORD

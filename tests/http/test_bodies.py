@@ -8,8 +8,8 @@ import pytest
 from app.core.config import settings
 from app.main import create_app
 from plumbline.http.load_shedding import SMALL_BYTES, Bodies
+from plumbline_tests.waiting import until
 from tests.conftest import serve
-from tests.faults.waiting import until
 from tests.http.connection import Connection, connect
 
 ROOM = 400_000

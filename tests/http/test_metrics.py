@@ -22,7 +22,7 @@ from plumbline.http.client_ip import AllowedHosts
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.metrics import exposition
-from tests.faults.waiting import until
+from plumbline_tests.waiting import until
 from tests.http.asgi import middleware_of
 from tests.processes import python
 

@@ -11,7 +11,7 @@ import pytest
 from app.core.config import settings
 from plumbline.http import protocol
 from plumbline.metrics import CUT_OFF
-from tests.faults.waiting import until
+from plumbline_tests.waiting import until
 
 FILE = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n"
 TIMES = 20  # more than the sockets of a machine buffer

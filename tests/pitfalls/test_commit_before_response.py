@@ -16,9 +16,9 @@ from sqlalchemy import Row, func, select, text
 from app.db.models import Post, User
 from app.db.session import engine
 from plumbline.http.headers import etag
+from plumbline_tests.torture import Amount
 from tests.people import PASSWORD, signed_in
 from tests.pitfalls.sandbox import until_backends
-from tests.torture import Amount
 
 POST = {"title": "Hello", "content": "World"}
 CAROL = {"username": "carol", "email": "carol@example.com", "password": PASSWORD}

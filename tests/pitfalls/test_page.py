@@ -24,7 +24,7 @@ def _functions(path: str) -> set[str]:
 
 
 def test_every_test_that_the_page_names_exists() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)
+    named = re.findall(r"`((?:library/plumbline_)?tests/[\w/]+\.py)::(\w+)`", TEXT)
 
     assert [name for path, name in named if name not in _functions(path)] == []
 

@@ -63,7 +63,7 @@ _DATABASE = (
         "library/plumbline/db/connection.py",
         'if status == "ROLLBACK":',
         "if False:",
-        "tests/db/test_session.py::test_swallowed_error_of_a_statement_is_not_taken_for_success",
+        "library/plumbline_tests/db/test_session.py::test_swallowed_error_of_a_statement_is_not_taken_for_success",
     ),
     Sabotage(
         "go on after a failed flush",
@@ -72,7 +72,7 @@ _DATABASE = (
         """                if session.is_active:
                     await session.commit()
 """,
-        "tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
+        "library/plumbline_tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
     ),
     Sabotage(
         "do not wait for the disk",
@@ -153,7 +153,7 @@ _DATABASE = (
         "library/plumbline/db/errors.py",
         "        or error.connection_invalidated\n",
         "",
-        "tests/db/test_failures.py::test_lost_connection_is_unavailable_whatever_the_driver_calls_it",
+        "library/plumbline_tests/db/test_failures.py::test_lost_connection_is_unavailable_whatever_the_driver_calls_it",
     ),
     Sabotage(
         "take a full disk for a defect",
@@ -167,14 +167,14 @@ _DATABASE = (
         "library/plumbline/db/engine.py",
         "== READ_ONLY\n",
         '== "00000"\n',
-        "tests/db/test_session.py::test_demoted_primary_is_left",
+        "library/plumbline_tests/db/test_session.py::test_demoted_primary_is_left",
     ),
     Sabotage(
         "use connections that the server has closed",
         "library/plumbline/db/pool.py",
         "    if driver.is_closed():\n",
         "    if False:\n",
-        "tests/db/test_session.py::test_connection_that_the_server_closed_is_replaced_unseen",
+        "library/plumbline_tests/db/test_session.py::test_connection_that_the_server_closed_is_replaced_unseen",
     ),
     Sabotage(
         "never run a request again",
@@ -195,7 +195,7 @@ _DATABASE = (
         "library/plumbline/db/engine.py",
         '        "poolclass": FairPool,\n',
         "",
-        "tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
+        "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(
         "let everybody in",
@@ -260,21 +260,21 @@ _DATABASE = (
         """        await self._take_turn()
         if self._idle and""",
         "        if self._idle and",
-        "tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
+        "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(
         "use a connection again that did not answer a read",
         "library/plumbline/db/statements.py",
         "        connection.invalidate()  # cancelled",
         "        pass  # cancelled",
-        "tests/db/test_statements.py::test_connection_that_did_not_answer_is_not_used_again",
+        "library/plumbline_tests/db/test_statements.py::test_connection_that_did_not_answer_is_not_used_again",
     ),
     Sabotage(
         "let an insert overtake what the session has to say",
         "library/plumbline/db/statements.py",
         "    session.flush()",
         "    pass",
-        "tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",
+        "library/plumbline_tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",
     ),
 )
 

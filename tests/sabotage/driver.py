@@ -2,9 +2,9 @@
 
 from tests.sabotage import Sabotage
 
-CONNECTION = "tests/db/test_connection.py::"
+CONNECTION = "library/plumbline_tests/db/test_connection.py::"
 GIVEN_UP = "tests/faults/test_given_up.py::"
-STALE = "tests/db/test_stale_plans.py::"
+STALE = "library/plumbline_tests/db/test_stale_plans.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(

@@ -2,8 +2,8 @@
 
 from tests.sabotage import Sabotage
 
-DB, HTTP = "tests/db/", "tests/http/test_database_errors.py::"
-LOST = "tests/db/test_lost_connections.py::"
+DB, HTTP = "library/plumbline_tests/db/", "tests/http/test_database_errors.py::"
+LOST = "library/plumbline_tests/db/test_lost_connections.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(

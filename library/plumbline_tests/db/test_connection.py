@@ -8,12 +8,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import settings
-from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
 from plumbline.db.connection import Connection, RolledBack
 from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
-from tests.torture import Figure
+from plumbline_tests.sandbox.database import (
+    AsyncSessionFactory,
+    ReadSessionFactory,
+    engine,
+    settings,
+)
+from plumbline_tests.torture import Figure
 
 Answer = tuple[str, bool]  # the status or the error, and whether a transaction is open then
 FAIL = "SELECT 1 / 0"
@@ -126,7 +130,7 @@ async def _driver(db: AsyncSession) -> Connection:
         ("SAVEPOINT a", True),
         ("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE", False),
         ("SET LOCAL lock_timeout = 1", False),
-        ("LOCK TABLE users", False),
+        ("LOCK TABLE authors", False),
         ("/* SELECT */ SET TRANSACTION READ ONLY", False),
         ("SHOW transaction_isolation", False),
     ],

@@ -12,12 +12,12 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.config import settings
-from app.services.posts import get_post
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, explain, will_pass
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
+from plumbline_tests.sandbox.books import get_book
+from plumbline_tests.sandbox.database import settings
 
 Speak = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -126,10 +126,10 @@ async def test_whatever_fails_while_connecting_is_unavailable(
 
     monkeypatch.setattr(asyncpg, "connect", connect)
     engine = create_engine(settings)
-    monkeypatch.setattr("app.services.posts.engine", engine)
+    monkeypatch.setattr("plumbline_tests.sandbox.books.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
-        await (get_post(1) if ask == "read" else _select(engine))
+        await (get_book(1) if ask == "read" else _select(engine))
 
     _assert_away(caught.value, "")
 
@@ -146,10 +146,10 @@ async def test_server_that_goes_while_a_connection_is_set_up_is_unavailable(
 
     monkeypatch.setattr(asyncpg.Connection, "set_type_codec", set_type_codec)
     engine = create_engine(settings)
-    monkeypatch.setattr("app.services.posts.engine", engine)
+    monkeypatch.setattr("plumbline_tests.sandbox.books.engine", engine)
 
     with pytest.raises(DBAPIError) as caught:
-        await (get_post(1) if ask == "read" else _select(engine))
+        await (get_book(1) if ask == "read" else _select(engine))
 
     _assert_away(caught.value, "PostgreSQL cannot be reached")
     assert will_pass(caught.value) is isinstance(raised, asyncpg.InterfaceError)

@@ -9,14 +9,19 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.core.config import settings
-from app.db.models import Post, User
-from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db
 from plumbline.db.engine import create_engine, fair_pool
 from plumbline.db.errors import classify
 from plumbline.db.pool import FairPool
 from plumbline.db.url import asyncpg_url
-from tests.people import make_post
+from plumbline_tests.sandbox.data import make_book
+from plumbline_tests.sandbox.database import (
+    AsyncSessionFactory,
+    ReadSessionFactory,
+    engine,
+    get_db,
+    settings,
+)
+from plumbline_tests.sandbox.models import Author, Book
 
 request = asynccontextmanager(get_db)  # as FastAPI runs it
 
@@ -36,18 +41,18 @@ async def _kill(connection: AsyncConnection) -> None:
         await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": pid})
 
 
-async def test_request_that_returns_is_stored(alice: User) -> None:
+async def test_request_that_returns_is_stored(jane: Author) -> None:
     async with request() as db:
-        db.add(Post(title="x", content="x", author_id=alice.id))
+        db.add(Book(title="x", content="x", author_id=jane.id))
 
     async with ReadSessionFactory() as reader:
-        assert await reader.scalar(select(func.count(Post.id))) == 1
+        assert await reader.scalar(select(func.count(Book.id))) == 1
 
 
-async def test_request_that_raises_stores_nothing(alice: User) -> None:
+async def test_request_that_raises_stores_nothing(jane: Author) -> None:
     async def fail() -> None:
         async with request() as db:
-            db.add(Post(title="x", content="x", author_id=alice.id))
+            db.add(Book(title="x", content="x", author_id=jane.id))
             await db.flush()
             raise KeyError
 
@@ -55,15 +60,15 @@ async def test_request_that_raises_stores_nothing(alice: User) -> None:
         await fail()
 
     async with ReadSessionFactory() as reader:
-        assert await reader.scalar(select(func.count(Post.id))) == 0
+        assert await reader.scalar(select(func.count(Book.id))) == 0
 
 
-async def test_swallowed_error_of_a_statement_is_not_taken_for_success(alice: User) -> None:
+async def test_swallowed_error_of_a_statement_is_not_taken_for_success(jane: Author) -> None:
     """PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and no error."""
 
     async def write() -> None:
         async with request() as db:
-            db.add(Post(title="x", content="x", author_id=alice.id))
+            db.add(Book(title="x", content="x", author_id=jane.id))
             await db.flush()
             with suppress(DBAPIError):
                 await db.execute(text("SELECT 1 / 0"))
@@ -74,10 +79,10 @@ async def test_swallowed_error_of_a_statement_is_not_taken_for_success(alice: Us
     assert classify(caught.value) is None
 
 
-async def test_swallowed_error_of_a_flush_is_not_taken_for_success(alice: User) -> None:
+async def test_swallowed_error_of_a_flush_is_not_taken_for_success(jane: Author) -> None:
     async def write() -> None:
         async with request() as db:
-            db.add(Post(title="", content="x", author_id=alice.id))
+            db.add(Book(title="", content="x", author_id=jane.id))
             with suppress(DBAPIError):
                 await db.flush()
 
@@ -118,9 +123,9 @@ async def test_statements_of_a_read_session_are_transactions_of_their_own() -> N
     assert first < second
 
 
-async def test_read_session_refuses_to_write(alice: User) -> None:
+async def test_read_session_refuses_to_write(jane: Author) -> None:
     async with ReadSessionFactory() as db:
-        db.add(Post(title="x", content="x", author_id=alice.id))
+        db.add(Book(title="x", content="x", author_id=jane.id))
         with pytest.raises(TypeError, match="Db instead of ReadDb"):
             await db.flush()
 
@@ -167,15 +172,15 @@ async def test_sslmode_of_other_tools_is_understood() -> None:
     assert url.render_as_string() == "postgresql+asyncpg://me@db/blog?ssl=require"
 
 
-async def test_change_reads_back_without_another_statement(alice: User) -> None:
-    post = await make_post(alice)
+async def test_change_reads_back_without_another_statement(jane: Author) -> None:
+    book = await make_book(jane)
     statements: list[str] = []
 
     def count(*context: object) -> None:
         statements.append(str(context[2]))
 
     async with AsyncSessionFactory.begin() as db:
-        mine = await db.get_one(Post, post.id)
+        mine = await db.get_one(Book, book.id)
         event.listen(engine.sync_engine, "before_cursor_execute", count)
         mine.title = "Changed"
         await db.flush()
@@ -247,14 +252,14 @@ async def test_who_gives_up_waiting_takes_no_turn(taken: Taken, spare: AsyncEngi
 
 
 async def test_pgbouncer_gets_nothing_that_it_refuses(
-    monkeypatch: pytest.MonkeyPatch, alice: User
+    monkeypatch: pytest.MonkeyPatch, jane: Author
 ) -> None:
     """In transaction mode each statement may meet another server, which knows no prepared one."""
     monkeypatch.setattr(settings, "DB_PGBOUNCER", True)
     made = create_engine(settings, pool_size=1, max_overflow=0)
     async with made.connect() as connection:
         for _ in range(2):
-            await connection.execute(select(User).where(User.id == alice.id))
+            await connection.execute(select(Author).where(Author.id == jane.id))
         prepared = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
         timeout = await connection.scalar(text("SHOW statement_timeout"))
     await made.dispose()

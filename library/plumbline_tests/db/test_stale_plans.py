@@ -11,12 +11,12 @@ from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.core.config import settings
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
 from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
+from plumbline_tests.sandbox.database import settings
 
 SETUP = """
 CREATE TYPE mood AS ENUM ('good');

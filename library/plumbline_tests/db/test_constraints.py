@@ -8,11 +8,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.core.config import settings
-from app.db.base import Base
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify
 from plumbline.errors import AppError, Conflict, Invalid
+from plumbline_tests.sandbox.database import settings
+from plumbline_tests.sandbox.models import Base
 
 TABLES = """
 CREATE TABLE rooms (
@@ -31,18 +31,18 @@ INSERT INTO rooms VALUES (1, 'Blue', 20, 1), (2, 'Red', 7, 2), (3, 'Green', 1, 3
 INSERT INTO rooms VALUES (4, 'x', 1, 4, 3);
 INSERT INTO bookings VALUES (1, '[1,5]');
 INSERT INTO keys VALUES (2);
-INSERT INTO users (username, email, hashed_password) VALUES ('ada', 'ada@example.com', '');
-INSERT INTO posts (title, content, author_id) SELECT 'x', 'x', id FROM users;
-CREATE UNIQUE INDEX one_draft ON posts (author_id) WHERE title = 'x';
-ALTER TABLE posts ADD CONSTRAINT posts_content_check CHECK (content <> 'no');
-ALTER TABLE posts DROP CONSTRAINT fk_posts_author_id_users,
-    ADD CONSTRAINT fk_posts_author_id_users FOREIGN KEY (author_id) REFERENCES users;
+INSERT INTO authors (name) VALUES ('ada');
+INSERT INTO books (title, content, author_id) SELECT 'x', 'x', id FROM authors;
+CREATE UNIQUE INDEX one_draft ON books (author_id) WHERE title = 'x';
+ALTER TABLE books ADD CONSTRAINT books_content_check CHECK (content <> 'no');
+ALTER TABLE books DROP CONSTRAINT fk_books_author_id_authors,
+    ADD CONSTRAINT fk_books_author_id_authors FOREIGN KEY (author_id) REFERENCES authors;
 """
 
 TAKEN, OVERLAPS = "It exists already.", "It overlaps with something that exists."
 USED, MISSING = "Something still refers to it.", "Something that this refers to does not exist."
 RULE = "A value breaks a rule of the database."
-POST = "INSERT INTO posts (title, content, author_id)"
+BOOK = "INSERT INTO books (title, content, author_id)"
 
 
 @pytest.fixture
@@ -73,21 +73,21 @@ def _driver(db: AsyncConnection) -> Any:  # noqa: ANN401 - asyncpg's
             TAKEN,
             "size taken, parent_id taken",
         ),
-        (f"{POST} SELECT 'x', 'y', id FROM users", Conflict, TAKEN, "author_id taken"),
+        (f"{BOOK} SELECT 'x', 'y', id FROM authors", Conflict, TAKEN, "author_id taken"),
         ("INSERT INTO bookings VALUES (2, '[5,9]')", Conflict, OVERLAPS, "during taken"),
         ("INSERT INTO bookings VALUES (8, '[7,9]')", Conflict, MISSING, "room_id missing"),
         ("UPDATE rooms SET parent_id = 8 WHERE id = 1", Conflict, MISSING, "parent_id missing"),
         ("INSERT INTO late VALUES (8)", Conflict, MISSING, "room_id missing"),
-        (f"{POST} VALUES ('y', 'y', 0)", Conflict, MISSING, "author_id missing"),
+        (f"{BOOK} VALUES ('y', 'y', 0)", Conflict, MISSING, "author_id missing"),
         ("DELETE FROM rooms WHERE id = 1", Conflict, USED, "id in_use"),
         ("DELETE FROM rooms WHERE id = 2", Conflict, USED, "id in_use"),
         ("DELETE FROM rooms WHERE id = 3", Conflict, USED, "id in_use"),
         ("UPDATE rooms SET id = 7 WHERE id = 1", Conflict, USED, "id in_use"),
-        ("DELETE FROM users", Conflict, USED, "id in_use"),
+        ("DELETE FROM authors", Conflict, USED, "id in_use"),
         ("INSERT INTO rooms VALUES (9, NULL)", Invalid, RULE, "name invalid"),
-        (f"{POST} VALUES ('', 'x', 1)", Invalid, RULE, "title invalid"),
-        (f"{POST} VALUES ('z', 'no', 1)", Invalid, RULE, "content invalid"),
-        ("UPDATE users SET role = 'king'", Invalid, RULE, "role invalid"),
+        (f"{BOOK} VALUES ('', 'x', 1)", Invalid, RULE, "title invalid"),
+        (f"{BOOK} VALUES ('z', 'no', 1)", Invalid, RULE, "content invalid"),
+        ("UPDATE authors SET kind = 'king'", Invalid, RULE, "kind invalid"),
     ],
 )
 @pytest.mark.parametrize("hides", [False, True], ids=["development", "production"])

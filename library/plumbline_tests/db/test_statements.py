@@ -12,23 +12,23 @@ from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from app.core.config import settings
-from app.db.models import Post, User
-from app.services.posts import _NEW_POST, get_post
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
-from tests.pitfalls.sandbox import checked_out, until_backends
+from plumbline_tests.backends import checked_out, until_backends
+from plumbline_tests.sandbox.books import _NEW_BOOK, get_book
+from plumbline_tests.sandbox.database import settings
+from plumbline_tests.sandbox.models import Author, Book
 
 Ask = Callable[[AsyncEngine], Coroutine[None, None, object]]
 Spares = Callable[..., AsyncEngine]
 
-A_POST = """
+A_BOOK = """
 WITH author AS (
-    INSERT INTO users (username, email, hashed_password) VALUES ('a', 'a@b', '') RETURNING id
+    INSERT INTO authors (name) VALUES ('a') RETURNING id
 )
-INSERT INTO posts (title, content, author_id) SELECT 'x', 'x', id FROM author
+INSERT INTO books (title, content, author_id) SELECT 'x', 'x', id FROM author
 """
 LOGGER = "plumbline.db.statements"
 WAITS = "wait_event_type = 'Lock'"
@@ -36,10 +36,10 @@ WAITS = "wait_event_type = 'Lock'"
 
 @pytest.fixture
 async def others(clone: Callable[[], str]) -> AsyncEngine:
-    """Somebody else's connections to a database with a post 1."""
+    """Somebody else's connections to a database with a book 1."""
     made = create_async_engine(asyncpg_url(clone()), poolclass=NullPool)
     async with made.begin() as connection:
-        await connection.execute(text(A_POST))
+        await connection.execute(text(A_BOOK))
     return made
 
 
@@ -51,7 +51,7 @@ async def spares(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncI
     def make(**options: Any) -> AsyncEngine:  # noqa: ANN401 - make_engine's
         url = others.url.set(port=options.pop("port", others.url.port))
         made = create_engine(settings, url, **({"pool_size": 1, "max_overflow": 0} | options))
-        monkeypatch.setattr("app.services.posts.engine", made)
+        monkeypatch.setattr("plumbline_tests.sandbox.books.engine", made)
         all_made.append(made)
         return made
 
@@ -63,31 +63,31 @@ async def spares(others: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> AsyncI
 @asynccontextmanager
 async def _locked(others: AsyncEngine) -> AsyncIterator[None]:
     async with others.begin() as connection:
-        await connection.execute(text("LOCK TABLE posts"))
+        await connection.execute(text("LOCK TABLE books"))
         yield
 
 
 @pytest.mark.parametrize(
     "ddl",
     [
-        "ALTER TABLE users ALTER username TYPE varchar(60)",
-        "ALTER TABLE posts ADD note text NOT NULL DEFAULT ''",
-        "ALTER TABLE posts ALTER version TYPE numeric, ALTER created_at TYPE timestamptz(3)",
-        "ALTER TABLE posts ALTER title TYPE text, DROP CONSTRAINT ck_posts_title",
+        "ALTER TABLE authors ALTER name TYPE varchar(60)",
+        "ALTER TABLE books ADD note text NOT NULL DEFAULT ''",
+        "ALTER TABLE books ALTER version TYPE numeric, ALTER created_at TYPE timestamptz(3)",
+        "ALTER TABLE books ALTER title TYPE text, DROP CONSTRAINT ck_books_title",
     ],
 )
 async def test_warm_connection_survives_a_migration(
     ddl: str, spares: Spares, others: AsyncEngine
 ) -> None:
     spare = spares()
-    before = [await get_post(1) for _ in range(7)]  # the sixth time on, the plan is kept
+    before = [await get_book(1) for _ in range(7)]  # the sixth time on, the plan is kept
     async with others.begin() as connection:
         await connection.execute(text(ddl))
 
-    after = [await get_post(1) for _ in range(7)]
+    after = [await get_book(1) for _ in range(7)]
 
-    assert [post.author for post in after] == [post.author for post in before]
-    assert [post.version for post in after] == [1] * 7
+    assert [book.author for book in after] == [book.author for book in before]
+    assert [book.version for book in after] == [1] * 7
     assert checked_out(spare) == 0
 
 
@@ -96,14 +96,14 @@ async def test_cancelled_read_gives_its_connection_back(
 ) -> None:
     spare = spares()
     async with _locked(others):
-        reading = asyncio.create_task(get_post(1))
+        reading = asyncio.create_task(get_book(1))
         await until_backends(others, WAITS, are=1)
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
         assert checked_out(spare) == 0
 
-    assert (await get_post(1)).id == 1
+    assert (await get_book(1)).id == 1
 
 
 async def test_read_can_be_cancelled_at_any_step(
@@ -111,7 +111,7 @@ async def test_read_can_be_cancelled_at_any_step(
 ) -> None:
     spare = spares()
     for steps in range(60):
-        reading = asyncio.create_task(get_post(1))
+        reading = asyncio.create_task(get_book(1))
         for _ in range(steps):
             await asyncio.sleep(0)
         reading.cancel()
@@ -119,24 +119,24 @@ async def test_read_can_be_cancelled_at_any_step(
             await reading
         assert checked_out(spare) == 0
 
-    assert (await get_post(1)).id == 1
+    assert (await get_book(1)).id == 1
     await until_backends(others, "application_name LIKE 'plumbline%'", are=1)
     gc.collect()
     assert [line.getMessage() for line in caplog.records if line.levelno > logging.INFO] == []
 
 
 async def _by_read(_spare: AsyncEngine) -> object:
-    return await get_post(1)
+    return await get_book(1)
 
 
 async def _by_session(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
-        return await db.get(Post, 1)
+        return await db.get(Book, 1)
 
 
 async def _by_write(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
-        return await _NEW_POST.one(db, title="x", content="x", author_id=1)
+        return await _NEW_BOOK.one(db, title="x", content="x", author_id=1)
 
 
 each = pytest.mark.parametrize("ask", [_by_read, _by_write, _by_session])
@@ -197,7 +197,7 @@ async def test_ping_before_a_read_keeps_the_connection(spares: Spares) -> None:
     spare = spares(pool_pre_ping=True, ping_seconds=0)
     before = await _backend(spare)
 
-    await get_post(1)
+    await get_book(1)
 
     assert await _backend(spare) == before
 
@@ -231,7 +231,7 @@ async def test_reads_leave_nothing_prepared_for_pgbouncer(spares: Spares) -> Non
     off = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
     event.listen(spare.sync_engine, "do_connect", lambda *context: context[-1].update(off))
 
-    read = [await get_post(1) for _ in range(7)]
+    read = [await get_book(1) for _ in range(7)]
 
     async with spare.connect() as connection:
         prepared = await connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
@@ -240,7 +240,7 @@ async def test_reads_leave_nothing_prepared_for_pgbouncer(spares: Spares) -> Non
 
 @pytest.mark.parametrize(
     ("ask", "sql", "arguments"),
-    [(_by_read, "WHERE posts.id = $1", "[1]"), (_by_write, "INSERT INTO posts", "['x', 'x', 1]")],
+    [(_by_read, "WHERE books.id = $1", "[1]"), (_by_write, "INSERT INTO books", "['x', 'x', 1]")],
 )
 async def test_debug_logs_the_statement(
     ask: Ask, sql: str, arguments: str, spares: Spares, caplog: pytest.LogCaptureFixture
@@ -255,9 +255,9 @@ async def test_debug_logs_the_statement(
 
 async def test_write_comes_after_what_the_session_has_to_say(spares: Spares) -> None:
     async with AsyncSession(spares()) as db:
-        author = User(username="b", email="b@c", hashed_password="")
+        author = Author(name="b", email="b@c")
         db.add(author)
-        await _NEW_POST.one(db, title="x", content="x", author_id=2)  # the next user's number
+        await _NEW_BOOK.one(db, title="x", content="x", author_id=2)  # the next user's number
 
         assert author in db
         assert not db.new

@@ -7,15 +7,19 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.config import settings
-from app.db.models import User
-from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
-from app.services.posts import get_post
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connection import Transaction
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, has_lost_connection, will_pass
 from plumbline.errors import Unavailable
+from plumbline_tests.sandbox.books import get_book
+from plumbline_tests.sandbox.database import (
+    AsyncSessionFactory,
+    ReadSessionFactory,
+    engine,
+    settings,
+)
+from plumbline_tests.sandbox.models import Author
 
 # The first is what asyncpg says while it does not know yet that the connection is gone.
 LOST = [
@@ -30,7 +34,7 @@ LOST = [
 
 async def _write() -> None:
     async with AsyncSessionFactory.begin() as db:
-        db.add(User(username="carol", email="carol@example.com", hashed_password="x"))
+        db.add(Author(name="carol", email="carol@example.com"))
 
 
 async def _write_in_a_savepoint() -> None:
@@ -44,7 +48,7 @@ async def _read_in_a_session() -> None:
 
 
 async def _read() -> None:
-    await get_post(1)
+    await get_book(1)
 
 
 def _fail_once(monkeypatch: pytest.MonkeyPatch, method: str, error: Exception) -> None:

@@ -1,6 +1,8 @@
 """The pool: 10 connections and 20 more for a while, tested before use where that is of any use."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -9,12 +11,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.config import settings
 from plumbline.db.engine import Engine, create_engine, fair_pool
 from plumbline.db.url import asyncpg_url
-from tests.faults.proxy import Proxy
-from tests.faults.waiting import until
-from tests.processes import new_python
+from plumbline_tests.proxy import Proxy
+from plumbline_tests.sandbox.database import settings
+from plumbline_tests.waiting import until
 
 SIZE, OVERFLOW = 2, 3
 ALL = SIZE + OVERFLOW
@@ -127,7 +128,7 @@ async def test_connection_that_was_dropped_without_a_word_is_replaced_unseen(
 TWO_LOOPS = """
 import asyncio, sys
 from sqlalchemy import text
-from app.core.config import settings
+from plumbline_tests.sandbox.database import settings
 from plumbline.db.engine import create_engine
 
 engine = create_engine(settings, pool_size=1, max_overflow=1)
@@ -149,6 +150,7 @@ print(asyncio.run(main()), asyncio.run(main()))
 
 @pytest.mark.parametrize("arguments", [["dispose"], []], ids=["disposed", "left open"])
 def test_engine_serves_two_event_loops_in_turn(arguments: list[str]) -> None:
-    ended = new_python("-c", TWO_LOOPS, *arguments)
+    command = [sys.executable, "-c", TWO_LOOPS, *arguments]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (ended.stdout, ended.stderr) == ("8 8\n", ""), ended.stderr

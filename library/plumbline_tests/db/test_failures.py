@@ -10,14 +10,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.core.config import settings
-from app.db.models import Post, User
-from app.db.session import engine
 from plumbline.db import origin
 from plumbline.db.connection import NotConnected
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, explain, will_pass
 from plumbline.errors import AppError, Conflict, Invalid, Stale, Unavailable
+from plumbline_tests.sandbox.database import engine, settings
+from plumbline_tests.sandbox.models import Author, Book
 
 E = TypeVar("E", bound=BaseException)
 
@@ -121,8 +120,8 @@ def test_defect_of_the_program_is_none_of_them() -> None:
     assert classify(_ours(KeyError())) is None
 
 
-async def test_unique_violation_names_the_field(db: AsyncSession, alice: User) -> None:
-    db.add(User(username="carol", email=alice.email, hashed_password="x"))
+async def test_unique_violation_names_the_field(db: AsyncSession, jane: Author) -> None:
+    db.add(Author(name="carol", email=jane.email))
 
     with pytest.raises(IntegrityError) as caught:
         await db.flush()
@@ -132,8 +131,8 @@ async def test_unique_violation_names_the_field(db: AsyncSession, alice: User) -
     assert [error.field for error in meaning.errors] == ["email"]
 
 
-async def test_check_violation_is_invalid(db: AsyncSession, alice: User) -> None:
-    db.add(Post(title="", content="x", author_id=alice.id))
+async def test_check_violation_is_invalid(db: AsyncSession, jane: Author) -> None:
+    db.add(Book(title="", content="x", author_id=jane.id))
 
     with pytest.raises(IntegrityError) as caught:
         await db.flush()

@@ -8,11 +8,10 @@ from sqlalchemy import Enum, bindparam, insert, select, text
 from sqlalchemy.exc import PendingRollbackError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.core.config import settings
-from app.db.models import AuditEvent, Post, User
-from app.db.session import engine
-from app.services.posts import _NEW_POST, _POST_BY_ID
 from plumbline.db.engine import create_engine
+from plumbline_tests.sandbox.books import _BOOK_BY_ID, _NEW_BOOK
+from plumbline_tests.sandbox.database import engine, settings
+from plumbline_tests.sandbox.models import Author, Book, Note
 
 SECRET = "ada.secret@example.com"
 RAISE = f"DO $$ BEGIN RAISE EXCEPTION 'no: %', '{SECRET}' USING ERRCODE = '42P01'; END $$"
@@ -20,28 +19,26 @@ RAISE = f"DO $$ BEGIN RAISE EXCEPTION 'no: %', '{SECRET}' USING ERRCODE = '42P01
 Act = Callable[[AsyncSession], Awaitable[object]]
 
 
-def _user(**columns: str) -> User:
-    return User(**({"username": "ada", "email": SECRET, "hashed_password": SECRET} | columns))
+def _author(**columns: str) -> Author:
+    return Author(**({"name": "ada", "email": SECRET} | columns))
 
 
 async def _taken(db: AsyncSession) -> object:
-    db.add(_user())
+    db.add(_author())
     await db.flush()
-    return await db.execute(
-        insert(User), [{"username": "b", "email": SECRET, "hashed_password": ""}]
-    )
+    return await db.execute(insert(Author), [{"name": "b", "email": SECRET}])
 
 
 async def _read(_db: AsyncSession) -> object:
-    return await _POST_BY_ID.find(engine, post_id=SECRET)
+    return await _BOOK_BY_ID.find(engine, book_id=SECRET)
 
 
 async def _write(db: AsyncSession) -> object:
-    return await _NEW_POST.one(db, title="x", content=SECRET, author_id=0)
+    return await _NEW_BOOK.one(db, title="x", content=SECRET, author_id=0)
 
 
 async def _after_a_failed_flush(db: AsyncSession) -> object:
-    db.add(_user(role=SECRET))
+    db.add(_author(kind=SECRET))
     with pytest.raises(StatementError):
         await db.flush()
     return await db.execute(text("SELECT 1"))
@@ -53,14 +50,14 @@ def _run(statement: object, **values: object) -> Act:
 
 ACTS: dict[str, Act] = {
     "unique": _taken,
-    "not null": _run(insert(User), username="ada", email=SECRET, hashed_password=None),
-    "check": _run(insert(User), username="ada", email=SECRET, hashed_password="", role="king"),
+    "not null": _run(insert(Author), name=None, email=SECRET),
+    "check": _run(insert(Author), name="ada", email=SECRET, kind="king"),
     "foreign key": _write,
-    "too long": _run(insert(AuditEvent), action=SECRET * 2),
+    "too long": _run(insert(Note), text=SECRET * 2),
     "cast": _run(text("SELECT CAST(CAST(:value AS text) AS uuid)"), value=SECRET),
-    "wrong type": _run(select(Post).where(Post.id == bindparam("value")), value=SECRET),
+    "wrong type": _run(select(Book).where(Book.id == bindparam("value")), value=SECRET),
     "wrong type in a read": _read,
-    "literal": _run(text(f"SELECT nothing FROM users WHERE email = '{SECRET}'")),
+    "literal": _run(text(f"SELECT nothing FROM authors WHERE email = '{SECRET}'")),
     "syntax": _run(text(f"SELECT '{SECRET}")),
     "function": _run(text(RAISE)),
     "enum": _run(select(bindparam("value", type_=Enum("a", "b", name="letters"))), value=SECRET),
@@ -73,7 +70,7 @@ ACTS: dict[str, Act] = {
 async def production(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
     monkeypatch.setattr(settings, "ENVIRONMENT", "production")
     made = create_engine(settings, pool_size=1, max_overflow=0)
-    monkeypatch.setattr("tests.db.test_redaction.engine", made)
+    monkeypatch.setattr("plumbline_tests.db.test_redaction.engine", made)
     yield made
     await made.dispose()
 
@@ -95,13 +92,13 @@ async def test_error_quotes_no_value_in_production(production: AsyncEngine, name
 
 
 async def test_error_still_says_what_is_wrong(production: AsyncEngine) -> None:
-    assert "uq_users_email" in str(await _fail(production, "unique"))
+    assert "uq_authors_email" in str(await _fail(production, "unique"))
     assert "(22P02)" not in str(await _fail(production, "cast"))
     assert 'column "nothing" does not exist' in str(await _fail(production, "literal"))
     assert "invalid input for query argument $1 (TypeError)" in str(
         await _fail(production, "wrong type in a read")
     )
-    assert "INSERT INTO posts" in str(await _fail(production, "foreign key"))
+    assert "INSERT INTO books" in str(await _fail(production, "foreign key"))
 
 
 async def test_developers_see_the_values() -> None:
