@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory, engine, get_db
 from app.main import app
+from plumbline_tests.backends import until_backends
 from tests.api.bad_input import DOCUMENT, FORM, Request, operations
 from tests.api.requests import send
 from tests.people import PASSWORD, all_rows, make_post, make_users, signed_in
-from tests.pitfalls.sandbox import until_backends
 
 RULES = {"anonymous", "signed-in", "owner", "owner-or-admin", "admin"}
 NOBODY = {"anonymous", "deactivated", "expired", "revoked"}

@@ -16,8 +16,9 @@ from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey, Post, User
 from app.db.session import AsyncSessionFactory, engine
 from plumbline.http.idempotency import _hmac, _open
+from plumbline_tests.backends import until_backends
+from plumbline_tests.pitfalls.tutorial import in_process
 from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
-from tests.pitfalls.sandbox import in_process, until_backends
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 POST = {"title": "Hello", "content": "World"}

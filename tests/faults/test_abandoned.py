@@ -29,12 +29,12 @@ from app.api.deps import Db
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
+from plumbline_tests.backends import backends, checked_out, count, until_backends
 from plumbline_tests.torture import Amount, Figure
 from tests.conftest import serve
 from tests.faults.conftest import CONNECTIONS
 from tests.faults.crowd import crowd
 from tests.people import make_post, signed_in
-from tests.pitfalls.sandbox import backends, checked_out, count, until_backends
 
 AT_ONCE = 16  # more than the pool has connections, so that some wait for one
 CREATED = b"HTTP/1.1 201"

@@ -14,7 +14,8 @@ from tests.sabotage import (
     text,
 )
 
-FAULTS, PITFALLS, API = "tests/faults/", "tests/pitfalls/", "tests/api/"
+FAULTS, API = "tests/faults/", "tests/api/"
+PITFALLS = "library/plumbline_tests/pitfalls/"
 
 
 _DATABASE = (

@@ -14,6 +14,7 @@ from plumbline_tests.sandbox.database import engine
 from plumbline_tests.sandbox.models import Author, Book
 
 B = TypeVar("B")
+CheckVersion = Callable[[int], None]
 
 
 @dataclass(slots=True)
@@ -98,7 +99,7 @@ async def update_book(
     db: AsyncSession,
     book_id: int,
     author: AuthorRead,
-    check_version: Callable[[int], None],
+    check_version: CheckVersion,
     **changes: str,
 ) -> BookRead:
     book = await _lock_book(db, book_id, author)
@@ -111,8 +112,13 @@ async def update_book(
     )
 
 
-async def delete_book(db: AsyncSession, book_id: int, author: AuthorRead) -> None:
-    await db.delete(await _lock_book(db, book_id, author))
+async def delete_book(
+    db: AsyncSession, book_id: int, author: AuthorRead, check_version: CheckVersion | None
+) -> None:
+    book = await _lock_book(db, book_id, author)
+    if check_version is not None:
+        check_version(book.version)
+    await db.delete(book)
 
 
 async def _lock_book(db: AsyncSession, book_id: int, author: AuthorRead) -> Book:

@@ -12,7 +12,7 @@ from plumbline.db.idempotency import KeptAnswers
 from plumbline.db.readiness import Readiness
 from plumbline.errors import Forbidden, NotFound, PreconditionRequired, Stale, Unauthenticated
 from plumbline.http.access import ANONYMOUS, Rule
-from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch
+from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch, OptionalIfMatch
 from plumbline.http.headers import etag
 from plumbline.http.idempotency import idempotent
 from plumbline.http.install import TRACES_ONLY, install
@@ -146,9 +146,11 @@ async def update_book(
     responses=error_responses(Unauthenticated, Forbidden, NotFound, Stale),
     dependencies=[SIGNED_IN],
 )
-async def delete_book(db: Db, author: CurrentAuthor, book_id: PathId) -> None:
+async def delete_book(
+    db: Db, author: CurrentAuthor, book_id: PathId, check_version: OptionalIfMatch
+) -> None:
     """Delete your own book."""
-    await books.delete_book(db, book_id, author)
+    await books.delete_book(db, book_id, author, check_version)
 
 
 @asynccontextmanager

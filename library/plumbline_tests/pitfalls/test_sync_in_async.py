@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.ext.asyncio.exc import AsyncContextNotStarted
 from sqlalchemy.orm import Session
 
-from app.db.models import User
-from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
-from tests.pitfalls.sandbox import Author, is_documented
+from plumbline_tests.pitfalls.tutorial import Author, is_documented
+from plumbline_tests.sandbox import models
+from plumbline_tests.sandbox.database import AsyncSessionFactory, ReadSessionFactory, engine
 
 MISTAKES: dict[str, Callable[[AsyncEngine], object]] = {
     "sync_session": lambda engine: AsyncSession(engine).sync_session.execute(select(Author)),
@@ -57,9 +57,9 @@ async def test_blocking_work_runs_through_run_sync(sandbox: AsyncEngine) -> None
     assert found == []
 
 
-async def test_both_doors_of_the_app_are_async() -> None:
+async def test_both_doors_of_the_service_are_async() -> None:
     assert engine.driver == "asyncpg"
 
     for factory in (AsyncSessionFactory, ReadSessionFactory):
         async with factory() as session:
-            assert (await session.scalars(select(User))).all() == []
+            assert (await session.scalars(select(models.Author))).all() == []

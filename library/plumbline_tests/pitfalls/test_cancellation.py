@@ -15,21 +15,18 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 
-from app.api.deps import Db
-from app.core.config import settings
-from app.db.models import User
-from app.db.session import engine
 from plumbline.db.engine import create_engine
-from tests.pitfalls.sandbox import (
+from plumbline_tests.backends import (
     IDLE_IN_TRANSACTION,
-    Author,
     backends,
     checked_out,
     count,
-    in_process,
-    is_documented,
     until_backends,
 )
+from plumbline_tests.pitfalls.tutorial import Author, in_process, is_documented
+from plumbline_tests.sandbox import models
+from plumbline_tests.sandbox.database import engine, settings
+from plumbline_tests.sandbox.service import Db
 
 SLEEPING = "state = 'active' AND query LIKE '%pg_sleep%'"
 
@@ -92,12 +89,12 @@ async def test_pool_runs_empty_when_cancelled_requests_keep_connections(
     await small.dispose()
 
 
-async def test_cancelled_request_of_the_app_leaves_nothing_behind() -> None:
+async def test_cancelled_request_of_the_service_leaves_nothing_behind() -> None:
     service, entered = FastAPI(), asyncio.Event()
 
     @service.post("/")
     async def create(db: Db) -> None:
-        db.add(User(username="carol", email="carol@example.com", hashed_password="-"))
+        db.add(models.Author(name="carol", email="carol@example.com"))
         await db.flush()
         entered.set()
         await asyncio.Event().wait()
@@ -109,7 +106,7 @@ async def test_cancelled_request_of_the_app_leaves_nothing_behind() -> None:
 
 async def _assert_nothing_is_left_behind() -> None:
     assert checked_out(engine) == 0
-    assert await count(engine, User) == 0
+    assert await count(engine, models.Author) == 0
     await until_backends(engine, IDLE_IN_TRANSACTION, are=0)
 
 
@@ -122,7 +119,7 @@ async def test_own_session_cancelled_during_a_statement_leaves_nothing_behind(
 
     async def work() -> None:
         async with async_sessionmaker(own).begin() as db:
-            db.add(User(username="carol", email="carol@example.com", hashed_password="-"))
+            db.add(models.Author(name="carol", email="carol@example.com"))
             await db.execute(select(func.pg_sleep(60)))
 
     task = asyncio.create_task(work())

@@ -1,4 +1,4 @@
-"""The app's answer leaves after its commit: on a real socket, for failed and for slow commits."""
+"""The answer leaves after its commit: on a real socket, for failed and for slow commits."""
 
 import asyncio
 import itertools
@@ -13,15 +13,14 @@ import httpx2
 import pytest
 from sqlalchemy import Row, func, select, text
 
-from app.db.models import Post, User
-from app.db.session import engine
 from plumbline.http.headers import etag
+from plumbline_tests.backends import until_backends
+from plumbline_tests.sandbox import models
+from plumbline_tests.sandbox.data import signed_in
+from plumbline_tests.sandbox.database import engine
 from plumbline_tests.torture import Amount
-from tests.people import PASSWORD, signed_in
-from tests.pitfalls.sandbox import until_backends
 
-POST = {"title": "Hello", "content": "World"}
-CAROL = {"username": "carol", "email": "carol@example.com", "password": PASSWORD}
+BOOK = {"title": "Hello", "content": "World"}
 LOCK = 6
 FAIL = "RAISE EXCEPTION 'not today' USING ERRCODE = 'foreign_key_violation'"
 WAIT = f"PERFORM pg_advisory_xact_lock({LOCK})"
@@ -55,37 +54,36 @@ async def _rows(table: str) -> Sequence[Row[*tuple[object, ...]]]:
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        ("POST", "/api/v1/posts", POST),
-        ("PATCH", "/api/v1/posts/{post_id}", {"title": "New"}),
-        ("DELETE", "/api/v1/posts/{post_id}", None),
-        ("POST", "/api/v1/users", CAROL),
-        ("PATCH", "/api/v1/users/me", {"email": "new@example.com"}),
-        ("DELETE", "/api/v1/users/me", {"password": PASSWORD}),
+        ("POST", "/books", BOOK),
+        ("PATCH", "/books/{book_id}", {"title": "New"}),
+        ("DELETE", "/books/{book_id}", None),
     ],
 )
 async def test_failed_commit_is_never_answered_as_a_success(
-    client: httpx2.AsyncClient, post: Post, alice: User, method: str, path: str, body: object
+    client: httpx2.AsyncClient,
+    book: models.Book,
+    jane: models.Author,
+    method: str,
+    path: str,
+    body: object,
 ) -> None:
-    table = path.split("/")[3]
-    headers = signed_in(alice) | ({"If-Match": etag(post.version)} if "{post_id}" in path else {})
-    before = await _rows(table)
+    headers = signed_in(jane) | ({"If-Match": etag(book.version)} if "{book_id}" in path else {})
+    before = await _rows("books")
 
-    async with _at_commit(table, FAIL):
+    async with _at_commit("books", FAIL):
         response = await client.request(
-            method, path.format(post_id=post.id), json=body, headers=headers
+            method, path.format(book_id=book.id), json=body, headers=headers
         )
 
     assert response.status_code == 409
-    assert await _rows(table) == before
+    assert await _rows("books") == before
 
 
-async def test_answer_waits_for_the_commit(client: httpx2.AsyncClient, alice: User) -> None:
-    async with _at_commit("posts", WAIT):
+async def test_answer_waits_for_the_commit(client: httpx2.AsyncClient, jane: models.Author) -> None:
+    async with _at_commit("books", WAIT):
         async with engine.begin() as blocker:
             await blocker.execute(select(func.pg_advisory_xact_lock(LOCK)))
-            request = asyncio.create_task(
-                client.post("/api/v1/posts", json=POST, headers=signed_in(alice))
-            )
+            request = asyncio.create_task(client.post("/books", json=BOOK, headers=signed_in(jane)))
             await until_backends(engine, WAITING, are=1)
             assert not request.done()
         response = await request
@@ -93,27 +91,27 @@ async def test_answer_waits_for_the_commit(client: httpx2.AsyncClient, alice: Us
     assert response.status_code == 201
 
 
-async def test_post_can_be_read_as_soon_as_it_is_answered(
-    server: str, alice: User, amount: Amount
+async def test_book_can_be_read_as_soon_as_it_is_answered(
+    server: str, jane: models.Author, amount: Amount
 ) -> None:
-    posts_each = amount(20, 100)
-    async with _at_commit("posts", SLOW):
+    books_each = amount(20, 100)
+    async with _at_commit("books", SLOW):
         found = await asyncio.gather(
-            *(_write_and_read(server, alice, posts_each) for _ in range(CLIENTS))
+            *(_write_and_read(server, jane, books_each) for _ in range(CLIENTS))
         )
 
-    assert Counter(itertools.chain(*found)) == {"200": CLIENTS * posts_each}
+    assert Counter(itertools.chain(*found)) == {"200": CLIENTS * books_each}
 
 
-async def _write_and_read(server: str, user: User, posts: int) -> list[str]:
+async def _write_and_read(server: str, user: models.Author, books: int) -> list[str]:
     """By hand: a client library takes as long as the server."""
     reader, writer = await asyncio.open_connection(*server.removeprefix("http://").split(":"))
-    body, token = json.dumps(POST), signed_in(user)["Authorization"]
+    body, token = json.dumps(BOOK), signed_in(user)["Authorization"]
     headers = f"Host: test\r\nAuthorization: {token}\r\nContent-Type: application/json"
-    post = f"POST /api/v1/posts HTTP/1.1\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    book = f"POST /books HTTP/1.1\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n{body}"
     statuses = []
-    for _ in range(posts):
-        written = await _ask(reader, writer, post)
+    for _ in range(books):
+        written = await _ask(reader, writer, book)
         get = f"GET {written['location']} HTTP/1.1\r\nHost: test\r\n\r\n"
         read = await _ask(reader, writer, get)
         statuses.append(read["status"])

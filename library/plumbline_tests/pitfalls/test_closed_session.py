@@ -11,10 +11,17 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
-from app.api.deps import Db, ReadDb
-from app.db.models import User
-from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine, get_db, get_read_db
-from tests.pitfalls.sandbox import Author, checked_out, in_process, is_documented, make_author
+from plumbline_tests.backends import checked_out
+from plumbline_tests.pitfalls.tutorial import Author, in_process, is_documented, make_author
+from plumbline_tests.sandbox import models
+from plumbline_tests.sandbox.database import (
+    AsyncSessionFactory,
+    ReadSessionFactory,
+    engine,
+    get_db,
+    get_read_db,
+)
+from plumbline_tests.sandbox.service import Db, ReadDb
 
 GetDb = Callable[[], AsyncIterator[AsyncSession]]
 
@@ -68,9 +75,9 @@ async def test_stream_with_a_session_that_closes_for_good_raises(sandbox: AsyncE
 
 
 @pytest.mark.parametrize("alias", [Db, ReadDb], ids=["Db", "ReadDb"])
-async def test_stream_with_a_session_of_the_app_raises(alias: object) -> None:
+async def test_stream_with_a_session_of_the_service_raises(alias: object) -> None:
     with pytest.raises(InvalidRequestError, match="permanently closed"):
-        await _get(_streaming(alias, User.username))
+        await _get(_streaming(alias, models.Author.name))
 
     assert checked_out(engine) == 0
 
@@ -80,7 +87,7 @@ async def test_stream_with_a_session_of_the_app_raises(alias: object) -> None:
     [get_db, get_read_db, AsyncSessionFactory, ReadSessionFactory],
     ids=["get_db", "get_read_db", "AsyncSessionFactory", "ReadSessionFactory"],
 )
-async def test_session_of_the_app_cannot_be_used_after_its_end(
+async def test_session_of_the_service_cannot_be_used_after_its_end(
     door: GetDb | async_sessionmaker[AsyncSession],
 ) -> None:
     opened = door() if isinstance(door, async_sessionmaker) else asynccontextmanager(door)()

@@ -9,20 +9,17 @@ from fastapi import Depends, FastAPI, HTTPException
 from sqlalchemy.exc import IntegrityError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.api.deps import Db
-from app.db.models import User
-from app.db.session import engine
-from tests.pitfalls.sandbox import (
+from plumbline_tests.backends import (
     IDLE_IN_TRANSACTION,
-    Author,
     backends,
     checked_out,
     count,
-    in_process,
-    is_documented,
-    make_author,
     until_backends,
 )
+from plumbline_tests.pitfalls.tutorial import Author, in_process, is_documented, make_author
+from plumbline_tests.sandbox import models
+from plumbline_tests.sandbox.database import engine
+from plumbline_tests.sandbox.service import Db
 
 
 def _library(session: AsyncSession) -> FastAPI:
@@ -108,8 +105,8 @@ async def test_savepoint_keeps_the_rest_after_a_failed_flush(sandbox: AsyncEngin
     assert await count(sandbox, Author) == 2
 
 
-def _user(name: str) -> User:
-    return User(username=name, email=f"{name}@example.com", hashed_password="-")
+def _user(name: str) -> models.Author:
+    return models.Author(name=name, email=f"{name}@example.com")
 
 
 def _service(error: Exception) -> FastAPI:
@@ -131,17 +128,17 @@ def _service(error: Exception) -> FastAPI:
 
 
 @pytest.mark.parametrize("error", [HTTPException(409), RuntimeError("a defect")])
-async def test_failed_request_of_the_app_leaves_nothing_behind(error: Exception) -> None:
+async def test_failed_request_of_the_service_leaves_nothing_behind(error: Exception) -> None:
     status = await _post(_service(error), "/raise")
 
     assert status == (500 if isinstance(error, RuntimeError) else 409)
     assert checked_out(engine) == 0
-    assert await count(engine, User) == 0
+    assert await count(engine, models.Author) == 0
     await until_backends(engine, IDLE_IN_TRANSACTION, are=0)
 
 
-async def test_swallowed_failure_of_a_flush_is_no_success_of_the_app() -> None:
+async def test_swallowed_failure_of_a_flush_is_no_success_of_the_service() -> None:
     status = await _post(_service(RuntimeError()), "/swallow")
 
     assert status == 500
-    assert await count(engine, User) == 0
+    assert await count(engine, models.Author) == 0

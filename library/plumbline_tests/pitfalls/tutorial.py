@@ -1,21 +1,16 @@
-"""What the pitfalls are shown on: two tables as tutorials write them, a look at the server."""
+"""What the pitfalls are shown on: two tables as tutorials write them."""
 
-import asyncio
 import re
 from datetime import datetime
+from pathlib import Path
 
 import httpx2
 from fastapi import FastAPI
-from sqlalchemy import DateTime, ForeignKey, func, select, text
+from sqlalchemy import DateTime, ForeignKey, func
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-from sqlalchemy.pool import QueuePool
 
-from plumbline.db.pool import FairPool
-from tests.postgres import ROOT
-
-PAGE = ROOT / "docs" / "pitfalls.md"
-PATIENCE_SECONDS = 120
+PAGE = Path(__file__).parents[3] / "docs" / "pitfalls.md"
 
 
 class Base(DeclarativeBase):
@@ -52,39 +47,10 @@ async def make_author(engine: AsyncEngine, name: str = "Jane Austen") -> Author:
     return author
 
 
-async def count(engine: AsyncEngine, model: type[DeclarativeBase]) -> int:
-    """How many rows everybody sees."""
-    async with engine.connect() as connection:
-        return await connection.scalar(select(func.count()).select_from(model)) or 0
-
-
 def in_process(service: FastAPI, *, raising: bool = True) -> httpx2.AsyncClient:
     """For pitfalls that show without a socket; `raising` gives its exceptions instead of 500."""
     transport = httpx2.ASGITransport(service, raise_app_exceptions=raising)
     return httpx2.AsyncClient(transport=transport, base_url="http://test")
-
-
-def checked_out(engine: AsyncEngine) -> int:
-    """How many connections are taken from the pool and not given back."""
-    assert isinstance(engine.pool, QueuePool | FairPool)
-    return engine.pool.checkedout()
-
-
-async def backends(engine: AsyncEngine, condition: str) -> int:
-    """How many other connections to this database PostgreSQL finds in such a state."""
-    others = f"datname = current_database() AND pid <> pg_backend_pid() AND ({condition})"
-    async with engine.connect() as connection:
-        found = text(f"SELECT count(*) FROM pg_stat_activity WHERE {others}")
-        return await connection.scalar(found) or 0
-
-
-async def until_backends(engine: AsyncEngine, condition: str, *, are: int) -> None:
-    async with asyncio.timeout(PATIENCE_SECONDS):
-        while await backends(engine, condition) != are:
-            pass
-
-
-IDLE_IN_TRANSACTION = "state LIKE 'idle in transaction%'"
 
 
 def is_documented(error: BaseException) -> bool:

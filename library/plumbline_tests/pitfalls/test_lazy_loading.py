@@ -11,12 +11,11 @@ from sqlalchemy.exc import InvalidRequestError, MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm.exc import DetachedInstanceError
 
-from app.api.deps import ReadDb
-from app.db.base import Base
-from app.db.models import Post, User
-from app.db.session import AsyncSessionFactory
 from plumbline.http.routing import View
-from tests.pitfalls.sandbox import PAGE, Author, in_process, is_documented, make_author
+from plumbline_tests.pitfalls.tutorial import PAGE, Author, in_process, is_documented, make_author
+from plumbline_tests.sandbox import models
+from plumbline_tests.sandbox.database import AsyncSessionFactory
+from plumbline_tests.sandbox.service import ReadDb
 
 
 async def test_lazy_relationship_raises(sandbox: AsyncEngine) -> None:
@@ -81,23 +80,12 @@ def _is_documented_attribute_error(error: ResponseValidationError, at: tuple[str
     return f"{message}\n" in PAGE.read_text()
 
 
-def test_every_relationship_of_the_app_refuses_to_load_lazily() -> None:
-    strategies = {
-        str(relationship): relationship.lazy
-        for mapper in Base.registry.mappers
-        for relationship in mapper.relationships
-    }
-
-    assert strategies.keys() >= {"User.posts", "Post.author", "AccessToken.user"}
-    assert set(strategies.values()) == {"raise_on_sql"}, strategies
-
-
-@pytest.mark.parametrize(("model", "name"), [(User, "posts"), (Post, "author")])
-async def test_relationship_of_the_app_that_was_not_loaded_is_named(
-    post: Post, model: type[User | Post], name: str
+@pytest.mark.parametrize(("model", "name"), [(models.Author, "books"), (models.Book, "author")])
+async def test_relationship_of_the_service_that_was_not_loaded_is_named(
+    book: models.Book, model: type[models.Author | models.Book], name: str
 ) -> None:
     async with AsyncSessionFactory() as db:
-        found = await db.get_one(model, post.author_id if model is User else post.id)
+        found = await db.get_one(model, book.author_id if model is models.Author else book.id)
         with pytest.raises(InvalidRequestError, match=f"'{model.__name__}.{name}'") as caught:
             getattr(found, name)
 
@@ -108,15 +96,17 @@ class _PostView(View):
     author: object
 
 
-async def test_relationship_of_the_app_missing_in_a_response_is_named(post: Post) -> None:
+async def test_relationship_of_the_service_missing_in_an_answer_is_named(
+    book: models.Book,
+) -> None:
     service = FastAPI()
 
     @service.get("/", response_model=_PostView)
-    async def read(db: ReadDb) -> Post:
-        return await db.get_one(Post, post.id)
+    async def read(db: ReadDb) -> models.Book:
+        return await db.get_one(models.Book, book.id)
 
     async with in_process(service) as client:
-        with pytest.raises(ResponseValidationError, match=r"'Post\.author' is not") as caught:
+        with pytest.raises(ResponseValidationError, match=r"'Book\.author' is not") as caught:
             await client.get("/")
 
     assert _is_documented_attribute_error(caught.value, at=("response", "author"))

@@ -4,10 +4,9 @@ import pytest
 from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.db.base import Base
-from app.db.models import Post, User
-from app.db.session import AsyncSessionFactory
-from tests.pitfalls.sandbox import Author, is_documented, make_author
+from plumbline_tests.pitfalls.tutorial import Author, is_documented, make_author
+from plumbline_tests.sandbox import models
+from plumbline_tests.sandbox.database import AsyncSessionFactory
 
 
 async def test_column_read_after_commit_raises(sandbox: AsyncEngine) -> None:
@@ -22,13 +21,13 @@ async def test_column_read_after_commit_raises(sandbox: AsyncEngine) -> None:
     assert is_documented(caught.value)
 
 
-async def test_model_of_the_app_is_readable_after_commit(alice: User) -> None:
+async def test_model_of_the_service_is_readable_after_commit(jane: models.Author) -> None:
     async with AsyncSessionFactory() as db:
-        post = Post(title="Hello", content="World", author_id=alice.id)
-        db.add(post)
+        book = models.Book(title="Hello", content="World", author_id=jane.id)
+        db.add(book)
         await db.commit()
 
-        assert (post.title, post.version, post.updated_at) == ("Hello", 1, None)
+        assert (book.title, book.version, book.updated_at) == ("Hello", 1, None)
 
 
 async def test_updated_at_read_after_an_update_raises(sandbox: AsyncEngine) -> None:
@@ -44,21 +43,10 @@ async def test_updated_at_read_after_an_update_raises(sandbox: AsyncEngine) -> N
     assert is_documented(caught.value)
 
 
-async def test_updated_at_of_the_app_is_readable_after_an_update(post: Post) -> None:
+async def test_updated_at_of_the_service_is_readable_after_an_update(book: models.Book) -> None:
     async with AsyncSessionFactory.begin() as db:
-        db.add(post)
-        post.title = "New"
+        db.add(book)
+        book.title = "New"
 
-    assert post.updated_at is not None
-    assert post.updated_at > post.created_at
-
-
-def test_every_model_with_a_value_set_on_update_fetches_it_at_once() -> None:
-    changing = {
-        mapper.class_: mapper.eager_defaults
-        for mapper in Base.registry.mappers
-        if any(column.onupdate or column.server_onupdate for column in mapper.columns)
-    }
-
-    assert changing.keys() >= {User, Post}
-    assert all(eager is True for eager in changing.values()), changing
+    assert book.updated_at is not None
+    assert book.updated_at > book.created_at

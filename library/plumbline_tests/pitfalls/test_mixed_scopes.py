@@ -9,8 +9,8 @@ from fastapi.exceptions import DependencyScopeError
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.api.deps import Db
-from tests.pitfalls.sandbox import Author, in_process, is_documented
+from plumbline_tests.pitfalls.tutorial import Author, in_process, is_documented
+from plumbline_tests.sandbox.service import Db
 
 
 async def test_mixed_scopes_are_two_sessions_in_one_request(sandbox: AsyncEngine) -> None:

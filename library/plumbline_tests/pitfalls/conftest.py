@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumbline.db.embedded import Server
 from plumbline.db.url import asyncpg_url
-from tests.conftest import clone_database
-from tests.pitfalls.sandbox import Base
+from plumbline_tests.conftest import clone_database
+from plumbline_tests.pitfalls.tutorial import Base
 
 END_WHAT_A_FAILED_TEST_LEFT = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -18,9 +18,9 @@ END_WHAT_A_FAILED_TEST_LEFT = """
 
 
 @pytest.fixture(scope="session")
-async def _sandbox_url(postgres: Server) -> URL:
+async def _tutorial_url(postgres: Server) -> URL:
     # Empty, so that a table of the service may have the name of one of these.
-    url = asyncpg_url(clone_database(postgres, "sandbox", "template1"))
+    url = asyncpg_url(clone_database(postgres, "tutorial", "template1"))
     made = create_async_engine(url)
     async with made.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
@@ -29,8 +29,8 @@ async def _sandbox_url(postgres: Server) -> URL:
 
 
 @pytest.fixture
-async def sandbox(_sandbox_url: URL) -> AsyncIterator[AsyncEngine]:
-    made = create_async_engine(_sandbox_url)
+async def sandbox(_tutorial_url: URL) -> AsyncIterator[AsyncEngine]:
+    made = create_async_engine(_tutorial_url)
     yield made
     async with made.begin() as connection:
         await connection.execute(text(END_WHAT_A_FAILED_TEST_LEFT))
