@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from plumbline.db.embedded import Server
+from plumbline_tests.processes import python_in
 from tests.conftest import administrator
 from tests.postgres import ROOT
-from tests.processes import python_in
 
 MODELS = """
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column

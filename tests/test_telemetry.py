@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from plumbline_tests.processes import python
 from tests.core.test_production import SAFE
 from tests.faults.conftest import FreePort
 from tests.faults.test_stopping import serving, until_started
 from tests.faults.wire import Wire
-from tests.processes import python
 
 PROBES = ("/livez", "/readyz", "/metrics")
 IN_MEMORY = """

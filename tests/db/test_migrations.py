@@ -15,8 +15,8 @@ from plumbline.db import drift
 from plumbline.db.embedded import Server
 from plumbline.db.migrate import Migrations
 from plumbline.errors import OperatorError
+from plumbline_tests.processes import python
 from tests.conftest import administrator
-from tests.processes import python
 
 SCRIPTS = ScriptDirectory.from_config(migrations.config())
 REVISIONS = [script.revision for script in reversed(list(SCRIPTS.walk_revisions()))]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+from plumbline_tests import warm
 from plumbline_tests.waiting import until
-from tests import warm
 from tests.faults.wire import NotSent, Unanswered, Wire
 from tests.people import refuse_secrets
 

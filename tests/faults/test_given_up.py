@@ -19,12 +19,12 @@ from plumbline.db.engine import create_engine
 from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.db.url import asyncpg_url
 from plumbline_tests.backends import checked_out
+from plumbline_tests.http.connection import connect
 from plumbline_tests.proxy import Proxy
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import PATIENCE_SECONDS, until
 from tests.faults.conftest import FreePort
 from tests.faults.witness import Witness
-from tests.http.connection import connect
 
 NEVER = 0
 POOL = 2

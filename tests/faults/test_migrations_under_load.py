@@ -23,9 +23,9 @@ from plumbline.db import grants
 from plumbline.db.embedded import Server
 from plumbline.db.migrate import MIGRATION_LOCK_KEY
 from plumbline.db.url import psycopg_url
+from plumbline_tests import warm
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import until
-from tests import warm
 from tests.conftest import administrator
 from tests.faults.conftest import CONNECTIONS, NewService
 from tests.faults.crowd import Columns, own_engine, using

@@ -9,6 +9,7 @@ from statistics import median
 
 import pytest
 
+from plumbline_tests.http.connection import connect
 from plumbline_tests.torture import Figure
 from tests.faults.conftest import NewService
 from tests.faults.database import Database
@@ -16,7 +17,6 @@ from tests.faults.service import Service
 from tests.faults.visits import read, write
 from tests.faults.wire import Answer
 from tests.faults.writers import WRITERS, signed_in
-from tests.http.connection import connect
 
 DEADLINES = {f"{name}_TIMEOUT_SECONDS": "3" for name in ("HEAD", "BODY", "SEND")}
 ROOM = 20_000_000

@@ -16,12 +16,12 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from plumbline.cli.workers import Worker
+from plumbline_tests.processes import python
 from plumbline_tests.waiting import until
 from tests.faults.conftest import FreePort
 from tests.faults.pids import children_of, send, state
 from tests.faults.test_stopping import START_SECONDS, serving, until_started
 from tests.faults.wire import NotSent, Unanswered, Wire
-from tests.processes import python
 
 REQUESTS = 40
 FOR_EVER = 3600.0

@@ -2,7 +2,7 @@
 
 from tests.sabotage import Sabotage
 
-HTTP = "tests/http/"
+HTTP = "library/plumbline_tests/http/"
 PROTOCOL, UNREAD = HTTP + "test_protocol.py", HTTP + "test_unread.py"
 SLOW = HTTP + "test_slow_requests.py::test_slow_client_is_told_so_and_let_go"
 BODIES = HTTP + "test_bodies.py"

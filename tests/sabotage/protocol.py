@@ -2,8 +2,8 @@
 
 from tests.sabotage import Sabotage
 
-API, HTTP = "tests/api/", "tests/http/"
-PARTS = HTTP + "test_parts.py::"
+API, HTTP = "tests/api/", "library/plumbline_tests/http/"
+PARTS = "tests/http/test_parts.py::"
 
 _REQUESTS = (
     Sabotage(
@@ -108,14 +108,14 @@ _PAGES = (
         "library/plumbline/http/cors.py",
         "allow_origins=origins,",
         'allow_origins=["*"],',
-        HTTP + "test_cors_in_browser.py::test_page_of_any_other_origin_reads_nothing",
+        "tests/http/test_cors_in_browser.py::test_page_of_any_other_origin_reads_nothing",
     ),
     Sabotage(
         "hide ETags from pages",
         "library/plumbline/http/cors.py",
         '    "ETag",\n',
         "",
-        HTTP + "test_cors_in_browser.py::test_page_of_another_origin_signs_up_writes_and_logs_out",
+        "tests/http/test_cors_in_browser.py::test_page_of_another_origin_signs_up_writes_and_logs_out",
     ),
     Sabotage(
         "let every page into production",

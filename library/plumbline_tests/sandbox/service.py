@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Form, Request, Response
+from fastapi_offline import FastAPIOffline
 from pydantic import Field
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -106,6 +107,14 @@ async def create_book(
     return book
 
 
+@router.post("/form", responses=error_responses(Unauthenticated), dependencies=[SIGNED_IN])
+async def send_book(
+    db: Db, author: CurrentAuthor, title: Annotated[str, Form()], content: Annotated[str, Form()]
+) -> BookRead:
+    """Publish a book, as a form sends it."""
+    return await books.create_book(db, author, title=title, content=content)
+
+
 @router.get(
     "/{book_id}",
     response_model=BookRead,
@@ -153,6 +162,15 @@ async def delete_book(
     await books.delete_book(db, book_id, author, check_version)
 
 
+me = resource("me", prefix="")
+
+
+@me.get("", responses=error_responses(Unauthenticated), dependencies=[SIGNED_IN])
+async def get_me(author: CurrentAuthor) -> AuthorRead:
+    """Who asks."""
+    return author
+
+
 @asynccontextmanager
 async def lifespan(service: FastAPI) -> AsyncIterator[None]:
     async with lives(settings, service.state.readiness):
@@ -162,15 +180,17 @@ async def lifespan(service: FastAPI) -> AsyncIterator[None]:
 
 def create_app() -> FastAPI:
     configure_logging(production=settings.ENVIRONMENT == "production")
-    service = FastAPI(
+    service = FastAPIOffline(
         title="Sandbox",
+        description="Authors and their books.",
         version="1",
         servers=[{"url": settings.BASE_URL}],
         lifespan=lifespan,
         telemetry=TRACES_ONLY,
         redirect_slashes=False,
     )
-    service.router.routes.extend(router.routes)
+    for each in (router, me):
+        service.router.routes.extend(each.routes)
     service.state.readiness = Readiness(engine, settings, migrations)
     install(service, settings, service.state.readiness)
     return service

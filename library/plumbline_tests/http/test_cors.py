@@ -8,13 +8,13 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from app.core.config import Settings, settings
-from app.main import create_app
 from plumbline.http.client_ip import AllowedHosts
 from plumbline.http.cors import READ
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.setting_values import parse_origins
-from tests.conftest import serve
+from plumbline_tests.sandbox.database import Settings, settings
+from plumbline_tests.sandbox.service import create_app
+from plumbline_tests.serving import serve
 
 PAGE = "https://app.example.com"
 PREFLIGHT = {
@@ -49,14 +49,14 @@ def _readable(response: httpx2.Response) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "sent", "status"),
     [
-        ("GET", "/api/v1/posts", {}, 200),
-        ("HEAD", "/api/v1/posts", {}, 200),
+        ("GET", "/books", {}, 200),
+        ("HEAD", "/books", {}, 200),
         ("GET", "/nothing", {}, 404),
-        ("TRACE", "/api/v1/posts", {}, 405),
+        ("TRACE", "/books", {}, 405),
         ("GET", "/bug", {}, 500),
-        ("GET", "/api/v1/users/me", {}, 401),
-        ("POST", "/api/v1/users", {"content": b"a" * 2_000_000}, 413),
-        ("GET", "/api/v1/posts", {"headers": {"If-Match": '"1"'}}, 412),
+        ("GET", "/me", {}, 401),
+        ("POST", "/authors", {"content": b"a" * 2_000_000}, 413),
+        ("GET", "/books", {"headers": {"If-Match": '"1"'}}, 412),
     ],
 )
 async def test_page_may_read_every_answer(
@@ -74,10 +74,10 @@ async def test_page_may_read_refusals_and_its_preflight_comes_before_them(
     open_to_pages: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
-    refused = await open_to_pages.get("/api/v1/posts", headers={"Origin": PAGE})
-    preflight = await open_to_pages.options("/api/v1/posts", headers=PREFLIGHT)
+    refused = await open_to_pages.get("/books", headers={"Origin": PAGE})
+    preflight = await open_to_pages.options("/books", headers=PREFLIGHT)
     monkeypatch.setattr(AllowedHosts, "allow", lambda *_: False)
-    misdirected = await open_to_pages.get("/api/v1/posts", headers={"Origin": PAGE})
+    misdirected = await open_to_pages.get("/books", headers={"Origin": PAGE})
 
     assert [refused.status_code, preflight.status_code] == [503, 200]
     assert misdirected.status_code == 421
@@ -86,7 +86,7 @@ async def test_page_may_read_refusals_and_its_preflight_comes_before_them(
 
 
 async def test_preflight_allows_what_our_clients_send(open_to_pages: httpx2.AsyncClient) -> None:
-    response = await open_to_pages.options("/api/v1/posts/1", headers=PREFLIGHT)
+    response = await open_to_pages.options("/books/1", headers=PREFLIGHT)
 
     assert response.status_code == 200
     assert response.headers["Access-Control-Allow-Origin"] == PAGE
@@ -109,7 +109,7 @@ async def test_preflight_allows_what_our_clients_send(open_to_pages: httpx2.Asyn
 async def test_other_preflights_are_refused_with_a_problem(
     open_to_pages: httpx2.AsyncClient, changed: dict[str, str]
 ) -> None:
-    response = await open_to_pages.options("/api/v1/posts/1", headers=PREFLIGHT | changed)
+    response = await open_to_pages.options("/books/1", headers=PREFLIGHT | changed)
 
     assert response.status_code == 400
     assert response.json()["type"] == "/problems/bad-request"
@@ -117,15 +117,15 @@ async def test_other_preflights_are_refused_with_a_problem(
 
 
 async def test_page_of_another_origin_may_read_nothing(open_to_pages: httpx2.AsyncClient) -> None:
-    response = await open_to_pages.get("/api/v1/posts", headers={"Origin": "https://evil.example"})
+    response = await open_to_pages.get("/books", headers={"Origin": "https://evil.example"})
 
     assert "Access-Control-Allow-Origin" not in response.headers
     assert response.headers["Vary"] == "Origin"
 
 
 async def test_without_origins_there_is_no_cors_at_all(client: httpx2.AsyncClient) -> None:
-    response = await client.get("/api/v1/posts", headers={"Origin": PAGE})
-    preflight = await client.options("/api/v1/posts", headers=PREFLIGHT)
+    response = await client.get("/books", headers={"Origin": PAGE})
+    preflight = await client.options("/books", headers=PREFLIGHT)
 
     told = {*response.headers, *preflight.headers}
     assert not [name for name in told if name.startswith("access-control") or name == "vary"]

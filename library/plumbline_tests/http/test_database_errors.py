@@ -16,17 +16,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
-from app.api.deps import Db, ReadDb
-from app.core.config import settings
-from app.db.models import AuditEvent, Post, User
-from app.db.session import AsyncSessionFactory, engine
-from app.main import create_app
-from app.services import posts
 from plumbline.db.errors import explain
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OutcomeUnknown
-from tests.conftest import serve
-from tests.people import signed_in
+from plumbline_tests.sandbox import books
+from plumbline_tests.sandbox.data import signed_in
+from plumbline_tests.sandbox.database import AsyncSessionFactory, engine, settings
+from plumbline_tests.sandbox.models import Author, Book, Note
+from plumbline_tests.sandbox.service import Db, ReadDb, create_app
+from plumbline_tests.serving import serve
 
 RUNS: Counter[str] = Counter()  # how often each route was run
 
@@ -75,12 +73,12 @@ def _add_strangers(app: FastAPI) -> None:
 
 
 WRONG_SQL = {
-    "column": "SELECT titel FROM posts",
+    "column": "SELECT titel FROM books",
     "table": "INSERT INTO poosts DEFAULT VALUES",
     "function": "SELECT lenght('x')",
-    "schema": "SELECT FROM ap.posts",
+    "schema": "SELECT FROM ap.books",
     "type": "SELECT CAST(1 AS moood)",
-    "syntax": "SELECT FROM posts WHERE",
+    "syntax": "SELECT FROM books WHERE",
     "division": "SELECT 1 / 0",
     "overflow": "SELECT 9223372036854775807 + 1",
 }
@@ -92,30 +90,30 @@ def _add_defects(app: FastAPI) -> None:
         await db.execute(text(WRONG_SQL[name]))
 
     @app.get("/type-in-read")
-    async def type_in_read(post_id: str) -> None:
-        await posts._POST_BY_ID.find(engine, post_id=post_id)
+    async def type_in_read(book_id: str) -> None:
+        await books._BOOK_BY_ID.find(engine, book_id=book_id)
 
     @app.get("/type-in-session")
-    async def type_in_session(db: ReadDb, post_id: str) -> None:
-        await db.execute(text("SELECT FROM posts WHERE id = :id"), {"id": post_id})
+    async def type_in_session(db: ReadDb, book_id: str) -> None:
+        await db.execute(text("SELECT FROM books WHERE id = :id"), {"id": book_id})
 
     @app.get("/type-in-write")
     async def type_in_write(db: Db, title: str) -> None:
-        await posts._NEW_POST.one(db, title=title, content="x", author_id=title)
+        await books._NEW_BOOK.one(db, title=title, content="x", author_id=title)
 
     @app.get("/own-text")
     async def own_text(db: Db) -> None:
-        db.add(AuditEvent(action="x" * 41))
+        db.add(Note(text="x" * 41))
 
 
 def _add_refusals(app: FastAPI) -> None:
     @app.get("/text")
     async def sent_text(db: Db, sent: str) -> None:
-        db.add(AuditEvent(action=sent.strip()))
+        db.add(Note(text=sent.strip()))
 
     @app.get("/number")
     async def number(db: Db, sent: Annotated[int, Query()]) -> None:
-        await db.execute(select(Post).where(Post.id == sent))
+        await db.execute(select(Book).where(Book.id == sent))
 
     @app.get("/cast")
     async def cast(db: Db, sent: str) -> None:
@@ -127,7 +125,7 @@ def _add_refusals(app: FastAPI) -> None:
 
     @app.get("/many")
     async def many(db: Db, sent: str) -> None:
-        await db.execute(insert(AuditEvent), [{"action": "fits"}, {"action": sent}])
+        await db.execute(insert(Note), [{"text": "fits"}, {"text": sent}])
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +169,7 @@ async def test_error_of_another_system_is_a_500_and_runs_once(
     [
         *(f"sql/{name}" for name in WRONG_SQL),
         "own-text",
-        *("type-in-read?post_id=7", "type-in-session?post_id=7", "type-in-write?title=x"),
+        *("type-in-read?book_id=7", "type-in-session?book_id=7", "type-in-write?title=x"),
     ],
 )
 async def test_wrong_sql_and_wrong_values_of_our_own_are_500s(
@@ -212,17 +210,17 @@ async def test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_
 
 
 async def test_sequence_at_its_end_is_a_500(
-    client: httpx2.AsyncClient, alice: User, caplog: pytest.LogCaptureFixture
+    client: httpx2.AsyncClient, jane: Author, caplog: pytest.LogCaptureFixture
 ) -> None:
     body = {"title": "x" * 200, "content": "40000"}
     async with engine.begin() as db:
-        await db.execute(text("ALTER SEQUENCE posts_id_seq MAXVALUE 1000000"))
-        await db.execute(text("SELECT setval('posts_id_seq', 1000000)"))
+        await db.execute(text("ALTER SEQUENCE books_id_seq MAXVALUE 1000000"))
+        await db.execute(text("SELECT setval('books_id_seq', 1000000)"))
 
-    response = await client.post("/api/v1/posts", json=body, headers=signed_in(alice))
+    response = await client.post("/books", json=body, headers=signed_in(jane))
 
     async with engine.begin() as db:
-        await db.execute(text("ALTER SEQUENCE posts_id_seq NO MAXVALUE RESTART 1"))
+        await db.execute(text("ALTER SEQUENCE books_id_seq NO MAXVALUE RESTART 1"))
     assert response.status_code == 500
     assert _has_traceback(caplog)
 

@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from app.core.config import settings
 from plumbline.http import protocol
 from plumbline.metrics import CUT_OFF
+from plumbline_tests.sandbox.database import settings
 from plumbline_tests.waiting import until
 
 FILE = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n"

@@ -3,10 +3,10 @@
 import httpx2
 import pytest
 
-from app.main import app
 from plumbline.http.client_ip import LOOKS, ProxyWatch
 from plumbline.http.request_context import RequestContextMiddleware
-from tests.http.asgi import middleware_of
+from plumbline_tests.http.asgi import middleware_of
+from plumbline_tests.sandbox.service import app
 
 
 def _proxies() -> ProxyWatch:

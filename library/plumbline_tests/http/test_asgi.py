@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.main import app
 from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.settings import HttpSettings
-from tests.http.asgi import answer_to, status_of
+from plumbline_tests.http.asgi import answer_to, status_of
+from plumbline_tests.sandbox.service import app
 
 HOST = (b"host", b"test")
 
@@ -89,7 +89,7 @@ async def test_what_asgi_allows_is_answered(what: str) -> None:
     assert status_of(await answer_to(app, **scope)) == 200
 
 
-@pytest.mark.parametrize("path", ["/\udcff", "/\x00", "", "//", "/api/v1/posts/\udcff"])
+@pytest.mark.parametrize("path", ["/\udcff", "/\x00", "", "//", "/books/\udcff"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_path_that_is_no_text_is_a_problem(path: str, method: str) -> None:
     status = status_of(await answer_to(app, path=path, method=method))

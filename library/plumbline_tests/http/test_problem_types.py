@@ -6,10 +6,10 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException
 
-from app.main import create_app
 from plumbline.errors import AppError
 from plumbline.http.statuses import STATUSES, describe_status
-from tests.conftest import serve
+from plumbline_tests.sandbox.service import create_app
+from plumbline_tests.serving import serve
 
 OF_ERRORS = {
     "Invalid": "422 invalid",
