@@ -60,7 +60,7 @@ torture: setup browser  ## Try for half an hour what check tries for minutes: ma
 	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults
 	@$(BIN)/pytest --torture -m torture -v --tb=short --ignore=tests/faults --ignore=tests/upstream
 	@$(BIN)/pytest --torture -n0 -v --tb=short tests/upstream
-	@PLUMBLINE_PLAN_CACHE_MODE=force_generic_plan $(BIN)/pytest --ignore=tests/faults
+	@$(BIN)/pytest -o plumbline_postgres=plan_cache_mode=force_generic_plan --ignore=tests/faults
 
 fix: setup  ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix --quiet

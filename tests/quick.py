@@ -17,7 +17,6 @@ from tests.postgres import ROOT
 # Those that start processes, wait for timeouts, or change the schema.
 SLOW = (
     "tests/api/test_access.py",
-    "tests/api/test_bad_input.py",
     "tests/api/test_guessing.py",
     "tests/api/test_health.py",
     "tests/api/test_openapi_tools.py",
@@ -39,6 +38,7 @@ SLOW = (
     "tests/test_cli.py",
     "tests/test_development.py",
     "tests/test_main.py",
+    "tests/test_proofs.py",
     "tests/test_speed.py",
     "tests/test_telemetry.py",
 )

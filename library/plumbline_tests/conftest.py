@@ -7,95 +7,71 @@ import asyncio
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
 
 import httpx2
 import psycopg
 import pytest
+from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plumbline.db.embedded import Server
+from plumbline.testing.cluster import Cluster
+from plumbline.testing.plugin import CLUSTER
+from plumbline.testing.rows import StoredRows
+from plumbline.testing.server import serve
 from plumbline_tests.sandbox.data import make_author, make_book
 from plumbline_tests.sandbox.database import DATABASE, AsyncSessionFactory, engine, migrations
 from plumbline_tests.sandbox.models import Author, Base, Book
 from plumbline_tests.sandbox.service import app
-from plumbline_tests.serving import serve
-from tests.postgres import SERVER
 
 TEMPLATE = "sandbox_template"
 
 
 @pytest.fixture(scope="session")
-def postgres(pytestconfig: pytest.Config) -> Server:
+def postgres(pytestconfig: pytest.Config) -> Cluster:
     """The run's PostgreSQL, with a migrated database of the sandbox that tests clone."""
-    server = pytestconfig.stash[SERVER]
-    with administrator(server) as admin:
-        admin.execute(f'CREATE DATABASE "{TEMPLATE}"')
-    migrations.upgrade(server.url(TEMPLATE))
-    return server
+    cluster = pytestconfig.stash[CLUSTER]
+    migrations.upgrade(cluster.create(TEMPLATE))
+    return cluster
 
 
 @pytest.fixture
-def clone(postgres: Server) -> Iterator[Callable[[], str]]:
+def clone(postgres: Cluster) -> Iterator[Callable[[], str]]:
     """Make a migrated database of its own for a test that migrates, crashes or breaks things."""
     names: list[str] = []
 
     def make() -> str:
         names.append(f"sandbox_clone_{len(names)}")
-        return clone_database(postgres, names[-1])
+        return postgres.create(names[-1], TEMPLATE)
 
-    with administrator(postgres) as admin:
-        yield make
-        for name in names:
-            admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-@contextmanager
-def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
-        yield admin
-
-
-def clone_database(postgres: Server, name: str, template: str = TEMPLATE) -> str:
-    with administrator(postgres) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    return postgres.url(name)
+    yield make
+    for name in names:
+        postgres.drop(name)
 
 
 @pytest.fixture(scope="session", autouse=True)
-async def _sandbox_database(postgres: Server) -> AsyncIterator[None]:
-    """The database behind the sandbox's engine."""
-    clone_database(postgres, DATABASE)
-    yield
+async def main_database(postgres: Cluster) -> AsyncIterator[str]:
+    """The database behind the sandbox's engine; gives its URL."""
+    yield postgres.create(DATABASE, TEMPLATE)
     await engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def _rows(_sandbox_database: None, postgres: Server) -> Iterator[psycopg.Connection]:
-    """A connection beside the engine's, for what each test pays."""
-    with psycopg.connect(postgres.url(DATABASE), autocommit=True) as rows:
-        yield rows
-
-
-@pytest.fixture(scope="session")
-async def _loop() -> asyncio.AbstractEventLoop:
-    return asyncio.get_running_loop()
-
-
-FILLED = " UNION ALL ".join(
-    f"SELECT '{table.name}' WHERE EXISTS (SELECT FROM {table.name})"
-    for table in reversed(Base.metadata.sorted_tables)
-)
+def stored_rows(main_database: str) -> Iterator[StoredRows]:
+    """By a connection beside the engine's, for what each test pays."""
+    url = make_url(main_database).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        yield StoredRows(connection, Base.metadata, frozenset())
 
 
 @pytest.fixture(autouse=True)
-def _leave_no_rows(_rows: psycopg.Connection, _loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-    """Empty the tables that have rows, in an order that foreign keys allow."""
+def clean_database(
+    stored_rows: StoredRows, session_loop: asyncio.AbstractEventLoop
+) -> Iterator[None]:
+    """Empty the tables after each test."""
     yield
-    if filled := _rows.execute(FILLED.encode()).fetchall():
-        empty = "; ".join(f"DELETE FROM {table}" for (table,) in filled)
+    if filled := stored_rows.filled_tables():
         # The loop goes on: somebody in it may still hold a row.
-        _loop.run_until_complete(asyncio.to_thread(_rows.execute, empty.encode()))
+        session_loop.run_until_complete(asyncio.to_thread(stored_rows.empty, filled))
 
 
 @pytest.fixture
@@ -105,7 +81,8 @@ async def db() -> AsyncIterator[AsyncSession]:
 
 
 @pytest.fixture(scope="session")
-async def server(_sandbox_database: None) -> AsyncIterator[str]:
+async def server(main_database: str) -> AsyncIterator[str]:
+    assert main_database
     async with serve(app) as address:
         yield address
 

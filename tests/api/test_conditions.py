@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import Post, User
-from tests.api.bad_input import DOCUMENT
-from tests.people import all_rows, signed_in
+from plumbline.testing.rows import StoredRows
+from tests.people import signed_in
+from tests.service import SERVICE
 
 BODY = {"title": "New", "content": "World"}
 STALE, KNOWN = "/problems/stale", "/problems/precondition-failed"
@@ -89,19 +90,19 @@ WRITES: list[tuple[str, str, dict[str, Any]]] = [
 @pytest.mark.parametrize(("method", "path", "body"), WRITES, ids=str)
 async def test_routes_that_know_no_etag_are_held_to_conditions_too(
     client: httpx2.AsyncClient,
-    db: AsyncSession,
+    stored_rows: StoredRows,
     alice: User,
     method: str,
     path: str,
     body: dict[str, Any],
 ) -> None:
-    before = await all_rows(db)
+    before = stored_rows.all()
 
     response = await client.request(
         method, path, headers=signed_in(alice) | {"If-Match": '"1"'}, **body
     )
 
-    changed = {table for table, _ in set(before) ^ set(await all_rows(db))}
+    changed = {table for table, _ in set(before) ^ set(stored_rows.all())}
     assert (response.status_code, response.json()["type"]) == (412, STALE)
     assert changed <= {"attempt_counts"}  # whoever fails has tried, too
 
@@ -193,7 +194,7 @@ def test_every_change_of_what_has_an_etag_is_held_to_its_version() -> None:
     """A route that forgets `IfMatch` would be held to a thing without an ETag."""
     versioned = [
         operation
-        for methods in DOCUMENT["paths"].values()
+        for methods in SERVICE.schemas.document["paths"].values()
         if "304" in methods.get("get", {}).get("responses", {})
         for method, operation in methods.items()
         if method != "get"

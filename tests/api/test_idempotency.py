@@ -16,9 +16,10 @@ from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey, Post, User
 from app.db.session import AsyncSessionFactory, engine
 from plumbline.http.idempotency import _hmac, _open
+from plumbline.testing.rows import StoredRows
 from plumbline_tests.backends import until_backends
 from plumbline_tests.pitfalls.tutorial import in_process
-from tests.people import PASSWORD, all_rows, make_user, signed_in, token_of
+from tests.people import PASSWORD, make_user, signed_in, token_of
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 POST = {"title": "Hello", "content": "World"}
@@ -152,7 +153,7 @@ async def test_second_request_does_not_wait_for_the_first(
 
 @pytest.mark.usefixtures("alice")
 async def test_log_in_is_repeated_without_its_token_being_readable(
-    client: httpx2.AsyncClient, db: AsyncSession
+    client: httpx2.AsyncClient, db: AsyncSession, stored_rows: StoredRows
 ) -> None:
     form = {"username": "alice", "password": PASSWORD}
     before = await _count(AccessToken, db)
@@ -161,7 +162,7 @@ async def test_log_in_is_repeated_without_its_token_being_readable(
     second = await client.post("/api/v1/auth/token", data=form, headers=KEY)
 
     await db.rollback()
-    stored = "\n".join(row for _, row in await all_rows(db))
+    stored = "\n".join(row for _, row in stored_rows.all())
     token = first.json()["access_token"]
     assert _told(second) == _told(first)
     assert token not in stored

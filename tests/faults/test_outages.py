@@ -14,9 +14,8 @@ import httpx2
 import psycopg
 import pytest
 
+from plumbline.testing.requests import operations, send
 from plumbline_tests.torture import Amount, Figure
-from tests.api.bad_input import operations
-from tests.api.requests import send
 from tests.faults.conftest import NewDatabase, NewReplica, NewService
 from tests.faults.database import Database
 from tests.faults.ledger import Verdict, writing
@@ -24,6 +23,7 @@ from tests.faults.service import Service
 from tests.faults.triggers import on_insert
 from tests.faults.visits import log_in, pulse, read, until_healed, until_unready, visit, write
 from tests.faults.writers import WRITERS, add_writers, signed_in
+from tests.service import SERVICE
 
 # The longest from the database's return to the first success: some 0.1 s, and a busy machine.
 RETURN_SECONDS = 5
@@ -85,7 +85,8 @@ async def test_every_route_is_a_503_without_a_database_but_those_that_watch(
 
     async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{service.port}") as client:
         answers = [
-            await send(client, request, signed_in(WRITERS[0])) for request, _ in operations()
+            await send(client, request, signed_in(WRITERS[0]))
+            for request, _ in operations(SERVICE.schemas)
         ]
 
     served = {answer.url.path for answer in answers if answer.status_code == 200}

@@ -4,14 +4,15 @@ import httpx2
 import pytest
 
 from app.db.models import User
-from tests.api.bad_input import operations
+from plumbline.testing.requests import operations
 from tests.people import signed_in
+from tests.service import SERVICE
 
 OF_THE_REQUEST = {"date", "x-request-id"}
 
 
 STYLES = "/static-offline-docs/swagger-ui.css"  # a file of a mounted application
-GETS = [request.path for request, _ in operations() if request.method == "get"]
+GETS = [request.path for request, _ in operations(SERVICE.schemas) if request.method == "get"]
 
 
 @pytest.mark.parametrize("path", [*GETS, "/", "/docs", "/openapi.json", STYLES, "/nothing"])

@@ -6,10 +6,10 @@ from contextlib import AsyncExitStack
 import pytest
 
 from plumbline.http.load_shedding import SMALL_BYTES, Bodies
+from plumbline.testing.server import serve
 from plumbline_tests.http.connection import Connection, connect
 from plumbline_tests.sandbox.database import settings
 from plumbline_tests.sandbox.service import create_app
-from plumbline_tests.serving import serve
 from plumbline_tests.waiting import until
 
 ROOM = 400_000

@@ -12,9 +12,9 @@ from plumbline.http.client_ip import AllowedHosts
 from plumbline.http.cors import READ
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.setting_values import parse_origins
+from plumbline.testing.server import serve
 from plumbline_tests.sandbox.database import Settings, settings
 from plumbline_tests.sandbox.service import create_app
-from plumbline_tests.serving import serve
 
 PAGE = "https://app.example.com"
 PREFLIGHT = {

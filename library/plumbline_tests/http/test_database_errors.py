@@ -19,12 +19,12 @@ from sqlalchemy.orm import Session
 from plumbline.db.errors import explain
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OutcomeUnknown
+from plumbline.testing.server import serve
 from plumbline_tests.sandbox import books
 from plumbline_tests.sandbox.data import signed_in
 from plumbline_tests.sandbox.database import AsyncSessionFactory, engine, settings
 from plumbline_tests.sandbox.models import Author, Book, Note
 from plumbline_tests.sandbox.service import Db, ReadDb, create_app
-from plumbline_tests.serving import serve
 
 RUNS: Counter[str] = Counter()  # how often each route was run
 

@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, Router
 
+from plumbline.testing.server import serve
 from plumbline_tests.http.asgi import answer_to, status_of
 from plumbline_tests.sandbox.data import signed_in
 from plumbline_tests.sandbox.models import Author, Book
 from plumbline_tests.sandbox.service import app, create_app
-from plumbline_tests.serving import serve
 
 OF_THE_REQUEST = {"date", "x-request-id"}
 

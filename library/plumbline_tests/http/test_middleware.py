@@ -13,10 +13,10 @@ from fastapi import FastAPI, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
+from plumbline.testing.server import serve
 from plumbline_tests.sandbox.data import signed_in
 from plumbline_tests.sandbox.models import Author, Book
 from plumbline_tests.sandbox.service import Db, create_app
-from plumbline_tests.serving import serve
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from fastapi import FastAPI, HTTPException
 
 from plumbline.errors import AppError
 from plumbline.http.statuses import STATUSES, describe_status
+from plumbline.testing.server import serve
 from plumbline_tests.sandbox.service import create_app
-from plumbline_tests.serving import serve
 
 OF_ERRORS = {
     "Invalid": "422 invalid",

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from fastapi import FastAPI
 
+from plumbline.testing.server import serve
 from plumbline_tests.http.connection import connect
 from plumbline_tests.sandbox.database import settings
 from plumbline_tests.sandbox.service import create_app
-from plumbline_tests.serving import serve
 
 GET = b"GET /livez HTTP/1.1\r\nHost: test\r\n"
 LAST = GET + b"Connection: close\r\n\r\n"
@@ -18,7 +18,7 @@ MANY = 5000
 
 
 @pytest.fixture(scope="module")
-async def hasty(_sandbox_database: None) -> AsyncIterator[str]:
+async def hasty() -> AsyncIterator[str]:
     """A server with short deadlines, and a route that takes longer than they are."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(settings, "HEAD_TIMEOUT_SECONDS", 0.3)

@@ -6,9 +6,8 @@ import pytest
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from plumbline.db.embedded import Server
 from plumbline.db.url import asyncpg_url
-from plumbline_tests.conftest import clone_database
+from plumbline.testing.cluster import Cluster
 from plumbline_tests.pitfalls.tutorial import Base
 
 END_WHAT_A_FAILED_TEST_LEFT = """
@@ -18,9 +17,9 @@ END_WHAT_A_FAILED_TEST_LEFT = """
 
 
 @pytest.fixture(scope="session")
-async def _tutorial_url(postgres: Server) -> URL:
+async def _tutorial_url(postgres: Cluster) -> URL:
     # Empty, so that a table of the service may have the name of one of these.
-    url = asyncpg_url(clone_database(postgres, "tutorial", "template1"))
+    url = asyncpg_url(postgres.create("tutorial"))
     made = create_async_engine(url)
     async with made.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)

@@ -12,9 +12,9 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plumbline.testing.server import serve
 from plumbline_tests.backends import count
 from plumbline_tests.pitfalls.tutorial import PAGE, Author, Book, make_author
-from plumbline_tests.serving import serve
 
 GetDb = Callable[[], AsyncIterator[AsyncSession]]
 AskForDb = Callable[..., AsyncIterator[AsyncSession] | Awaitable[AsyncSession]]

@@ -22,8 +22,9 @@ DATABASE = "sandbox"
 def _beside_the_service(url: str) -> str:
     """The run's DATABASE_URL names the database of the service's tests; ours is on its server."""
     given = make_url(normalise_url(url))
-    ours = given.set(database=DATABASE) if given.database == "main" else given
-    return ours.render_as_string(hide_password=False)
+    if (name := given.database or "").endswith("main"):
+        given = given.set(database=name.removesuffix("main") + DATABASE)
+    return given.render_as_string(hide_password=False)
 
 
 class Settings(plumbline.Settings):

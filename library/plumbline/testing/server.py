@@ -1,4 +1,4 @@
-"""A real server on a real socket, in the event loop of the tests."""
+"""A service on a real socket, in the event loop of its tests."""
 
 import asyncio
 import socket
@@ -37,7 +37,10 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
         )
         server = _Server(config)
         started = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+        while not server.started:
+            if started.done():
+                await started  # with its exception
+                raise RuntimeError("the lifespan of the application failed: see the log")
             await asyncio.sleep(0)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
