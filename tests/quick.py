@@ -29,6 +29,8 @@ SLOW = (
     "library/plumbline_tests/db/test_stale_plans.py",
     "library/plumbline_tests/db/test_statements.py",
     "tests/faults",
+    "tests/test_without_posts.py",
+    "library/plumbline_tests/faults",
     "tests/http/test_cors_in_browser.py",
     "library/plumbline_tests/http/test_memory.py",
     "library/plumbline_tests/http/test_slow_requests.py",

@@ -92,15 +92,15 @@ def without_posts(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_proofs_need_no_posts(without_posts: Path) -> None:
-    """All are collected: none imports what is gone; and those of sessions hold."""
-    sessions = "library/plumbline_tests/db/test_session.py"
+    """All are collected, so none imports what is gone; and those of sessions hold.
 
-    collected = run_tests_in(without_posts, "-q", "-n0", "--collect-only")
-    tested = run_tests_in(without_posts, "-q", "-n0", sessions)
+    That the others hold as well follows from what import-linter says of `plumbline_tests`, and
+    the large run looks.
+    """
+    tested = run_tests_in(without_posts, "-q", "-n0", "-k", "test_session.py")
 
-    assert collected.returncode == 0, collected.stdout[-3000:]
-    assert f"{sessions}::test_request_that_returns_is_stored" in collected.stdout
     assert tested.returncode == 0, tested.stdout[-3000:]
+    assert re.search(r"\n[1-9]\d* passed, \d{4} deselected", tested.stdout), tested.stdout[-200:]
 
 
 @pytest.mark.torture

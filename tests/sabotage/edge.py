@@ -161,7 +161,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/protocol.py",
         "            _disconnect(self._running)\n        self.pipeline.clear()\n",
         "            pass\n        self.pipeline.clear()\n",
-        "tests/faults/test_hang_ups.py::test_client_that_hangs_up_is_no_defect",
+        "library/plumbline_tests/faults/test_hang_ups.py::test_client_that_hangs_up_is_no_defect",
     ),
     Sabotage(
         "let a page be as large as its posts",

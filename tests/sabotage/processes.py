@@ -2,7 +2,7 @@
 
 from tests.sabotage import Sabotage
 
-FAULTS, METRICS = "tests/faults/", "library/plumbline_tests/http/test_metrics.py"
+FAULTS, METRICS = "library/plumbline_tests/faults/", "library/plumbline_tests/http/test_metrics.py"
 MIDDLEWARE = "library/plumbline_tests/http/test_middleware.py"
 
 SABOTAGES = (

@@ -180,6 +180,17 @@ async def test_who_has_waited_too_long_does_not_wait_again(
     assert checked_out(spare) == 0
 
 
+async def test_write_leaves_a_demoted_primary(spares: Spares) -> None:
+    """Its session would only read for as long as it lives."""
+    spare = spares()
+    async with AsyncSession(spare) as db:
+        await db.execute(text("SET default_transaction_read_only = on"))
+        await db.commit()
+
+    assert await _meaning(_by_write(spare)) == (Unavailable, True)
+    assert await _by_write(spare)
+
+
 @pytest.mark.parametrize("ask", [_by_read, _by_write])
 async def test_connection_that_did_not_answer_is_not_used_again(
     ask: Ask, spares: Spares, others: AsyncEngine, monkeypatch: pytest.MonkeyPatch

@@ -34,12 +34,12 @@ class Witness:
         )
 
     def locks(self) -> int:
-        """How many locks there are on the table users."""
-        return self._count("SELECT count(*) FROM pg_locks WHERE relation = 'users'::regclass")
+        """How many locks there are on the table authors."""
+        return self._count("SELECT count(*) FROM pg_locks WHERE relation = 'authors'::regclass")
 
     def late(self) -> int:
-        """How many users were written or changed."""
-        return self._count("SELECT count(*) FROM users WHERE username <> 'alice'")
+        """How many authors were written or changed."""
+        return self._count("SELECT count(*) FROM authors WHERE name <> 'jane'")
 
     def is_over(self) -> bool:
         return (self.busy(), self.locks()) == (0, 0)

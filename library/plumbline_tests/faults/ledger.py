@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.visits import write
+from plumbline_tests.faults.wire import Answer, NotSent, Unanswered
+from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.waiting import until
-from tests.faults.database import Database
-from tests.faults.service import Service
-from tests.faults.visits import write
-from tests.faults.wire import Answer, NotSent, Unanswered
-from tests.faults.writers import WRITERS, signed_in
 
 NOTHING_STORED, OUTCOME_UNKNOWN = "/problems/unavailable", "/problems/outcome-unknown"
 BACK_OFF_SECONDS = 0.02  # of a client that was refused
@@ -20,7 +20,7 @@ BACK_OFF_SECONDS = 0.02  # of a client that was refused
 
 @dataclass
 class Ledger:
-    """Titles of posts by what their writer knows of them."""
+    """Titles of books by what their writer knows of them."""
 
     prefix: str
     acked: set[str] = field(default_factory=set)
@@ -45,7 +45,7 @@ class Ledger:
         await until(lambda: len(self.acked) >= enough)
 
     def judge(self, database: Database) -> "Verdict":
-        sql = "SELECT title FROM posts WHERE starts_with(title, %s)"
+        sql = "SELECT title FROM books WHERE starts_with(title, %s)"
         stored = Counter(title for (title,) in database.query(sql, self.prefix))
         return Verdict(
             lost=len(self.acked - stored.keys()),

@@ -1,9 +1,9 @@
-"""Code that PostgreSQL runs when somebody writes a post."""
+"""Code that PostgreSQL runs when somebody writes a book."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tests.faults.database import Database
+from plumbline_tests.faults.database import Database
 
 
 @contextmanager
@@ -15,7 +15,7 @@ def on_insert(database: Database, code: str, *, at_commit: bool = False) -> Iter
         f" AS $$ BEGIN {code}; RETURN NULL; END $$"
     )
     database.query(
-        f"CREATE CONSTRAINT TRIGGER on_insert AFTER INSERT ON posts {moment}"
+        f"CREATE CONSTRAINT TRIGGER on_insert AFTER INSERT ON books {moment}"
         " FOR EACH ROW EXECUTE FUNCTION on_insert()"
     )
     try:

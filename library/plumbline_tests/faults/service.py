@@ -1,19 +1,19 @@
-"""The service as people run it: `app serve` in a process of its own, and what it logs."""
+"""A service as people run it: its command `serve` in a process of its own, and what it logs."""
 
 import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 
+from plumbline.db.migrate import Migrations
 from plumbline_tests import warm
+from plumbline_tests.faults.wire import NotSent, Unanswered, Wire
 from plumbline_tests.waiting import until
-from tests.faults.wire import NotSent, Unanswered, Wire
-from tests.people import refuse_secrets
 
 START_SECONDS = 120
 STOP_SECONDS = 120
@@ -21,8 +21,25 @@ STOP_SECONDS = 120
 DEFECT = re.compile(r"Traceback|never retrieved|never awaited|unexpected error")
 
 
+@dataclass(frozen=True)
+class Deployment:
+    """A service that runs as `python -m <module> serve`, with these settings beside a test's own.
+
+    `headers` are those of somebody who may write; `fill` puts them into a migrated database, and
+    `check_log` looks through all that a process has logged.
+    """
+
+    module: str
+    migrations: Migrations
+    fill: Callable[[str], None]
+    headers: Mapping[str, str]
+    settings: Mapping[str, str] = field(default_factory=dict)
+    check_log: Callable[[str], object] = len
+
+
 @dataclass
 class Service:
+    deployment: Deployment
     port: int
     log: Path
     process: warm.Forked
@@ -47,12 +64,12 @@ class Service:
 
 @asynccontextmanager
 async def run_service(
-    database_url: str, port: int, log: Path, **settings: str
+    deployment: Deployment, database_url: str, port: int, log: Path, **settings: str
 ) -> AsyncIterator[Service]:
     """It runs when it answers `/livez`, and must end well unless the test has ended it."""
-    writers = {"DATABASE_URL": database_url, "WRITE_LIMIT_PER_USER": "0"}  # few, who write a lot
-    environment = os.environ | writers | settings
-    service = Service(port, log, _spawn(port, log, environment))
+    own = {"DATABASE_URL": database_url, **deployment.settings}
+    environment = os.environ | own | settings
+    service = Service(deployment, port, log, _spawn(deployment.module, port, log, environment))
     try:
         await _until_alive(service)
         yield service
@@ -61,11 +78,11 @@ async def run_service(
     finally:
         service.process.kill()
         service.process.wait()
-    refuse_secrets(service.logged())
+    deployment.check_log(service.logged())
 
 
-def _spawn(port: int, log: Path, environment: dict[str, str]) -> warm.Forked:
-    command = ["-m", "app.cli", "serve", f"--port={port}"]
+def _spawn(module: str, port: int, log: Path, environment: dict[str, str]) -> warm.Forked:
+    command = ["-m", module, "serve", f"--port={port}"]
     with Path(os.devnull).open() as nothing, log.open("wb") as output:
         streams = [nothing.fileno(), output.fileno(), output.fileno()]
         return warm.start(command, environment, streams)

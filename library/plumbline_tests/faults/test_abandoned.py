@@ -25,16 +25,15 @@ from fastapi import FastAPI, Request
 from sqlalchemy import select
 from starlette.types import Message, Scope
 
-from app.api.deps import Db
-from app.db.models import Post, User
-from app.db.session import AsyncSessionFactory, engine
-from app.main import app
+from plumbline.testing.server import serve
 from plumbline_tests.backends import backends, checked_out, count, until_backends
+from plumbline_tests.faults.crowd import crowd
+from plumbline_tests.faults.fixtures import CONNECTIONS
+from plumbline_tests.sandbox.data import make_book, signed_in
+from plumbline_tests.sandbox.database import AsyncSessionFactory, engine
+from plumbline_tests.sandbox.models import Author, Book
+from plumbline_tests.sandbox.service import Db, app
 from plumbline_tests.torture import Amount, Figure
-from tests.conftest import serve
-from tests.faults.conftest import CONNECTIONS
-from tests.faults.crowd import crowd
-from tests.people import make_post, signed_in
 
 AT_ONCE = 16  # more than the pool has connections, so that some wait for one
 CREATED = b"HTTP/1.1 201"
@@ -65,9 +64,9 @@ def _content(title: str) -> str:
     return f"{title}, " * 100
 
 
-def _attempts(number: int, post: Post) -> list[Attempt]:
-    path = f"/api/v1/posts/{post.id}"
-    kinds = [("GET", "/api/v1/posts"), ("POST", "/api/v1/posts"), ("GET", path), ("PATCH", path)]
+def _attempts(number: int, book: Book) -> list[Attempt]:
+    path = f"/books/{book.id}"
+    kinds = [("GET", "/books"), ("POST", "/books"), ("GET", path), ("PATCH", path)]
     return [
         Attempt(method, path, title=f"{method} {place}")
         for place, (method, path) in enumerate(itertools.islice(itertools.cycle(kinds), number))
@@ -75,14 +74,14 @@ def _attempts(number: int, post: Post) -> list[Attempt]:
 
 
 @pytest.fixture
-async def post(alice: User) -> Post:
-    return await make_post(alice, title="PATCH", content=_content("PATCH"))
+async def book(jane: Author) -> Book:
+    return await make_book(jane, title="PATCH", content=_content("PATCH"))
 
 
 async def _stored_whole() -> set[str]:
-    """The titles of all posts: each is there once, and with its own content."""
+    """The titles of all books: each is there once, and with its own content."""
     async with AsyncSessionFactory() as db:
-        rows = (await db.execute(select(Post.title, Post.content))).all()
+        rows = (await db.execute(select(Book.title, Book.content))).all()
     assert [content for _, content in rows] == [_content(title) for title, _ in rows]
     assert len({title for title, _ in rows}) == len(rows)
     return {title for title, _ in rows}
@@ -97,7 +96,7 @@ async def nothing_is_left(
 
     async def check() -> None:
         async with httpx2.AsyncClient(base_url=server, timeout=1) as client:
-            assert (await client.get("/api/v1/posts")).status_code == 200
+            assert (await client.get("/books")).status_code == 200
         async with asyncio.timeout(PATIENCE_SECONDS):
             while left := asyncio.all_tasks() - before - {asyncio.current_task()}:
                 await asyncio.wait(left)
@@ -115,24 +114,24 @@ async def nothing_is_left(
 @pytest.mark.timeout(600)
 async def test_clients_that_reset_the_connection_leave_nothing_behind(
     server: str,
-    alice: User,
-    post: Post,
+    jane: Author,
+    book: Book,
     amount: Amount,
     rng: Random,
     figure: Figure,
     nothing_is_left: Callable[[], Awaitable[None]],
 ) -> None:
     """What did not arrive whole is not stored; what was answered is."""
-    arrived, answered = {post.title}, set[str]()
+    arrived, answered = {book.title}, set[str]()
 
     async def attempt_and_reset(attempt: Attempt) -> None:
         point, share = choices[attempt.title]
         if point != "while sending":
             arrived.add(attempt.title)
-        if await _send_and_reset(server, _raw(attempt, alice), point, share) == CREATED:
+        if await _send_and_reset(server, _raw(attempt, jane), point, share) == CREATED:
             answered.add(attempt.title)
 
-    attempts = _attempts(amount(100, 2000), post)
+    attempts = _attempts(amount(100, 2000), book)
     choices = {attempt.title: (rng.choice(POINTS), rng.random()) for attempt in attempts}
     await crowd(AT_ONCE, attempt_and_reset, attempts)
 
@@ -141,7 +140,7 @@ async def test_clients_that_reset_the_connection_leave_nothing_behind(
     figure("resets that left a connection, a transaction or half a row", f"0 of {len(attempts)}")
 
 
-def _raw(attempt: Attempt, user: User) -> bytes:
+def _raw(attempt: Attempt, user: Author) -> bytes:
     """As it goes over the wire."""
     headers = _headers(user) | {"Content-Length": str(len(attempt.body))}
     lines = [f"{attempt.method} {attempt.path} HTTP/1.1"]
@@ -149,7 +148,7 @@ def _raw(attempt: Attempt, user: User) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + attempt.body
 
 
-def _headers(user: User) -> dict[str, str]:
+def _headers(user: Author) -> dict[str, str]:
     ours = {"Host": "test", "Content-Type": "application/json", "If-Match": "*"}
     return ours | signed_in(user)
 
@@ -184,7 +183,7 @@ async def test_request_of_a_client_that_is_gone_runs_to_its_end_and_is_stored() 
 
     @service.post("/")
     async def create(db: Db, request: Request) -> None:
-        db.add(User(username="carol", email="carol@example.com", hashed_password="-"))
+        db.add(Author(name="carol", email="carol@example.com"))
         await db.flush()
         await request.body()
         entered.set()
@@ -198,13 +197,13 @@ async def test_request_of_a_client_that_is_gone_runs_to_its_end_and_is_stored() 
         await _reset(writer)
 
     assert told == [{"type": "http.disconnect"}]
-    assert await count(engine, User) == 1
+    assert await count(engine, Author) == 1
 
 
 @pytest.mark.timeout(600)
 async def test_cancelled_requests_leave_nothing_behind(
-    alice: User,
-    post: Post,
+    jane: Author,
+    book: Book,
     amount: Amount,
     rng: Random,
     figure: Figure,
@@ -215,17 +214,17 @@ async def test_cancelled_requests_leave_nothing_behind(
 
     async def attempt_and_cancel(attempt: Attempt) -> None:
         nonlocal cancelled
-        status = await _run_and_cancel(attempt, alice, *choices[attempt.title])
+        status = await _run_and_cancel(attempt, jane, *choices[attempt.title])
         cancelled += status is None
         if status == 201:
             answered.add(attempt.title)
 
-    attempts = _attempts(amount(100, 2000), post)
+    attempts = _attempts(amount(100, 2000), book)
     choices = {attempt.title: _choose_times(rng) for attempt in attempts}
     await crowd(AT_ONCE, attempt_and_cancel, attempts)
 
     await nothing_is_left()
-    assert answered <= await _stored_whole() <= {post.title, *choices}
+    assert answered <= await _stored_whole() <= {book.title, *choices}
     assert cancelled > len(attempts) / 3
     figure(
         "cancelled requests that left a connection, a transaction or half a row",
@@ -242,7 +241,7 @@ def _choose_times(rng: Random) -> tuple[set[int], float | None]:
 
 
 async def _run_and_cancel(
-    attempt: Attempt, user: User, waits: set[int], seconds: float | None
+    attempt: Attempt, user: Author, waits: set[int], seconds: float | None
 ) -> int | None:
     """Gives the status of the answer, if there was one."""
     messages: list[Message] = []
@@ -284,7 +283,7 @@ def _cancel_at(waits: set[int], work: Coroutine[Any, Any, None]) -> Generator[An
             error = None
 
 
-def _scope(attempt: Attempt, user: User) -> Scope:
+def _scope(attempt: Attempt, user: Author) -> Scope:
     """What uvicorn would make of it."""
     return {
         "type": "http",

@@ -8,10 +8,10 @@ from time import perf_counter
 
 import pytest
 
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.ledger import Ledger, Verdict, writing
+from plumbline_tests.faults.service import Service
 from plumbline_tests.torture import Amount, Figure
-from tests.faults.database import Database
-from tests.faults.ledger import Ledger, Verdict, writing
-from tests.faults.service import Service
 
 RETURN_SECONDS = 5  # some 0.1 s, and a busy machine
 

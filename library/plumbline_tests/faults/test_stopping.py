@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from plumbline_tests.faults.database import ENDS_WITH_US
+from plumbline_tests.faults.fixtures import FreePort
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import until
-from tests.faults.conftest import FreePort
-from tests.faults.database import ENDS_WITH_US
-from tests.postgres import ROOT
+from plumbline_tests.warm import ROOT
 
 START_SECONDS = 50
 CLIENTS = 100
@@ -25,9 +25,11 @@ REQUEST = b"GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
 
 @contextmanager
-def serving(port: int, log: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-    """`app serve` without a database; killed at the end with all that it has started."""
-    command = [*ENDS_WITH_US, sys.executable, "-m", "app.cli", "serve", f"--port={port}", *options]
+def serving(
+    port: int, log: Path, *options: str, module: str = "plumbline_tests.sandbox"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """`serve` without a database; killed at the end with all that it has started."""
+    command = [*ENDS_WITH_US, sys.executable, "-m", module, "serve", f"--port={port}", *options]
     own = {"DATABASE_URL": NOWHERE, "DRAIN_SECONDS": "5", "TMPDIR": str(log.parent)}
     with (
         log.open("wb") as output,

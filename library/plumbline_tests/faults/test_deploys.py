@@ -15,15 +15,15 @@ from time import perf_counter
 import psycopg
 import pytest
 
+from plumbline_tests.faults.database import ENDS_WITH_US, Database
+from plumbline_tests.faults.fixtures import NewService
+from plumbline_tests.faults.service import DEFECT, Service
+from plumbline_tests.faults.visits import write
+from plumbline_tests.faults.wire import Answer, NotSent, Unanswered, Wire
+from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import PATIENCE_SECONDS, until
-from tests.faults.conftest import NewService
-from tests.faults.database import ENDS_WITH_US, Database
-from tests.faults.service import DEFECT, Service
-from tests.faults.visits import write
-from tests.faults.wire import Answer, NotSent, Unanswered, Wire
-from tests.faults.writers import WRITERS, signed_in
-from tests.postgres import ROOT
+from plumbline_tests.warm import ROOT
 
 CLIENTS = 40
 STOP_DELAY_SECONDS = 1
@@ -41,7 +41,7 @@ async def _asking(port: int) -> AsyncIterator[Counter[str]]:
         with closing(Wire(port, signed_in(WRITERS[number % len(WRITERS)]))) as wire:
             while not is_over.is_set():
                 try:
-                    answer = await (write(wire) if number % 4 == 0 else wire.get("/api/v1/posts/1"))
+                    answer = await (write(wire) if number % 4 == 0 else wire.get("/books/1"))
                 except (NotSent, Unanswered) as error:
                     told[f"failed: {error}"] += 1
                 else:
@@ -55,9 +55,10 @@ async def _asking(port: int) -> AsyncIterator[Counter[str]]:
 
 
 def _start(listening: socket.socket, url: str, log: Path, *options: str) -> subprocess.Popen[bytes]:
-    """`app serve` on a socket that it shares with its predecessor."""
+    """`serve` on a socket that it shares with its predecessor."""
     fd = listening.fileno()
-    command = [*ENDS_WITH_US, sys.executable, "-m", "app.cli", "serve", f"--fd={fd}", *options]
+    serve = ["-m", "plumbline_tests.sandbox", "serve", f"--fd={fd}", *options]
+    command = [*ENDS_WITH_US, sys.executable, *serve]
     with log.open("wb") as output:
         return subprocess.Popen(
             command,
@@ -141,7 +142,7 @@ async def test_stopping_service_is_not_ready_and_finishes_what_runs(
         closing(service.wire(signed_in(WRITERS[0]))) as wire,
         psycopg.connect(database.url()) as lock,
     ):
-        lock.execute("LOCK TABLE posts IN EXCLUSIVE MODE")
+        lock.execute("LOCK TABLE books IN EXCLUSIVE MODE")
         writing = asyncio.create_task(write(wire, "finished"))
         await until(lambda: database.query(WAITING))
         service.process.send_signal(signal.SIGTERM)

@@ -13,46 +13,40 @@ import pytest
 from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.core.config import settings
-from app.db.models import User
 from plumbline.db.engine import create_engine
 from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.db.url import asyncpg_url
 from plumbline_tests.backends import checked_out
+from plumbline_tests.faults.fixtures import FreePort
+from plumbline_tests.faults.witness import Witness
 from plumbline_tests.http.connection import connect
 from plumbline_tests.proxy import Proxy
+from plumbline_tests.sandbox.database import settings
+from plumbline_tests.sandbox.models import Author
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import PATIENCE_SECONDS, until
-from tests.faults.conftest import FreePort
-from tests.faults.witness import Witness
 
 NEVER = 0
 POOL = 2
 LATER = 10
-A_USER = "INSERT INTO users (username, email, hashed_password) VALUES ('alice', 'a@b', '')"
+AN_AUTHOR = "INSERT INTO authors (name) VALUES ('jane')"
 OUTLASTS = 2 * PATIENCE_SECONDS  # all that waits for the end of a statement
 _SLEEPING = func.pg_sleep(OUTLASTS)
-_READ = CompiledSelect(select(User.id).where(_SLEEPING.is_not(None)), lambda number: number)
-_NEW = {
-    "username": "late",
-    "email": "b@c",
-    "hashed_password": "",
-    "is_active": True,
-    "role": "user",
-}
-_WRITE = CompiledInsert(insert(User).returning(User.id, _SLEEPING), *_NEW)
+_READ = CompiledSelect(select(Author.id).where(_SLEEPING.is_not(None)), lambda number: number)
+_NEW = {"name": "late", "email": "b@c", "kind": "person"}
+_WRITE = CompiledInsert(insert(Author).returning(Author.id, _SLEEPING), *_NEW)
 _numbers = itertools.count()
-_UPDATE = text("UPDATE users SET username = 'late' WHERE pg_sleep(:seconds) IS NOT NULL")
+_UPDATE = text("UPDATE authors SET name = 'late' WHERE pg_sleep(:seconds) IS NOT NULL")
 
 Ask = Callable[[AsyncEngine], Coroutine[Any, Any, object]]
 
 
 @pytest.fixture
 def witness(clone: Callable[[], str]) -> Iterator[Witness]:
-    """Of a database with one user, alice."""
+    """Of a database with one user, jane."""
     url = clone()
     with psycopg.connect(url) as connection:
-        connection.execute(A_USER)
+        connection.execute(AN_AUTHOR)
     made = Witness(url)
     yield made
     made.close()
@@ -92,7 +86,7 @@ async def _read(spare: AsyncEngine) -> object:
 async def _write(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
         name = f"late{next(_numbers)}"
-        return await _WRITE.one(db, **(_NEW | {"username": name, "email": f"{name}@b"}))
+        return await _WRITE.one(db, **(_NEW | {"name": name, "email": f"{name}@b"}))
 
 
 async def _in_a_session(spare: AsyncEngine) -> object:

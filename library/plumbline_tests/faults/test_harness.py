@@ -10,18 +10,18 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import FreePort, NewProxy
+from plumbline_tests.faults.pids import state
 from plumbline_tests.proxy import Fate, Proxy, always
 from plumbline_tests.waiting import until
-from tests.faults.conftest import FreePort, NewProxy
-from tests.faults.database import Database
-from tests.faults.pids import state
-from tests.postgres import ROOT
+from plumbline_tests.warm import ROOT
 
 PAUSE = """
 import asyncio, sys, time
 from pathlib import Path
-from tests.faults.database import copy_database
-from tests.faults.pids import children_of
+from plumbline_tests.faults.database import copy_database
+from plumbline_tests.faults.pids import children_of
 
 async def pause():
     database = copy_database(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))

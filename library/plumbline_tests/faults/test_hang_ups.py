@@ -9,10 +9,10 @@ from contextlib import closing
 
 import pytest
 
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.visits import write
+from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.torture import Amount
-from tests.faults.service import Service
-from tests.faults.visits import write
-from tests.faults.writers import WRITERS, signed_in
 
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets the connection
 BODY = b'{"title": "x", "content": "x"}'
@@ -26,8 +26,8 @@ def _request(method: str, path: str, body: bytes = b"") -> bytes:
 
 
 REQUESTS = {
-    "reads": _request("GET", "/api/v1/posts?limit=100"),
-    "writes": _request("POST", "/api/v1/posts", BODY),
+    "reads": _request("GET", "/books?limit=100"),
+    "writes": _request("POST", "/books", BODY),
     "files": _request("GET", "/static-offline-docs/swagger-ui-bundle.js"),
     "metrics": _request("GET", "/metrics"),
     "nothing": _request("GET", "/nothing"),

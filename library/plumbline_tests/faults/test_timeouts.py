@@ -10,16 +10,16 @@ from time import perf_counter
 import psycopg
 import pytest
 
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import FreePort
+from plumbline_tests.faults.service import Deployment, Service, run_service
+from plumbline_tests.faults.triggers import on_insert
+from plumbline_tests.faults.visits import pulse, read, until_healed, until_unready, visit, write
+from plumbline_tests.faults.wire import Answer
+from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.proxy import Fate, Proxy, always
 from plumbline_tests.torture import Figure
 from plumbline_tests.waiting import until
-from tests.faults.conftest import FreePort
-from tests.faults.database import Database
-from tests.faults.service import Service, run_service
-from tests.faults.triggers import on_insert
-from tests.faults.visits import pulse, read, until_healed, until_unready, visit, write
-from tests.faults.wire import Answer
-from tests.faults.writers import WRITERS, signed_in
 
 CONNECT, COMMAND, STATEMENT, LOCK, IDLE, POOL = 0.7, 1.0, 0.6, 0.3, 0.5, 0.2
 SHORT = {
@@ -53,10 +53,13 @@ async def network(_network: Proxy) -> AsyncIterator[Proxy]:
 
 @pytest.fixture(scope="module")
 async def _hasty(
-    _network: Proxy, tmp_path_factory: pytest.TempPathFactory, free_port: FreePort
+    _network: Proxy,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: FreePort,
+    deployment: Deployment,
 ) -> AsyncIterator[Service]:
     log = tmp_path_factory.mktemp("hasty") / "log"
-    async with run_service(_network.url(), free_port(), log, **SHORT) as service:
+    async with run_service(deployment, _network.url(), free_port(), log, **SHORT) as service:
         yield service
 
 
@@ -135,11 +138,11 @@ async def test_slow_statement_has_an_end(hasty: Service, database: Database) -> 
 
 async def test_waiting_for_a_lock_has_an_end(hasty: Service, database: Database) -> None:
     wire, since = hasty.wire(signed_in(WRITERS[0])), len(hasty.logged())
-    post_id = (await write(wire)).json()["id"]
+    book_id = (await write(wire)).json()["id"]
 
     with psycopg.connect(database.url()) as other:
-        other.execute("SELECT * FROM posts WHERE id = %s FOR UPDATE", [post_id])
-        answer = await wire.request("DELETE", f"/api/v1/posts/{post_id}")
+        other.execute("SELECT * FROM books WHERE id = %s FOR UPDATE", [book_id])
+        answer = await wire.request("DELETE", f"/books/{book_id}")
 
     wire.close()
     assert answer.problem == "/problems/unavailable"
@@ -172,7 +175,7 @@ async def test_idle_transaction_has_an_end_and_stores_nothing(
     seconds = await _seconds_until(lambda: not database.query(IDLE_IN_TRANSACTION))
     (answer,) = await writing
 
-    stored = database.query("SELECT * FROM posts WHERE title = 'idle'")
+    stored = database.query("SELECT * FROM books WHERE title = 'idle'")
     assert len(stored) == (1 if answer.status == 201 else 0)
     assert "due to idle-in-transaction timeout" in database.log.read_text()
     assert seconds <= IDLE + MARGIN

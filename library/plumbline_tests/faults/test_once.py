@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from plumbline_tests.faults.crowd import crowd
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import NewProxy, NewService
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.visits import is_honest, write
+from plumbline_tests.faults.wire import Answer, NotSent, Unanswered
+from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.proxy import Choose, Fate
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import until
-from tests.faults.conftest import NewProxy, NewService
-from tests.faults.crowd import crowd
-from tests.faults.database import Database
-from tests.faults.service import Service
-from tests.faults.visits import is_honest, write
-from tests.faults.wire import Answer, NotSent, Unanswered
-from tests.faults.writers import WRITERS, signed_in
 
 PAUSE_SECONDS = 0.02  # of a client that was refused; it does not wait the second that we ask for
 DUPLICATES = 8
@@ -57,7 +57,7 @@ async def test_as_many_rows_as_requests(
     rows = Counter(
         title
         for (title,) in database.query(
-            "SELECT title FROM posts WHERE starts_with(title, %s)", "once "
+            "SELECT title FROM books WHERE starts_with(title, %s)", "once "
         )
     )
     figure(f"rows of {requests} requests, sent {log.sent} times, {kills} kills -9", rows.total())

@@ -17,11 +17,11 @@ from typing import Any, Literal
 
 import psycopg
 
-from app.db.schema import migrations
 from plumbline.db.embedded import DATABASE, LOCAL_ONLY, PASSWORD, binary, run_postgres
+from plumbline.db.migrate import Migrations
 from plumbline.db.unprivileged import give_up_root, plain_environment
+from plumbline_tests.faults.pids import children_of, send, state
 from plumbline_tests.waiting import until
-from tests.faults.pids import children_of, send, state
 
 # However the test process ends, so does the child: prctl(2), PR_SET_PDEATHSIG.
 ENDS_WITH_US = ("setpriv", "--pdeathsig=KILL")
@@ -173,7 +173,9 @@ class Database:
         return postmaster, children_of(postmaster.pid)
 
 
-def make_template(folder: Path, port: int, fill: Callable[[str], None]) -> None:
+def make_template(
+    folder: Path, port: int, migrations: Migrations, fill: Callable[[str], None]
+) -> None:
     """Migrate and fill once: copies start in a fraction of the time."""
     said: list[str] = []
     with run_postgres(folder, port=port, durable=False, say=said.append) as server:

@@ -12,24 +12,24 @@ import psycopg
 import pytest
 from sqlalchemy import event
 
-from app.db.session import engine
-from app.main import app
 from plumbline.db.readiness import PATIENCE_SECONDS
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import NewDatabase, NewService
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.visits import is_honest, read, write
+from plumbline_tests.faults.wire import Answer, Wire
+from plumbline_tests.faults.writers import WRITERS, signed_in
+from plumbline_tests.sandbox.database import engine
+from plumbline_tests.sandbox.service import app
 from plumbline_tests.torture import Figure
 from plumbline_tests.waiting import until
-from tests.faults.conftest import NewDatabase, NewService
-from tests.faults.database import Database
-from tests.faults.service import Service
-from tests.faults.visits import is_honest, read, write
-from tests.faults.wire import Answer, Wire
-from tests.faults.writers import WRITERS, signed_in
 
 PLACES = 4
 CONNECTIONS = 200  # of the load: more than the service works on at once
 SLOW_WRITES = """
     CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql
     AS $$ BEGIN PERFORM pg_sleep(0.2); RETURN NEW; END $$;
-    CREATE TRIGGER slow BEFORE INSERT ON posts FOR EACH ROW EXECUTE FUNCTION take_time();
+    CREATE TRIGGER slow BEFORE INSERT ON books FOR EACH ROW EXECUTE FUNCTION take_time();
 """
 WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
@@ -38,7 +38,7 @@ WAITING = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 async def _full(database: Database, service: Service) -> AsyncIterator[list[asyncio.Task[Answer]]]:
     """While requests that wait for a lock take all places."""
     with ExitStack() as stack, psycopg.connect(database.url()) as lock:
-        lock.execute("LOCK TABLE posts IN EXCLUSIVE MODE")
+        lock.execute("LOCK TABLE books IN EXCLUSIVE MODE")
         wires = [
             stack.enter_context(closing(service.wire(signed_in(name)))) for name in WRITERS[:PLACES]
         ]
@@ -81,7 +81,7 @@ async def test_excess_is_refused_at_once_and_probes_are_answered(
 async def test_slow_client_takes_no_place(database: Database, new_service: NewService) -> None:
     """A body that trickles in is read before the request counts."""
     service = await new_service(database.url(), MAX_RUNNING_REQUESTS="1")
-    head = b"POST /api/v1/users HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{"
+    head = b"POST /authors HTTP/1.1\r\nHost: test\r\nContent-Length: 100\r\n\r\n{"
     writers = []
     for _ in range(20):
         _, writer = await asyncio.open_connection("127.0.0.1", service.port)

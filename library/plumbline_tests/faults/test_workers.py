@@ -1,4 +1,4 @@
-"""`app serve --workers 2`: one service, whoever of its processes dies."""
+"""`serve --workers 2`: one service, whoever of its processes dies."""
 
 import asyncio
 import os
@@ -16,12 +16,12 @@ import uvicorn
 from prometheus_client.parser import text_string_to_metric_families
 
 from plumbline.cli.workers import Worker
+from plumbline_tests.faults.fixtures import FreePort
+from plumbline_tests.faults.pids import children_of, send, state
+from plumbline_tests.faults.test_stopping import START_SECONDS, serving, until_started
+from plumbline_tests.faults.wire import NotSent, Unanswered, Wire
 from plumbline_tests.processes import python
 from plumbline_tests.waiting import until
-from tests.faults.conftest import FreePort
-from tests.faults.pids import children_of, send, state
-from tests.faults.test_stopping import START_SECONDS, serving, until_started
-from tests.faults.wire import NotSent, Unanswered, Wire
 
 REQUESTS = 40
 FOR_EVER = 3600.0
@@ -117,7 +117,12 @@ async def test_killed_parent_leaves_no_worker_and_no_taken_port(workers: Workers
 async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it_starts() -> None:
     """Nobody waits for its answer, however long it may take to give one."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        worker = Worker(uvicorn.Config("app.main:app"), listening, FOR_EVER, is_alone=True)
+        worker = Worker(
+            uvicorn.Config("plumbline_tests.sandbox.service:app"),
+            listening,
+            FOR_EVER,
+            is_alone=True,
+        )
         worker.start()
         pid = worker.pid or 0
         send(pid, signal.SIGSTOP)
@@ -136,10 +141,10 @@ async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it
 def test_taken_port_is_one_line_that_names_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = python("-m", "app.cli", "serve", f"--port={port}", "--workers=2")
+        ended = python("-m", "plumbline_tests.sandbox", "serve", f"--port={port}", "--workers=2")
 
     assert ended.returncode == 1
     assert ended.stderr == (
-        f"app: cannot listen on 127.0.0.1, port {port}: Address already in use; "
+        f"sandbox: cannot listen on 127.0.0.1, port {port}: Address already in use; "
         "choose another with --port\n"
     )

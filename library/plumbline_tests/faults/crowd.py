@@ -12,9 +12,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from app.core.config import settings
 from plumbline.db.engine import create_engine
 from plumbline.db.migrate import MIGRATION_LOCK_KEY
+from plumbline.settings import Settings
 
 T = TypeVar("T")
 Columns = dict[str, list[str]]  # of tables, by their names
@@ -52,7 +52,7 @@ async def crowd(size: int, work: Callable[[T], Awaitable[object]], items: Iterab
 @asynccontextmanager
 async def own_engine(url: str | None = None) -> AsyncIterator[AsyncEngine]:
     """Connections of the test's own, so that the service has its whole pool."""
-    engine = create_engine(settings, url)
+    engine = create_engine(Settings(), url)
     yield engine
     await engine.dispose()
 

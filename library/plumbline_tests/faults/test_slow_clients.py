@@ -9,14 +9,14 @@ from statistics import median
 
 import pytest
 
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import NewService
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.visits import read, write
+from plumbline_tests.faults.wire import Answer
+from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.http.connection import connect
 from plumbline_tests.torture import Figure
-from tests.faults.conftest import NewService
-from tests.faults.database import Database
-from tests.faults.service import Service
-from tests.faults.visits import read, write
-from tests.faults.wire import Answer
-from tests.faults.writers import WRITERS, signed_in
 
 DEADLINES = {f"{name}_TIMEOUT_SECONDS": "3" for name in ("HEAD", "BODY", "SEND")}
 ROOM = 20_000_000
@@ -24,7 +24,7 @@ EACH = 125  # clients of each kind
 HALF = b" " * 250_000  # of a body
 TRICKLE = [b"x"] * 1000
 PAUSE_SECONDS = 0.2
-POST = b"POST /api/v1/posts HTTP/1.1\r\nHost: test\r\n"
+POST = b"POST /books HTTP/1.1\r\nHost: test\r\n"
 FILE = b"GET /static-offline-docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: test\r\n\r\n"
 # What each sends at once, and then a byte at a time; and what it may be told.
 KINDS: dict[str, tuple[list[bytes], set[int]]] = {
