@@ -114,6 +114,11 @@ async def jane() -> Author:
 
 
 @pytest.fixture
+async def emily() -> Author:
+    return await make_author("emily")
+
+
+@pytest.fixture
 async def book(jane: Author) -> Book:
     """A book of jane's."""
     return await make_book(jane)

@@ -175,7 +175,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/idempotency.py",
         "(head, bytes(response.body)), COMPRESSION)",
         "(head, bytes(response.body)), 0)",
-        "tests/api/test_idempotency.py::test_kept_answer_takes_less_than_the_answer",
+        "library/plumbline_tests/http/test_idempotency.py::test_kept_answer_takes_less_than_the_answer",
     ),
     Sabotage(
         "let a user write without end",
