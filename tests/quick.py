@@ -43,6 +43,7 @@ SLOW = (
     "tests/test_proofs.py",
     "tests/test_speed.py",
     "tests/test_telemetry.py",
+    "tests/testing",
 )
 
 

@@ -76,11 +76,16 @@ def stored_rows(main_database: str, pytestconfig: pytest.Config) -> Iterator[Sto
     url = make_url(main_database).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         stored = StoredRows(connection, service.metadata, service.reference_tables)
-        unnamed = stored.filled_tables() - service.reference_tables
-        if unnamed:
-            tables = ", ".join(sorted(unnamed))
-            pytest.exit(f"their migrations fill {tables}: ServiceUnderTest.reference_tables", 4)
+        refuse_unnamed_rows(stored, service)
         yield stored
+
+
+def refuse_unnamed_rows(stored: StoredRows, service: ServiceUnderTest) -> None:
+    """Fail where migrations have stored rows that the first test would remove."""
+    if unnamed := stored.filled_tables() - service.reference_tables:
+        tables = ", ".join(sorted(unnamed))
+        reason = f"migrations fill {tables}: name them in ServiceUnderTest.reference_tables"
+        pytest.fail(reason, pytrace=False)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

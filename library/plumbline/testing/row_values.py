@@ -1,7 +1,8 @@
 """A row for each table, made from the tables as they are in the database."""
 
 import uuid
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,12 +35,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.dialects.postgresql.ranges import AbstractRange
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.schema import sort_tables_and_constraints
+from sqlalchemy.exc import IntegrityError, SAWarning
 from sqlalchemy.types import TypeEngine
 
 Given = Mapping[str, Mapping[str, Any]]
 Row = dict[str, Any]
+
+OF_POSTGRES = "information_schema"
 
 _OF_TYPE: dict[type[TypeEngine[Any]], Any] = {
     String: "x",
@@ -75,8 +77,10 @@ class UnknownRowError(AssertionError):
 def reflect(connection: Connection) -> MetaData:
     """All tables of the database, in every schema but PostgreSQL's own and Alembic's table."""
     found = MetaData()
-    for schema in inspect(connection).get_schema_names():
-        if schema != "information_schema":
+    schemas = [name for name in inspect(connection).get_schema_names() if name != OF_POSTGRES]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # see _of_type
+        for schema in schemas:
             named = None if schema == "public" else schema
             found.reflect(connection, schema=named, only=lambda name, _: name != "alembic_version")
     return found
@@ -88,18 +92,24 @@ def fill(connection: Connection, given: Given) -> set[str]:
     `given` are values of columns by table; a column that a table does not have is left out, so one
     list serves all revisions. UnknownRowError where a constraint refuses, or a type is not known.
     """
-    tables = reflect(connection)
+    pending = list(reflect(connection).tables.values())
     rows: dict[str, Row] = {}
-    for table, _ in _in_order(tables):
-        if table is not None:
-            there = connection.execute(select(table).limit(1)).mappings().one_or_none()
-            rows[table.fullname] = dict(there or _insert(connection, table, given, rows))
+    while pending:
+        table = min(pending, key=lambda each: _rank(each, rows))
+        pending.remove(table)
+        there = connection.execute(select(table).limit(1)).mappings().one_or_none()
+        rows[table.fullname] = dict(there or _insert(connection, table, given, rows))
     return set(rows)
 
 
-def _in_order(tables: MetaData) -> Iterable[tuple[Table | None, object]]:
-    """Those that others refer to come first; cycles come as they do."""
-    return sort_tables_and_constraints(tables.tables.values())  # type: ignore[no-any-return, no-untyped-call]
+def _rank(table: Table, rows: dict[str, Row]) -> tuple[bool, bool]:
+    """The least comes first: what it refers to is there, or at least what it has to refer to."""
+    missing = [
+        key.parent
+        for key in table.foreign_keys
+        if key.column.table is not table and key.column.table.fullname not in rows
+    ]
+    return any(not column.nullable for column in missing), bool(missing)
 
 
 def _insert(connection: Connection, table: Table, given: Given, rows: dict[str, Row]) -> Row:

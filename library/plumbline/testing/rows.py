@@ -8,6 +8,8 @@ from sqlalchemy import MetaData, Table
 
 Rows = list[tuple[str, str]]
 
+_COMMA = sql.SQL(", ")
+
 
 class StoredRows:
     """By a connection beside the service's own; tables without rows cost nothing."""
@@ -45,7 +47,8 @@ class StoredRows:
                 )
                 for n, name in enumerate(names)
             ]
-            self._connection.execute(sql.SQL("WITH {} SELECT").format(sql.SQL(", ").join(parts)))
+            together = sql.SQL("WITH {} SELECT")
+            self._connection.execute(together.format(_COMMA.join(parts)))
 
 
 def _quoted(table: Table) -> sql.Identifier:

@@ -27,7 +27,10 @@ UNINDEXED = f"""
 SELECT format('%s (%s)', k.conrelid::regclass, k.conname) FROM pg_constraint k
 JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE k.contype = 'f' AND {OURS} AND NOT EXISTS (
-    SELECT FROM pg_index i WHERE i.indrelid = k.conrelid AND i.indisvalid
+    SELECT FROM pg_index i
+    JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+    WHERE i.indrelid = k.conrelid AND i.indisvalid AND m.amname IN ('btree', 'hash', 'gist')
+    AND i.indnkeyatts >= cardinality(k.conkey)
     AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) ~ '^\\([^ ]+ IS NOT NULL\\)$')
     AND ((i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey)
 ) ORDER BY 1
