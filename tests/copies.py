@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from plumbline_tests.processes import python_in
 from tests.postgres import ROOT
-from tests.processes import python_in
 
 PARTS = ("app", "library", "tests", "docs", "examples", "scripts", "benchmarks", "requirements")
 FILES = (

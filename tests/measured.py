@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from app.core.security import token_digest
-from plumbline.db.embedded import Server
+from plumbline.testing.cluster import Cluster
 from tests.conftest import administrator
 from tests.speed import TOKEN
 
@@ -24,7 +24,7 @@ SELECT %s, id, 'speed', now() + interval '1 hour' FROM users
 
 
 @pytest.fixture
-def measured_url(postgres: Server, clone: Callable[[], str]) -> Iterator[str]:
+def measured_url(postgres: Cluster, clone: Callable[[], str]) -> Iterator[str]:
     """A database with a few thousand posts, as a role that may read and write its rows."""
     made = clone()
     with psycopg.connect(made, autocommit=True) as db:

@@ -2,11 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from app.core import security
-from app.db.base import Base
 from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory
 
@@ -68,19 +64,3 @@ async def make_post(author: User, title: str = "Hello", content: str = "World") 
         post = Post(title=title, content=content, author_id=author.id)
         db.add(post)
     return post
-
-
-# As (table, row).
-ALL_ROWS = (
-    " UNION ALL ".join(
-        f"SELECT '{table.name}' AS name, t::text FROM {table.name} t"
-        for table in Base.metadata.sorted_tables
-    )
-    + " ORDER BY 1, 2"
-)
-
-
-async def all_rows(db: AsyncSession) -> list[tuple[str, str]]:
-    """All that is stored, as (table, row)."""
-    async with db.begin():
-        return [(name, row) for name, row in await db.execute(text(ALL_ROWS))]

@@ -17,7 +17,6 @@ from tests.postgres import ROOT
 # Those that start processes, wait for timeouts, or change the schema.
 SLOW = (
     "tests/api/test_access.py",
-    "tests/api/test_bad_input.py",
     "tests/api/test_guessing.py",
     "tests/api/test_health.py",
     "tests/api/test_openapi_tools.py",
@@ -27,20 +26,24 @@ SLOW = (
     "tests/db/test_init_db.py",
     "tests/db/test_migrations.py",
     "tests/db/test_new_table.py",
-    "tests/db/test_stale_plans.py",
-    "tests/db/test_statements.py",
+    "library/plumbline_tests/db/test_stale_plans.py",
+    "library/plumbline_tests/db/test_statements.py",
     "tests/faults",
+    "tests/test_without_posts.py",
+    "library/plumbline_tests/faults",
     "tests/http/test_cors_in_browser.py",
-    "tests/http/test_memory.py",
-    "tests/http/test_slow_requests.py",
+    "library/plumbline_tests/http/test_memory.py",
+    "library/plumbline_tests/http/test_slow_requests.py",
     "tests/pitfalls/test_asyncpg_missing.py",
-    "tests/pitfalls/test_commit_before_response.py",
-    "tests/pitfalls/test_commit_after_response.py",
+    "library/plumbline_tests/pitfalls/test_commit_before_response.py",
+    "library/plumbline_tests/pitfalls/test_commit_after_response.py",
     "tests/test_cli.py",
     "tests/test_development.py",
     "tests/test_main.py",
+    "tests/test_proofs.py",
     "tests/test_speed.py",
     "tests/test_telemetry.py",
+    "tests/testing",
 )
 
 

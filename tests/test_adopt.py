@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import URL, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from plumbline.db.embedded import Server
 from plumbline.db.url import asyncpg_url
-from tests.conftest import clone_database, serve
-from tests.faults.proxy import Choose, Fate, Proxy, always
+from plumbline.testing.cluster import Cluster
+from plumbline_tests.proxy import Choose, Fate, Proxy, always
+from tests.conftest import serve
 from tests.postgres import ROOT
 
 EXAMPLE = ROOT / "examples/adopt"
@@ -40,9 +40,9 @@ def test_library_is_adopted_in_15_lines() -> None:
 
 
 @pytest.fixture(scope="session")
-async def _with_tables(postgres: Server) -> URL:
+async def _with_tables(postgres: Cluster) -> URL:
     """A database with the example's tables, and one user."""
-    url = make_url(clone_database(postgres, "adopt", "template1"))
+    url = make_url(postgres.create("adopt"))
     module = _load(BEFORE, url)
     made = create_async_engine(asyncpg_url(url))
     async with made.begin() as connection:

@@ -13,8 +13,8 @@ import pytest
 import plumbline
 from app.core.config import Settings
 from plumbline.http.commit_order import require_commit_before_response
+from plumbline_tests.processes import new_python
 from tests.api_page import LIBRARY, modules, write_page
-from tests.processes import new_python
 
 DOCS = LIBRARY / "docs"
 PAGES = {path.stem: path.read_text() for path in sorted(DOCS.glob("*.md"))}

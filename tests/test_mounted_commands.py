@@ -8,10 +8,10 @@ from subprocess import CompletedProcess
 import psycopg
 import pytest
 
-from plumbline.db.embedded import Server
+from plumbline.testing.cluster import Cluster
+from plumbline_tests.processes import python_in
 from tests.conftest import administrator
 from tests.postgres import ROOT
-from tests.processes import python_in
 
 MODELS = """
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -58,7 +58,7 @@ def _page() -> str:
 
 
 @pytest.fixture
-def database(postgres: Server) -> Iterator[str]:
+def database(postgres: Cluster) -> Iterator[str]:
     with administrator(postgres) as admin:
         admin.execute("CREATE DATABASE shop")
         yield postgres.url("shop")

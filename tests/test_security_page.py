@@ -5,10 +5,11 @@ import re
 from collections import Counter
 from functools import cache
 
+from plumbline.testing import proofs
 from tests.postgres import ROOT
 
 TEXT = (ROOT / "docs" / "security.md").read_text()
-NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+NAMED = re.compile(r"`((?:library/plumbline_)?tests/[\w/]+\.py)::(\w+)`")
 PROMISES = re.findall(r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", TEXT, re.MULTILINE)
 REQUIREMENTS = re.findall(
     r"^\| (\d+\.\d+\.\d+) \| ([^|]+) \| ([^|]+) \| ([^|]*) \|$", TEXT, re.MULTILINE
@@ -21,6 +22,9 @@ def _tests(path: str) -> set[str]:
     tree = ast.parse((ROOT / path).read_text())
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
     names = {node.name for node in tree.body if isinstance(node, kinds)}
+    imported = [node.module for node in tree.body if isinstance(node, ast.ImportFrom)]
+    if "plumbline.testing.proofs" in imported:
+        names |= vars(proofs).keys()
     return {name for name in names if name.startswith("test_")}
 
 

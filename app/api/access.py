@@ -1,6 +1,6 @@
 """Who may use a route: the rules of this service; each route has one among its `dependencies`.
 
-tests/api/test_access.py tries every route with everybody.
+tests/test_proofs.py tries every route with everybody.
 """
 
 from collections.abc import AsyncIterator

@@ -1,102 +1,32 @@
-"""Every route with everybody, as the rule says that the route declares (`x-access`)."""
+"""Log-ins that end meanwhile, repeated requests, and what nobody is shown, on every route.
+
+plumbline/testing/proofs/access.py tries every route with everybody.
+"""
 
 import asyncio
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import httpx2
 import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import delete, select
 
 from app.db.models import AccessToken, Post, User
-from app.db.session import AsyncSessionFactory, engine, get_db
+from app.db.session import engine, get_db
 from app.main import app
-from tests.api.bad_input import DOCUMENT, FORM, Request, operations
-from tests.api.requests import send
-from tests.people import PASSWORD, all_rows, make_post, make_users, signed_in
-from tests.pitfalls.sandbox import until_backends
-
-RULES = {"anonymous", "signed-in", "owner", "owner-or-admin", "admin"}
-NOBODY = {"anonymous", "deactivated", "expired", "revoked"}
-ACTORS = ["anonymous", "other", "owner", "admin", "deactivated", "expired", "revoked"]
-ALLOWED = {
-    "anonymous": set(ACTORS),
-    "signed-in": {"other", "owner", "admin"},
-    "owner": {"owner"},
-    "owner-or-admin": {"owner", "admin"},
-    "admin": {"admin"},
-}
-CASES = [
-    pytest.param(request, operation["x-access"], actor, id=f"{request} by {actor}")
-    for request, operation in operations()
-    for actor in ACTORS
-]
-
-
-@dataclass
-class World:
-    """Everybody who may ask, and what belongs to `owner`."""
-
-    people: dict[str, User]
-    ids: dict[str, int]
-
-
-@pytest.fixture
-async def world() -> World:
-    users = await make_users("other", "owner", "deactivated", "expired", "revoked")
-    admins = await make_users("admin", "second-admin", role="admin")  # so that nobody is the last
-    people = {user.username: user for user in [*users, *admins]}
-    post = await make_post(people["owner"])
-    async with AsyncSessionFactory.begin() as db:
-        await _end(db, people)
-        token_id = await db.scalar(
-            select(AccessToken.id).where(AccessToken.user_id == people["owner"].id)
-        )
-    ids = {"user_id": people["owner"].id, "post_id": post.id, "token_id": token_id or 0}
-    return World(people, ids)
-
-
-async def _end(db: AsyncSession, people: dict[str, User]) -> None:
-    tokens = update(AccessToken)
-    expired, revoked = people["expired"].id, people["revoked"].id
-    await db.execute(tokens.where(AccessToken.user_id == expired).values(expires_at=func.now()))
-    await db.execute(tokens.where(AccessToken.user_id == revoked).values(digest=b"none"))
-    deactivated = User.id == people["deactivated"].id
-    await db.execute(update(User).where(deactivated).values(is_active=False))
-
-
-@pytest.mark.parametrize(("request_", "rule", "actor"), CASES)
-async def test_rule_of_the_route_holds(
-    client: httpx2.AsyncClient,
-    db: AsyncSession,
-    world: World,
-    request_: Request,
-    rule: str,
-    actor: str,
-) -> None:
-    headers = {} if actor == "anonymous" else signed_in(world.people[actor])
-    ids = {name: world.ids[name] for name in request_.path_params}
-    before = await all_rows(db)
-
-    response = await send(client, replace(request_, path_params=ids), headers)
-
-    if actor in ALLOWED[rule]:
-        refused = {401, 403} if request_.content_type != FORM else {403}
-        assert response.status_code not in refused | {404, 500}, response.text
-        return
-    expected = {401} if actor in NOBODY else {403, 404}
-    assert response.status_code in expected
-    assert "owner@example.com" not in response.text
-    assert await all_rows(db) == before
-
+from plumbline.testing.requests import FORM, Request, operations, send
+from plumbline.testing.rows import Rows, StoredRows
+from plumbline.testing.service import World
+from plumbline_tests.backends import until_backends
+from tests.people import PASSWORD, signed_in
+from tests.service import SERVICE
 
 WRITES = [
     pytest.param(request, operation["x-access"], id=str(request))
-    for request, operation in operations()
+    for request, operation in operations(SERVICE.schemas)
     if request.method != "get" and operation["x-access"] != "anonymous"
 ]
 UNTOUCHED = ("users", "posts", "audit_events", "idempotency_keys")
@@ -104,48 +34,49 @@ UNTOUCHED = ("users", "posts", "audit_events", "idempotency_keys")
 
 @pytest.mark.parametrize(("request_", "rule"), WRITES)
 async def test_request_whose_log_in_ends_before_it_writes_stores_nothing(
-    client: httpx2.AsyncClient, db: AsyncSession, world: World, request_: Request, rule: str
+    client: httpx2.AsyncClient, stored_rows: StoredRows, world: World, request_: Request, rule: str
 ) -> None:
     """It has passed its check, and waits for whoever ends the log-in."""
-    actor = world.people["admin" if rule == "admin" else "owner"]
-    ids = {name: world.ids[name] for name in request_.path_params}
-    before = [row for row in await all_rows(db) if row[0] in UNTOUCHED]
+    name = "admin" if rule == "admin" else "owner"
+    before = _untouched(stored_rows)
 
     async with engine.begin() as other:
-        await other.execute(select(User).where(User.id == actor.id).with_for_update())
-        sending = send(client, replace(request_, path_params=ids), signed_in(actor))
+        actor = await other.scalar(select(User.id).where(User.username == name).with_for_update())
+        sending = send(client, world.about(request_), world.principals[name])
         asked = asyncio.create_task(sending)
         await until_backends(engine, "wait_event_type = 'Lock'", are=1)
-        await other.execute(delete(AccessToken).where(AccessToken.user_id == actor.id))
+        await other.execute(delete(AccessToken).where(AccessToken.user_id == actor))
 
     assert (await asked).status_code == 401
-    assert [row for row in await all_rows(db) if row[0] in UNTOUCHED] == before
+    assert _untouched(stored_rows) == before
+
+
+def _untouched(stored_rows: StoredRows) -> Rows:
+    return [row for row in stored_rows.all() if row[0] in UNTOUCHED]
 
 
 ENDS_ITSELF = {"DELETE /api/v1/users/me", "DELETE /api/v1/auth/token"}
 KEYED = [
     pytest.param(request, operation["x-access"], id=str(request))
-    for request, operation in operations()
+    for request, operation in operations(SERVICE.schemas)
     if request.method != "get"
 ]
 
 
 @pytest.mark.parametrize(("request_", "rule"), KEYED)
 async def test_request_repeated_with_its_key_is_answered_again_and_leaves_no_trace(
-    client: httpx2.AsyncClient, db: AsyncSession, world: World, request_: Request, rule: str
+    client: httpx2.AsyncClient, stored_rows: StoredRows, world: World, request_: Request, rule: str
 ) -> None:
     """But for what ends the log-in that it carries: then the second answer is 401."""
-    actor = world.people["admin" if rule == "admin" else "owner"]
-    headers = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
-    if rule != "anonymous":
-        headers |= signed_in(actor)
-    ids = {name: world.ids[name] for name in request_.path_params}
-    request = replace(request_, path_params=ids)
+    name = rule if rule in {"anonymous", "admin"} else "owner"
+    key = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
+    headers = {**world.principals[name], **key}
+    request = world.about(request_)
     if request.content_type == FORM:
         request = replace(request, body={"username": "owner", "password": PASSWORD})
 
     first = await send(client, request, headers)
-    after_first = await all_rows(db)
+    after_first = stored_rows.all()
     second = await send(client, request, headers)
 
     ends_itself = f"{request.method.upper()} {request.path}" in ENDS_ITSELF
@@ -153,19 +84,13 @@ async def test_request_repeated_with_its_key_is_answered_again_and_leaves_no_tra
     assert first.status_code // 100 == 2
     assert second.status_code == (401 if is_own else first.status_code)
     assert is_own or second.content == first.content
-    assert await all_rows(db) == after_first
-
-
-def test_every_operation_declares_a_known_rule() -> None:
-    rules = {operation["x-access"] for _, operation in operations()}
-
-    assert rules == RULES
+    assert stored_rows.all() == after_first
 
 
 def test_queries_hold_nothing_secret() -> None:
     names = {
         parameter["name"]
-        for _, operation in operations()
+        for _, operation in operations(SERVICE.schemas)
         for parameter in operation.get("parameters", [])
         if parameter["in"] == "query"
     }
@@ -201,7 +126,7 @@ def _calls(dependant: Dependant) -> Iterator[object]:
 
 
 def test_no_response_shows_what_is_private() -> None:
-    schemas = DOCUMENT["components"]["schemas"]
+    schemas = SERVICE.schemas.document["components"]["schemas"]
     shown = {name for schema in schemas.values() for name in schema.get("properties", {})}
     with_email = {name for name, s in schemas.items() if "email" in s.get("properties", {})}
 

@@ -1,49 +1,12 @@
-"""Every route and every wrong input: a 4xx problem document, nothing stored, nothing repeated."""
+"""A body over the limit; plumbline/testing/proofs/wrong_input.py has all other wrong input."""
 
 import asyncio
 
 import httpx2
-import pytest
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core.config import settings
 from app.db.models import User
-from plumbline.http.problems import Problem
-from tests.api.bad_input import CANARY, JSON, Request, _body, operations, wrong_requests
-from tests.api.requests import send
-from tests.people import all_rows, signed_in
-
-NOT_UNDERSTOOD = {400, 405, 413, 415, 422, 428}
-
-
-@pytest.mark.parametrize("request_", [request for request, _ in operations()], ids=str)
-async def test_untouched_request_is_understood(
-    client: httpx2.AsyncClient, admin: User, request_: Request
-) -> None:
-    """Else the wrong ones below would be refused for another reason than theirs."""
-    response = await send(client, request_, signed_in(admin))
-
-    assert response.status_code not in NOT_UNDERSTOOD, response.text
-    assert response.status_code < 500
-
-
-@pytest.mark.usefixtures("post")
-@pytest.mark.parametrize("request_", list(wrong_requests()), ids=str)
-async def test_wrong_request_is_refused_and_changes_nothing(
-    client: httpx2.AsyncClient, db: AsyncSession, admin: User, request_: Request
-) -> None:
-    before = await all_rows(db)
-
-    response = await send(client, request_, signed_in(admin))
-
-    assert 400 <= response.status_code < 500, response.text
-    assert response.headers["Content-Type"] == "application/problem+json"
-    problem = Problem.model_validate_json(response.content)
-    assert problem.status == response.status_code
-    assert CANARY not in response.text
-    if request_.wrong_field:
-        assert request_.wrong_field in {error.field for error in problem.errors or []}
-    assert await all_rows(db) == before
+from tests.people import signed_in
 
 
 async def test_chunked_body_over_the_limit_is_refused_while_it_comes(
@@ -67,12 +30,3 @@ async def test_chunked_body_over_the_limit_is_refused_while_it_comes(
 
     assert (await answer).startswith(b"HTTP/1.1 413 ")  # the phrase is Python's
     assert sent < 20 * settings.MAX_BODY_BYTES  # what the sockets buffer included
-
-
-def test_every_json_body_forbids_unknown_fields() -> None:
-    schemas = [
-        _body(operation)[1] for request, operation in operations() if request.content_type == JSON
-    ]
-
-    assert schemas
-    assert all(schema["additionalProperties"] is False for schema in schemas)

@@ -16,9 +16,9 @@ from app.main import app
 from plumbline.http.client_ip import ClientNetworks
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.setting_values import parse_networks
-from tests.http.asgi import middleware_of
+from plumbline_tests.http.asgi import middleware_of
+from plumbline_tests.torture import Amount
 from tests.people import PASSWORD, make_user, make_users, signed_in
-from tests.torture import Amount
 
 PROXIES = "127.0.0.1/32, 10.0.0.0/8"
 OFFICE, ELSEWHERE, FAR_AWAY = "198.51.100.1", "203.0.113.1", "203.0.113.2"

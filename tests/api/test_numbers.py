@@ -6,15 +6,16 @@ import httpx2
 import pytest
 
 from app.db.models import User
-from tests.api.bad_input import Request, _simple, operations
-from tests.api.requests import send
+from plumbline.testing.requests import Request, operations, send
 from tests.people import make_post, signed_in
+from tests.service import SERVICE
 
 NUMBERS = [
     (request, parameter["name"], "path_params" if parameter["in"] == "path" else "params")
-    for request, operation in operations()
+    for request, operation in operations(SERVICE.schemas)
     for parameter in operation.get("parameters", [])
-    if parameter["in"] in {"path", "query"} and _simple(parameter["schema"])["type"] == "integer"
+    if parameter["in"] in {"path", "query"}
+    and SERVICE.schemas.kinds(parameter["schema"]) == {"integer"}
 ]
 SPELLINGS = ["+1", " 1", "1 ", "\n1", "1\n", "\u20281", "01", "1.0", "1e0", "1_0", "0x1", "true"]
 OTHER_DIGITS = ["\uff11", "\u0661", "\u0967", "\u00b9", "\U0001d7cf"]

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what happens; tests/documented.py holds each answer to it."""
+"""The OpenAPI document says what happens; plumbline.testing holds each answer to it."""
 
 from typing import Any
 
@@ -7,7 +7,8 @@ import pytest
 
 from app.core.config import settings
 from app.main import app
-from tests.documented import check_documented
+from plumbline.testing.documented import check_documented
+from tests.service import SERVICE
 
 DOCUMENT = app.openapi()
 OPERATIONS: list[tuple[str, dict[str, Any]]] = [
@@ -115,4 +116,4 @@ def test_answer_that_is_not_in_the_document_is_noticed(
     answer = httpx2.Response(status, headers=headers, content=content, request=request)
 
     with pytest.raises(AssertionError, match="createPost answers"):
-        check_documented(answer)
+        check_documented(SERVICE.schemas, answer)

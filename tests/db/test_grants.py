@@ -15,11 +15,11 @@ from app.db.models import Post, User
 from app.db.schema import APPEND_ONLY
 from app.db.session import AsyncSessionFactory, engine
 from plumbline.db import grants
-from plumbline.db.embedded import Server
 from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
 from plumbline.http.headers import etag
+from plumbline.testing.cluster import Cluster
 from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in
 
@@ -35,7 +35,7 @@ RIGHTS: LiteralString = """
 
 
 @pytest.fixture(scope="module")
-async def application(postgres: Server, _main_database: None) -> AsyncIterator[AsyncEngine]:
+async def application(postgres: Cluster) -> AsyncIterator[AsyncEngine]:
     """Granted twice, and all before that, as by an older version."""
     with administrator(postgres) as owner:
         owner.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'app'")
@@ -177,6 +177,6 @@ def test_table_of_any_name_with_nothing_to_send_or_to_change_is_granted(
     assert granted["numbers"] == ["DELETE"]
 
 
-def test_role_from_which_nothing_can_be_kept_is_refused(postgres: Server) -> None:
+def test_role_from_which_nothing_can_be_kept_is_refused(postgres: Cluster) -> None:
     with pytest.raises(OperatorError, match="DB_APPLICATION_ROLE is a superuser or owns"):
         grants.grant(settings, "postgres", postgres.url("main"))

@@ -14,8 +14,9 @@ from app.core.security import token_digest
 from app.db.models import User
 from app.db.session import engine
 from app.services.posts import _NEW_POST
-from plumbline.db.embedded import Server
-from tests.conftest import administrator, clone_database
+from plumbline.testing.cluster import Cluster
+from plumbline.testing.fixtures import TEMPLATE
+from tests.conftest import administrator
 from tests.db.test_statement_equality import READS
 
 SMALL, LARGE = 1_000, 220_000  # posts
@@ -62,11 +63,11 @@ Plan = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def tables(postgres: Server) -> Iterator[dict[int, Database]]:
+def tables(postgres: Cluster) -> Iterator[dict[int, Database]]:
     """Two databases, by the number of their posts."""
     made: dict[int, Database] = {}
     for rows in (SMALL, LARGE):
-        url = clone_database(postgres, f"growth_{rows}")
+        url = postgres.create(f"growth_{rows}", TEMPLATE)
         made[rows] = psycopg.connect(url, autocommit=True)
         numbers = {"rows": rows, "people": PEOPLE[rows], "authors": AUTHORS, "prolific": PROLIFIC}
         made[rows].execute(SQL(FILL).format(**numbers))

@@ -7,20 +7,20 @@ import pytest
 
 from app.db.schema import migrations
 from plumbline.db import drift
-from plumbline.db.embedded import Server
+from plumbline.testing.cluster import Cluster
+from plumbline_tests.processes import python
 from tests.conftest import administrator
-from tests.processes import python
 
 
 @pytest.fixture
-def empty_database(postgres: Server) -> Iterator[str]:
+def empty_database(postgres: Cluster) -> Iterator[str]:
     with administrator(postgres) as admin:
         admin.execute("CREATE DATABASE empty")
         yield postgres.url("empty")
         admin.execute("DROP DATABASE empty WITH (FORCE)")
 
 
-def test_init_db_makes_what_the_migrations_make(empty_database: str, postgres: Server) -> None:
+def test_init_db_makes_what_the_migrations_make(empty_database: str, postgres: Cluster) -> None:
     process = python("-m", "app.db.init_db", DATABASE_URL=empty_database)
 
     assert (process.returncode, process.stdout) == (0, "The tables exist.\n")

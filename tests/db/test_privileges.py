@@ -11,10 +11,10 @@ from app.core.config import settings
 from app.db.schema import APPEND_ONLY
 from app.db.session import engine as main_engine
 from plumbline.db import privileges
-from plumbline.db.embedded import Server
 from plumbline.db.engine import create_engine
 from plumbline.db.privileges import Privileges
 from plumbline.db.url import asyncpg_url
+from plumbline.testing.cluster import Cluster
 
 ROLE = "rights_role"
 
@@ -25,7 +25,7 @@ def _in_production(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def administrator(postgres: Server) -> Iterator[psycopg.Connection]:
+def administrator(postgres: Cluster) -> Iterator[psycopg.Connection]:
     with psycopg.connect(postgres.url("main"), autocommit=True) as connection:
         connection.execute(f"CREATE ROLE {ROLE} LOGIN PASSWORD 'x'".encode())
         yield connection

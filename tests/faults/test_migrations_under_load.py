@@ -20,18 +20,18 @@ from app.core.config import settings
 from app.db.models import Post, User
 from app.db.schema import APPEND_ONLY, migrations
 from plumbline.db import grants
-from plumbline.db.embedded import Server
 from plumbline.db.migrate import MIGRATION_LOCK_KEY
 from plumbline.db.url import psycopg_url
-from tests import warm
+from plumbline.testing.cluster import Cluster
+from plumbline_tests import warm
+from plumbline_tests.faults.crowd import Columns, own_engine, using
+from plumbline_tests.faults.fixtures import CONNECTIONS, NewService
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.wire import Wire
+from plumbline_tests.torture import Amount, Figure
+from plumbline_tests.waiting import until
 from tests.conftest import administrator
-from tests.faults.conftest import CONNECTIONS, NewService
-from tests.faults.crowd import Columns, own_engine, using
-from tests.faults.service import Service
-from tests.faults.waiting import until
-from tests.faults.wire import Wire
 from tests.people import PASSWORD
-from tests.torture import Amount, Figure
 
 # All but the first: before it nothing is there that could be used meanwhile.
 SCRIPTS = [
@@ -171,7 +171,7 @@ async def test_migration_that_meets_a_long_reader_steps_back_until_it_is_gone(
 
 
 @pytest.fixture
-def role(postgres: Server) -> Iterator[str]:
+def role(postgres: Cluster) -> Iterator[str]:
     """For DB_APPLICATION_ROLE."""
     with administrator(postgres) as admin:
         admin.execute("CREATE ROLE plumbline_machine")
@@ -180,7 +180,7 @@ def role(postgres: Server) -> Iterator[str]:
 
 
 @pytest.fixture
-def empty(postgres: Server) -> Iterator[str]:
+def empty(postgres: Cluster) -> Iterator[str]:
     """A database without anything."""
     with administrator(postgres) as admin:
         admin.execute("CREATE DATABASE empty")

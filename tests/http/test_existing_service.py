@@ -26,8 +26,8 @@ from plumbline.errors import AppError, Conflict
 from plumbline.http.access import Rule
 from plumbline.http.install import install
 from plumbline.http.problems import MEDIA_TYPE, install_problems
+from plumbline_tests.pitfalls.tutorial import in_process
 from tests.conftest import serve
-from tests.pitfalls.sandbox import in_process
 from tests.postgres import ROOT
 
 

@@ -24,8 +24,8 @@ from plumbline.http.problems import install_problems
 from plumbline.http.routing import resource
 from plumbline.http.state import state_of
 from plumbline.settings import HttpSettings, ServerSettings
+from plumbline_tests.http.connection import connect
 from tests.conftest import serve
-from tests.http.connection import connect
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 ANSWERS = IdempotencyStore(IdempotencyKey, ReadSessionFactory, lifetime_seconds=3600)

@@ -30,9 +30,9 @@ from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import install_problems
 from plumbline.http.request_context import install_request_context
 from plumbline.settings import HttpSettings
+from plumbline_tests.pitfalls.tutorial import in_process
+from plumbline_tests.processes import new_python
 from tests.conftest import serve
-from tests.pitfalls.sandbox import in_process
-from tests.processes import new_python
 
 HTTP = HttpSettings(MAX_BODY_BYTES=1024)
 ORDINARY = FastAPI()

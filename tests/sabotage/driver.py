@@ -2,11 +2,18 @@
 
 from tests.sabotage import Sabotage
 
-CONNECTION = "tests/db/test_connection.py::"
-GIVEN_UP = "tests/faults/test_given_up.py::"
-STALE = "tests/db/test_stale_plans.py::"
+CONNECTION = "library/plumbline_tests/db/test_connection.py::"
+GIVEN_UP = "library/plumbline_tests/faults/test_given_up.py::"
+STALE = "library/plumbline_tests/db/test_stale_plans.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "write on for ever to a primary that has been demoted",
+        "library/plumbline/db/statements.py",
+        "        elif sqlstate(error) in {None, READ_ONLY}:",
+        "        elif sqlstate(error) is None:",
+        "library/plumbline_tests/db/test_statements.py::test_write_leaves_a_demoted_primary",
+    ),
     Sabotage(
         "know BEGIN by the look of its text",
         "library/plumbline/db/connection.py",

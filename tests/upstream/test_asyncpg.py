@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from plumbline.db.embedded import Server
-from tests.torture import Figure
+from plumbline.testing.cluster import Cluster
+from plumbline_tests.torture import Figure
 from tests.upstream.suite import download, pip, run
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]
@@ -28,7 +28,7 @@ RACES = {"TestPool::test_pool_config_persistence"}
 
 
 def test_suite_of_asyncpg_fails_with_our_connection_only_where_named(
-    postgres: Server, tmp_path: Path, figure: Figure
+    postgres: Cluster, tmp_path: Path, figure: Figure
 ) -> None:
     download("asyncpg", tmp_path).joinpath("tests").rename(tmp_path / SUITE)  # not compiled there
     pip("install", "--target", str(tmp_path / "needed"), "distro")

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 import sqlalchemy
 
-from plumbline.db.embedded import Server
+from plumbline.testing.cluster import Cluster
+from plumbline_tests.torture import Figure
 from tests.conftest import administrator
-from tests.torture import Figure
 from tests.upstream.suite import download, run
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]
@@ -35,7 +35,7 @@ _SERVER = re.compile(r"_postgresql\+[^:]+")  # its version, in the names of clas
 
 
 @pytest.fixture
-def url(postgres: Server) -> Iterator[str]:
+def url(postgres: Cluster) -> Iterator[str]:
     """Of a database as README.unittests.rst of SQLAlchemy wants it."""
     with administrator(postgres) as admin:
         admin.execute("CREATE DATABASE test")

@@ -17,6 +17,7 @@ from pathlib import Path
 from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.schema import CreateSchema
 
 from plumbline.db.embedded import Server, binary, run_postgres
 from plumbline.db.migrate import Migrations
@@ -54,6 +55,8 @@ def compare(migrations: Migrations, migrated: str, modelled: str, maintenance: s
     migrations.upgrade(migrated)
     engine = create_engine(psycopg_url(modelled), poolclass=NullPool)
     with engine.begin() as connection:
+        for schema in sorted({t.schema for t in migrations.metadata.tables.values() if t.schema}):
+            connection.execute(CreateSchema(schema, if_not_exists=True))
         migrations.metadata.create_all(connection)
     try:
         command.check(migrations.config(migrated))

@@ -24,9 +24,12 @@ def run_migrations(of_service: Migrations) -> None:
         milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)
         connection.execute(text(f"SET lock_timeout = {milliseconds}"))
         connection.commit()
+        schemas = {None, *(table.schema for table in migrations.metadata.tables.values())}
         context.configure(
             connection=connection,
             target_metadata=migrations.metadata,
+            include_schemas=schemas != {None},
+            include_name=lambda name, kind, _: kind != "schema" or name in schemas,
             transaction_per_migration=True,
             compare_server_default=True,
             autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],

@@ -60,6 +60,11 @@ def rules_of(app: FastAPI) -> Iterator[tuple[RouteContext, Rule]]:
             yield context, rule
 
 
+def routes_without_rule(app: FastAPI) -> list[str]:
+    """Each route that has none, as `['GET'] /posts`."""
+    return [_name(context) for context in _contexts(app) if _find_rule(context) is None]
+
+
 def _contexts(app: FastAPI) -> Iterator[RouteContext]:
     """Those of all routes, but for the pages and the document of the API itself."""
     for context in iter_route_contexts(app.routes):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -13,11 +14,20 @@ from plumbline.text import fold
 
 def was_sent(request: Request, value: object) -> bool:
     """Whether `value` stood in the request, also folded, or as the greater part of another text."""
+    if isinstance(value, datetime):  # which has many spellings
+        return any(_is_moment(each, value) for each in _values(request))
     ours = _plain(value)
     theirs = {_plain(each) for each in _values(request)}
     if ours in theirs or not isinstance(value, str):
         return ours in theirs
     return any(_is_most_of(text, ours) or _is_most_of(ours, text) for text in theirs)
+
+
+def _is_moment(text: object, moment: datetime) -> bool:
+    try:
+        return isinstance(text, str) and datetime.fromisoformat(text.strip()) == moment
+    except ValueError:
+        return False
 
 
 def _is_most_of(part: str, whole: str) -> bool:

@@ -1,0 +1,103 @@
+"""Promises of the pytest plugin, broken on purpose."""
+
+from tests.sabotage import Sabotage
+
+TESTING = "library/plumbline/testing/"
+SOUND = "tests/testing/test_plugin.py::test_sound_service_passes_all_proofs_and_leaves_nothing"
+BROKEN = "tests/testing/test_plugin.py::test_each_proof_fails_where_the_service_breaks_it"
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "run tests on any database",
+        TESTING + "cluster.py",
+        'if MARK not in re.split(r"[^a-z0-9]+", name.lower())',
+        "if not name",
+        "tests/testing/test_plugin.py"
+        "::test_database_without_a_mark_is_refused_before_anything_is_touched",
+    ),
+    Sabotage(
+        "let two runs share their databases",
+        TESTING + "cluster.py",
+        "SELECT pg_try_advisory_lock(%s)",
+        "SELECT true OR %s IS NULL",
+        "tests/testing/test_cluster.py::test_second_run_on_the_same_database_is_refused",
+    ),
+    Sabotage(
+        "leave the databases of a run behind",
+        TESTING + "cluster.py",
+        "for name in _made(lock, cluster.prefix):",
+        "for name in ():",
+        SOUND,
+    ),
+    Sabotage(
+        "empty one table after the other",
+        TESTING + "rows.py",
+        "            self._connection.execute(together.format(_COMMA.join(parts)))",
+        "            for part in parts:\n"
+        "                self._connection.execute(together.format(part))",
+        SOUND,
+    ),
+    Sabotage(
+        "forget the schema of a table when it is emptied",
+        TESTING + "rows.py",
+        "sql.Identifier(*filter(None, [table.schema, table.name]))",
+        "sql.Identifier(table.name)",
+        SOUND,
+    ),
+    Sabotage(
+        "empty reference tables too",
+        TESTING + "rows.py",
+        "sorted(set(tables) - self._kept)",
+        "sorted(set(tables))",
+        "tests/testing/test_tables.py::test_rows_of_reference_tables_stay",
+    ),
+    Sabotage(
+        "make rows in any order",
+        TESTING + "row_values.py",
+        "return any(not column.nullable for column in missing), bool(missing)",
+        "return False, bool(rows and missing)",
+        SOUND,
+    ),
+    Sabotage(
+        "see no 500",
+        TESTING + "proofs/wrong_input.py",
+        "return [told] if response.status_code >= 500 else []",
+        "return []",
+        BROKEN,
+    ),
+    Sabotage(
+        "move migrations up and down without rows",
+        TESTING + "proofs/migrations.py",
+        "    _fill(url, service)\n\n    migrations.downgrade",
+        "\n    migrations.downgrade",
+        BROKEN,
+    ),
+    Sabotage(
+        "count INCLUDE as an index of a foreign key",
+        TESTING + "proofs/tables.py",
+        "    AND i.indnkeyatts >= cardinality(k.conkey)\n",
+        "",
+        "tests/testing/test_tables.py::test_index_serves_a_foreign_key",
+    ),
+    Sabotage(
+        "look only at routes that the document has",
+        TESTING + "proofs/access.py",
+        "routes_without_rule(service.app) == []",
+        "True",
+        BROKEN,
+    ),
+    Sabotage(
+        "take a moment that no UTC has for a defect",
+        "library/plumbline/http/sent.py",
+        "if isinstance(value, datetime):",
+        "if value is None:",
+        SOUND,
+    ),
+    Sabotage(
+        "migrate only tables without a schema",
+        "library/plumbline/db/environment.py",
+        "include_schemas=schemas != {None}",
+        "include_schemas=False",
+        SOUND,
+    ),
+)

@@ -1,0 +1,3 @@
+"""All that holds for any service."""
+
+from plumbline.testing.proofs import *  # noqa: F403
