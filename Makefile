@@ -56,11 +56,13 @@ check: setup browser  ## Do all that CI does; make check quick=1 leaves out slow
 .schema:
 	$(BIN)/app db check
 
+FAULTS := tests/faults library/plumbline_tests/faults
+
 torture: setup browser  ## Try for half an hour what check tries for minutes: make torture, or seed=1
-	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short tests/faults
-	@$(BIN)/pytest --torture -m torture -v --tb=short --ignore=tests/faults --ignore=tests/upstream
+	@$(BIN)/pytest --torture $(if $(seed),--seed=$(seed)) --numprocesses=0 -v --tb=short $(FAULTS)
+	@$(BIN)/pytest --torture -m torture -v --tb=short $(FAULTS:%=--ignore=%) --ignore=tests/upstream
 	@$(BIN)/pytest --torture -n0 -v --tb=short tests/upstream
-	@$(BIN)/pytest -o plumbline_postgres=plan_cache_mode=force_generic_plan --ignore=tests/faults
+	@$(BIN)/pytest -o plumbline_postgres=plan_cache_mode=force_generic_plan $(FAULTS:%=--ignore=%)
 
 fix: setup  ## Format, and mend what the linter can
 	$(BIN)/ruff check --fix --quiet

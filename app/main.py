@@ -19,7 +19,7 @@ from plumbline.db.privileges import Privileges
 from plumbline.db.readiness import Readiness
 from plumbline.db.sweeping import sweeping
 from plumbline.http.install import TRACES_ONLY, install
-from plumbline.http.lifespan import lives
+from plumbline.http.lifespan import service_lifespan
 from plumbline.logging import configure_logging
 
 
@@ -27,7 +27,7 @@ from plumbline.logging import configure_logging
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
     await asyncio.to_thread(prepare)
-    living = lives(settings, app.state.readiness, app.state.warn_of_rights)
+    living = service_lifespan(settings, app.state.readiness, app.state.warn_of_rights)
     async with living, sweeping(AsyncSessionFactory, expiring(), settings.SWEEP_SECONDS):
         yield
     await engine.dispose()
@@ -51,7 +51,7 @@ def create_app() -> FastAPI:
         # Not include_router: that makes a tree, which FastAPI walks twice a request.
         app.router.routes.extend(module.router.routes)
     ready = app.state.readiness = Readiness(engine, settings, migrations)
-    warn = app.state.warn_of_rights = Privileges(engine.control, settings, APPEND_ONLY).warn
+    warn = app.state.warn_of_rights = Privileges(engine.control_engine, settings, APPEND_ONLY).warn
     install(app, settings, ready, extend_problem=add_error, when_ready=warn, counts_writes=True)
     return app
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import URL, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.core.config import settings
 from plumbline.db.drift import temporary_postgres
@@ -23,12 +23,20 @@ CLIENTS = 32
 ROUNDS = 7
 SECONDS = 1.0
 
-CONFIGURATIONS: dict[str, dict[str, Any]] = {
-    "ours: size 10, overflow 0, checkout listener": {},
-    "with pool_pre_ping=True": {"pool_pre_ping": True},
-    "with max_overflow=20": {"max_overflow": 20},
-    "the seed: overflow 20, pre-ping": {"max_overflow": 20, "pool_pre_ping": True},
-    "size 30, overflow 0": {"pool_size": 30},
+Make = Callable[[URL], AsyncEngine]
+CONFIGURATIONS: dict[str, Make] = {
+    "ours: 10 + 20, tested when idle": lambda url: create_engine(settings, url),
+    "ours: 10 + 0, never tested": lambda url: create_engine(
+        settings, url, max_overflow=0, pool_pre_ping=False
+    ),
+    "ours: 10 + 20, tested before each use": lambda url: create_engine(
+        settings, url, ping_seconds=0
+    ),
+    "SQLAlchemy's: 10 + 20, pre-ping (the seed)": lambda url: create_async_engine(
+        url, pool_size=10, max_overflow=20, pool_pre_ping=True
+    ),
+    "SQLAlchemy's: 10 + 20": lambda url: create_async_engine(url, pool_size=10, max_overflow=20),
+    "SQLAlchemy's: 30 + 0": lambda url: create_async_engine(url, pool_size=30, max_overflow=0),
 }
 
 
@@ -72,12 +80,12 @@ async def read(engine: AsyncEngine) -> None:
 Work = Callable[[AsyncEngine], Coroutine[Any, Any, None]]
 
 
-async def count_round_trips(port: int, work: Work, options: dict[str, Any]) -> int:
+async def count_round_trips(port: int, work: Work, make: Make) -> int:
     """Of one unit of work on a warm connection."""
     proxy = Proxy(port)
     async with await proxy.serve() as server:
         url = asyncpg_url(settings.DATABASE_URL).set(port=server.sockets[0].getsockname()[1])
-        engine = create_engine(settings, url, **options)
+        engine = make(url)
         for _ in range(3):
             await work(engine)
         before = proxy.round_trips
@@ -88,7 +96,8 @@ async def count_round_trips(port: int, work: Work, options: dict[str, Any]) -> i
 
 
 async def throughput(engine: AsyncEngine) -> float:
-    """Reads a second."""
+    """Reads a second, once the connections are open; they are closed afterwards."""
+    await asyncio.gather(*(read(engine) for _ in range(CLIENTS)))
     done = 0
     deadline = time.perf_counter() + SECONDS
 
@@ -99,13 +108,14 @@ async def throughput(engine: AsyncEngine) -> float:
             done += 1
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
+    await engine.dispose()
     return done / SECONDS
 
 
 async def measure(port: int) -> None:
     engines = {
-        name: create_engine(settings, asyncpg_url(settings.DATABASE_URL).set(port=port), **options)
-        for name, options in CONFIGURATIONS.items()
+        name: make(asyncpg_url(settings.DATABASE_URL).set(port=port))
+        for name, make in CONFIGURATIONS.items()
     }
     rates: dict[str, list[float]] = {name: [] for name in engines}
     for number in range(ROUNDS):
@@ -115,8 +125,8 @@ async def measure(port: int) -> None:
     first = statistics.median(next(iter(rates.values())))
     print("| pool | round trips: read | transaction | reads/s at 32 clients |")
     print("|---|---|---|---|")
-    for name, options in CONFIGURATIONS.items():
-        counts = [await count_round_trips(port, work, options) for work in (read, transaction)]
+    for name, make in CONFIGURATIONS.items():
+        counts = [await count_round_trips(port, work, make) for work in (read, transaction)]
         ratio = statistics.median(rates[name]) / first
         print(f"| {name} | {counts[0]} | {counts[1]} | x {ratio:.2f} |")
         await engines[name].dispose()

@@ -9,41 +9,28 @@ import random
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
 
 import psycopg
 import pytest
 from prometheus_client import generate_latest
 
 from app.db.models import Post, User
-from plumbline.db.embedded import run_postgres
 from plumbline.testing.cluster import Cluster
 from plumbline.testing.fixtures import CheckResponse
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.server import serve
 from plumbline.testing.service import ServiceUnderTest
+from plumbline_tests.initialised import initialised
 from tests.people import make_post, make_user, refuse_secrets
-from tests.postgres import copy_initialised
 from tests.service import SERVICE, refuse_secrets_in
 
-__all__ = ["serve"]
+__all__ = ["initialised", "serve"]
 
 pytest_plugins = ["tests.browser", "tests.measured"]
 
 
 def pytest_plumbline_service() -> ServiceUnderTest:
     return SERVICE
-
-
-@pytest.fixture(scope="session")
-def initialised(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], None]:
-    """See `copy_initialised`."""
-    folder = tmp_path_factory.mktemp("initialised")
-    port = random.randrange(20_000, 30_000)
-    with run_postgres(folder / "first", port=port, durable=False, say=lambda _: None):
-        pass
-    return partial(copy_initialised, folder / "first")
 
 
 @contextmanager

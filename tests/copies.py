@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from plumbline_tests.processes import python_in
 from tests.postgres import ROOT
-from tests.processes import python_in
 
-PARTS = ("app", "library", "tests", "docs", "scripts", "benchmarks", "requirements")
+PARTS = ("app", "library", "tests", "docs", "examples", "scripts", "benchmarks", "requirements")
 FILES = (
     "Makefile",
     "pyproject.toml",

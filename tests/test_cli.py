@@ -17,8 +17,8 @@ from app import cli
 from app.core import security
 from app.db.models import AccessToken, AuditEvent, User
 from app.db.schema import migrations
+from plumbline_tests.processes import python
 from tests.people import PASSWORD, signed_in
-from tests.processes import python
 
 _app = partial(python, "-m", "app.cli")
 

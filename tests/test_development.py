@@ -18,8 +18,9 @@ import pytest
 from app import cli
 from app.core.config import settings
 from plumbline.db.embedded import run_postgres
+from plumbline_tests.processes import python_in, until
+from tests.development import IN_BACKGROUND, developing, refuses
 from tests.postgres import ROOT
-from tests.processes import IN_BACKGROUND, developing, python_in, refuses, until
 
 APP = ("-m", "app.cli")
 pytestmark = pytest.mark.timeout(240)

@@ -1,7 +1,7 @@
 """The assembly, as a process of its own."""
 
+from plumbline_tests.processes import new_python
 from tests.core.test_production import SAFE
-from tests.processes import new_python
 
 COUNT = """
 import asyncio, gc

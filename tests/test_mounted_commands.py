@@ -1,4 +1,4 @@
-"""Another service than this one mounts the library's commands, as library/README.md has it."""
+"""Another service mounts the library's commands, as library/docs/commands.md has it."""
 
 import re
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 from plumbline.testing.cluster import Cluster
+from plumbline_tests.processes import python_in
 from tests.conftest import administrator
 from tests.postgres import ROOT
-from tests.processes import python_in
 
 MODELS = """
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -37,7 +37,7 @@ def upgrade() -> None:
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """The folder of a project with the service `shop`."""
-    blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", _readme(), re.DOTALL)
+    blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", _page(), re.DOTALL)
     files = {**dict(blocks), "shop/models.py": MODELS, "shop/migrations/versions/1.py": REVISION}
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -53,8 +53,8 @@ def _run(folder: Path, *arguments: str, **environment: str) -> CompletedProcess[
     return python_in(folder, "-c", start, *arguments, **environment)
 
 
-def _readme() -> str:
-    return (ROOT / "library/README.md").read_text()
+def _page() -> str:
+    return (ROOT / "library/docs/commands.md").read_text()
 
 
 @pytest.fixture

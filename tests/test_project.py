@@ -15,8 +15,11 @@ from plumbline.db.diagram import draw_tables
 from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
 
-APP_FILES = sorted(file for part in ("app", "library") for file in (ROOT / part).rglob("*.py"))
-PYTHON_FILES = sorted({*APP_FILES, *(ROOT / "tests").rglob("*.py")})
+APP_FILES, TEST_FILES = (
+    sorted(file for part in parts for file in (ROOT / part).rglob("*.py"))
+    for parts in (("app", "library/plumbline"), ("tests", "library/plumbline_tests"))
+)
+PYTHON_FILES = APP_FILES + TEST_FILES
 
 
 def _env_example() -> dict[str, str]:
@@ -72,7 +75,7 @@ def test_decisions_are_short_and_name_tests_that_exist(decision: Path) -> None:
     assert text.count("\n") <= 40
     for heading in ("**Context.**", "**Decision", "**Enforced by**"):
         assert heading in text
-    for named in re.findall(r"tests/[\w/]+\.py", text):
+    for named in re.findall(r"(?:library/plumbline_)?tests/[\w/]+\.py", text):
         assert (ROOT / named).exists()
 
 

@@ -3,9 +3,9 @@
 import json
 import re
 
+from plumbline_tests.processes import new_python
 from tests.core.test_production import SAFE
 from tests.postgres import ROOT
-from tests.processes import new_python
 
 PAGE = (ROOT / "docs/request.md").read_text()
 MOST = {"GET /api/v1/posts/{post_id}": 12, "POST /api/v1/posts with an Idempotency-Key": 22}

@@ -9,7 +9,7 @@ from plumbline.testing import proofs
 from tests.postgres import ROOT
 
 TEXT = (ROOT / "docs" / "security.md").read_text()
-NAMED = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
+NAMED = re.compile(r"`((?:library/plumbline_)?tests/[\w/]+\.py)::(\w+)`")
 PROMISES = re.findall(r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", TEXT, re.MULTILINE)
 REQUIREMENTS = re.findall(
     r"^\| (\d+\.\d+\.\d+) \| ([^|]+) \| ([^|]+) \| ([^|]*) \|$", TEXT, re.MULTILINE

@@ -2,8 +2,8 @@
 
 import json
 
+from plumbline_tests.processes import new_python
 from tests.core.test_production import SAFE
-from tests.processes import new_python
 
 BOUNDS = {
     "GET /posts/{id}": {"calls": 690, "memory_bytes": 25_000},

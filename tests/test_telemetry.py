@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from plumbline_tests.faults.fixtures import FreePort
+from plumbline_tests.faults.test_stopping import serving, until_started
+from plumbline_tests.faults.wire import Wire
+from plumbline_tests.processes import python
 from tests.core.test_production import SAFE
-from tests.faults.conftest import FreePort
-from tests.faults.test_stopping import serving, until_started
-from tests.faults.wire import Wire
-from tests.processes import python
 
 PROBES = ("/livez", "/readyz", "/metrics")
 IN_MEMORY = """
@@ -126,7 +126,7 @@ async def test_two_variables_send_the_spans_of_each_worker_to_a_collector(
     monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collecting}")
     monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
-    with _collector(collecting) as names, serving(port, log, "--workers=2"):
+    with _collector(collecting) as names, serving(port, log, "--workers=2", module="app.cli"):
         await until_started(log, 2)
         with closing(Wire(port)) as wire:
             await wire.get("/docs")

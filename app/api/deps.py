@@ -12,7 +12,7 @@ from app.db.models import IdempotencyKey
 from app.db.session import ReadSessionFactory, get_db, get_read_db
 from app.services import callers
 from app.services.callers import Caller
-from plumbline.db.idempotency import KeptAnswers
+from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Unauthenticated
 from plumbline.http.idempotency import idempotent
 from plumbline.http.state import state_of
@@ -68,7 +68,7 @@ def _hold_log_in(request: Request, db: AsyncSession) -> None:
     callers.hold(db, caller)
 
 
-_answers = KeptAnswers(IdempotencyKey, ReadSessionFactory, settings.IDEMPOTENCY_SECONDS)
+_answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings.IDEMPOTENCY_SECONDS)
 get_db_once = idempotent(get_db, _answers, prepare=_hold_log_in)
 
 

@@ -102,7 +102,7 @@ def _run(coroutine: Coroutine[Any, Any, None]) -> None:
         try:
             await coroutine
         except DATABASE_ERRORS as error:
-            meaning = await Readiness(engine, settings, migrations).find_meaning(error)
+            meaning = await Readiness(engine, settings, migrations).classify(error)
             if isinstance(meaning, Unavailable) or is_for_the_operator(error):
                 raise OperatorError(explain(error)) from error
             if meaning is None:

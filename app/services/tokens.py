@@ -15,7 +15,7 @@ from app.services import audit, limits, users
 from app.services.callers import is_valid
 from app.services.locks import lock_account
 from plumbline import context
-from plumbline.db.rate_limits import Limit
+from plumbline.db.rate_limits import RateLimit
 from plumbline.errors import NotFound, Unauthenticated
 from plumbline.text import fold
 
@@ -47,7 +47,7 @@ async def _verify(login: str, password: str) -> User:
     async with ReadSessionFactory() as reader:  # its connection is free again while we hash
         user, known_here = await users.find_user_by_login(reader, login)
     counts = _limits(user, login, known_here=known_here)
-    async with limits.attempts.guess(*counts, place=security.hashing().place()) as guess:
+    async with limits.attempts.attempt(*counts, place=security.hashing().place()) as guess:
         fits = await security.verify_password(password, user.hashed_password if user else None)
     if user is None or not fits or not user.is_active:
         await audit.record_failure("failed log-in", subject_id=user.id if user else None)
@@ -56,7 +56,7 @@ async def _verify(login: str, password: str) -> User:
     return user
 
 
-def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[Limit, Limit]:
+def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[RateLimit, RateLimit]:
     """Strangers share one count for an account, whichever networks they come from.
 
     Each network from which the owner logged in before has its own, so strangers cannot use it up.

@@ -15,7 +15,7 @@ from app.services import audit, limits
 from app.services.callers import Caller
 from app.services.locks import lock_account, lock_admins
 from plumbline import context
-from plumbline.db.rate_limits import Limit
+from plumbline.db.rate_limits import RateLimit
 from plumbline.db.statements import CompiledSelect
 from plumbline.errors import Conflict, Forbidden, NotFound
 from plumbline.text import fold
@@ -23,14 +23,14 @@ from plumbline.text import fold
 
 async def sign_up(db: AsyncSession, *, username: str, email: str, password: str) -> User:
     """Create an own account. The answer tells which names exist, so a network has few tries."""
-    async with limits.attempts.guess(_name_tries(), place=security.estimating().place()):
+    async with limits.attempts.attempt(_name_tries(), place=security.estimating().place()):
         hashed_password = await _hash_new_password(password, username, email)
     user = await _store_user(db, username, email, hashed_password, role="user")
     audit.record(db, "sign-up", actor_id=user.id, subject_id=user.id)
     return user
 
 
-def _name_tries() -> Limit:
+def _name_tries() -> RateLimit:
     network = context.network.get() or ""
     return limits.limit("signup", network, settings.SIGNUP_LIMIT_PER_NETWORK)
 
@@ -187,7 +187,7 @@ async def change_password(
 async def check_password(user: Caller, password: str) -> None:
     """For acts that a stolen token must not suffice for. Wrong guesses count; see limits.py."""
     limit = limits.limit("password", str(user.id), settings.LOGIN_LIMIT_PER_ACCOUNT)
-    async with limits.attempts.guess(limit, place=security.hashing().place()) as guess:
+    async with limits.attempts.attempt(limit, place=security.hashing().place()) as guess:
         fits = await security.verify_password(password, user.hashed_password)
     if not fits:
         await audit.record_failure("failed password check", subject_id=user.id)

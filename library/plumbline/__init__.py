@@ -1,5 +1,137 @@
-"""The database layer and the HTTP edge of a FastAPI + SQLAlchemy service on PostgreSQL."""
+"""The database layer and the HTTP edge of a FastAPI + SQLAlchemy service on PostgreSQL.
 
-from plumbline.settings import Settings
+The main names; docs/api.md has all, by module. A name is imported when it is first used, so a
+service pays for the parts that it uses.
+"""
 
-__all__ = ["Settings"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plumbline.db.engine import Engine, create_engine
+    from plumbline.db.idempotency import IdempotencyKeyColumns, IdempotencyStore
+    from plumbline.db.migrate import Migrations
+    from plumbline.db.rate_limits import RateLimit, RateLimits
+    from plumbline.db.readiness import Readiness
+    from plumbline.db.session import read_session_factory, session_factory
+    from plumbline.db.statements import CompiledInsert, CompiledLock, CompiledSelect
+    from plumbline.db.sweeping import Expiring, sweeping
+    from plumbline.errors import (
+        AppError,
+        Conflict,
+        Forbidden,
+        Invalid,
+        NotFound,
+        OutcomeUnknown,
+        Stale,
+        TooManyRequests,
+        Unauthenticated,
+        Unavailable,
+    )
+    from plumbline.http.access import ANONYMOUS, Rule, require_rules
+    from plumbline.http.commit_order import require_commit_before_response
+    from plumbline.http.health import install_health
+    from plumbline.http.idempotency import idempotent, install_idempotency
+    from plumbline.http.install import install
+    from plumbline.http.lifespan import service_lifespan
+    from plumbline.http.load_shedding import install_load_shedding
+    from plumbline.http.problems import install_problems
+    from plumbline.http.request_context import install_request_context
+    from plumbline.http.routing import ApiRoute, resource
+    from plumbline.http.state import state_of
+    from plumbline.logging import configure_logging
+    from plumbline.settings import DatabaseSettings, HttpSettings, Settings, load_settings
+
+__version__ = "0.2.0"
+
+# Where each name is defined; a test compares it with the imports above.
+_MODULES = {
+    "plumbline.db.engine": ("Engine", "create_engine"),
+    "plumbline.db.idempotency": ("IdempotencyKeyColumns", "IdempotencyStore"),
+    "plumbline.db.migrate": ("Migrations",),
+    "plumbline.db.rate_limits": ("RateLimit", "RateLimits"),
+    "plumbline.db.readiness": ("Readiness",),
+    "plumbline.db.session": ("read_session_factory", "session_factory"),
+    "plumbline.db.statements": ("CompiledInsert", "CompiledLock", "CompiledSelect"),
+    "plumbline.db.sweeping": ("Expiring", "sweeping"),
+    "plumbline.errors": (
+        *("AppError", "Conflict", "Forbidden", "Invalid", "NotFound", "OutcomeUnknown"),
+        *("Stale", "TooManyRequests", "Unauthenticated", "Unavailable"),
+    ),
+    "plumbline.http.access": ("ANONYMOUS", "Rule", "require_rules"),
+    "plumbline.http.commit_order": ("require_commit_before_response",),
+    "plumbline.http.health": ("install_health",),
+    "plumbline.http.idempotency": ("idempotent", "install_idempotency"),
+    "plumbline.http.install": ("install",),
+    "plumbline.http.lifespan": ("service_lifespan",),
+    "plumbline.http.load_shedding": ("install_load_shedding",),
+    "plumbline.http.problems": ("install_problems",),
+    "plumbline.http.request_context": ("install_request_context",),
+    "plumbline.http.routing": ("ApiRoute", "resource"),
+    "plumbline.http.state": ("state_of",),
+    "plumbline.logging": ("configure_logging",),
+    "plumbline.settings": ("DatabaseSettings", "HttpSettings", "Settings", "load_settings"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "ANONYMOUS",
+    "ApiRoute",
+    "AppError",
+    "CompiledInsert",
+    "CompiledLock",
+    "CompiledSelect",
+    "Conflict",
+    "DatabaseSettings",
+    "Engine",
+    "Expiring",
+    "Forbidden",
+    "HttpSettings",
+    "IdempotencyKeyColumns",
+    "IdempotencyStore",
+    "Invalid",
+    "Migrations",
+    "NotFound",
+    "OutcomeUnknown",
+    "RateLimit",
+    "RateLimits",
+    "Readiness",
+    "Rule",
+    "Settings",
+    "Stale",
+    "TooManyRequests",
+    "Unauthenticated",
+    "Unavailable",
+    "__version__",
+    "configure_logging",
+    "create_engine",
+    "idempotent",
+    "install",
+    "install_health",
+    "install_idempotency",
+    "install_load_shedding",
+    "install_problems",
+    "install_request_context",
+    "load_settings",
+    "read_session_factory",
+    "require_commit_before_response",
+    "require_rules",
+    "resource",
+    "service_lifespan",
+    "session_factory",
+    "state_of",
+    "sweeping",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import it where it is defined; AttributeError for a name that is not public."""
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'plumbline' has no attribute {name!r}")
+    found: object = getattr(import_module(_MODULE_OF[name]), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

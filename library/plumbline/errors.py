@@ -54,54 +54,72 @@ class AppError(Exception):
 
 
 class Malformed(AppError):
+    """It cannot be read as HTTP or JSON says."""
+
     status = 400
     code = "bad-request"
     title = "Bad Request"
 
 
 class Invalid(AppError):
+    """It was understood, but a value in it is not acceptable; `errors` names the fields."""
+
     status = 422
     code = "invalid"
     title = "The request has invalid values"
 
 
 class Unauthenticated(AppError):
+    """There is no valid token; the answer says how to authenticate."""
+
     status = 401
     code = "unauthenticated"
     title = "A valid access token is required"
 
 
 class Forbidden(AppError):
+    """There is a valid token, but not for this."""
+
     status = 403
     code = "forbidden"
     title = "This is not allowed"
 
 
 class NotFound(AppError):
+    """It is not there, or is not to be known by who asks."""
+
     status = 404
     code = "not-found"
     title = "There is no such thing"
 
 
 class Conflict(AppError):
+    """The database already holds something that contradicts it."""
+
     status = 409
     code = "conflict"
     title = "The request contradicts what is stored"
 
 
 class Stale(AppError):
+    """If-Match names a version that is no longer the current one, or somebody was faster."""
+
     status = 412
     code = "stale"
     title = "It has changed since you read it"
 
 
 class PreconditionFailed(AppError):
+    """If-None-Match names what is there."""
+
     status = 412
     code = "precondition-failed"
     title = "It exists, and the request says that it must not"
 
 
 class PreconditionRequired(AppError):
+    """If-Match is missing."""
+
     status = 428
     code = "precondition-required"
     title = "Say which version you change"
@@ -125,6 +143,8 @@ class TooManyRequests(AppError):
 
 
 class Unavailable(AppError):
+    """Nothing is wrong with the request, and nothing was stored: try again."""
+
     status = 503
     code = "unavailable"
     title = "The service cannot answer right now"
@@ -138,6 +158,8 @@ class Outdated(Unavailable):
 
 
 class OutcomeUnknown(AppError):
+    """It may have been stored or not: repeat it only with its Idempotency-Key."""
+
     status = 503
     code = "outcome-unknown"
     title = "It is not known whether this was stored"

@@ -36,6 +36,7 @@ def normalise_url(value: str) -> str:
 
 
 def checked_networks(value: str) -> str:
+    """`value` as it is; ValueError when it is no list of networks."""
     try:
         parse_networks(value)
     except ValueError:
@@ -49,6 +50,7 @@ def parse_networks(value: str) -> list[IPv4Network | IPv6Network]:
 
 
 def checked_origins(value: str) -> str:
+    """`value` as it is; ValueError when it is no list of origins."""
     for origin in parse_origins(value):
         if origin != "*" and not _ORIGIN.fullmatch(origin):
             raise ValueError(

@@ -20,8 +20,8 @@ from app.main import app
 from plumbline.testing.requests import FORM, Request, operations, send
 from plumbline.testing.rows import Rows, StoredRows
 from plumbline.testing.service import World
+from plumbline_tests.backends import until_backends
 from tests.people import PASSWORD, signed_in
-from tests.pitfalls.sandbox import until_backends
 from tests.service import SERVICE
 
 WRITES = [

@@ -92,7 +92,7 @@ def test_half_a_rule_stops_the_start(declared: dict[str, Any]) -> None:
 
 def test_route_for_everybody_runs_no_check() -> None:
     routes = (route for route in app.routes if isinstance(route, APIRoute))
-    route = next(route for route in routes if route.name == "get_post")
+    route = next(route for route in routes if route.name == "get_user")
 
     assert route.dependencies == [ANONYMOUS]
     assert route.dependant.dependencies == []

@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.models import AuditEvent, User
 from app.db.session import AsyncSessionFactory, engine
 from app.services import users
+from plumbline_tests.backends import until_backends
 from tests.people import PASSWORD, make_user, make_users, signed_in
-from tests.pitfalls.sandbox import until_backends
 
 
 async def _change(

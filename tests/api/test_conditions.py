@@ -4,10 +4,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from sqlalchemy import func, select
-from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import Post, User
+from app.db.models import User
 from plumbline.testing.rows import StoredRows
 from tests.people import signed_in
 from tests.service import SERVICE
@@ -15,70 +13,6 @@ from tests.service import SERVICE
 BODY = {"title": "New", "content": "World"}
 STALE, KNOWN = "/problems/stale", "/problems/precondition-failed"
 Lines = list[tuple[str, str]]
-
-
-async def _ask(
-    client: httpx2.AsyncClient, method: str, path: str, user: User, conditions: Lines
-) -> httpx2.Response:
-    body: dict[str, Any] = {"json": BODY} if method in {"PATCH", "POST"} else {}
-    headers = [*signed_in(user).items(), *conditions]
-    return await client.request(method, path, headers=headers, **body)
-
-
-@pytest.mark.parametrize(
-    ("method", "conditions", "status"),
-    [
-        ("GET", [("If-Match", '"2"')], 412),
-        ("GET", [("If-Match", 'W/"1"')], 412),
-        ("GET", [("If-Match", '"1"')], 200),
-        ("GET", [("If-Match", "*")], 200),
-        ("HEAD", [("If-Match", '"2"')], 412),
-        ("HEAD", [("If-None-Match", 'W/"1"')], 304),
-        ("GET", [("If-None-Match", '"1"')], 304),
-        ("GET", [("If-Match", '"2"'), ("If-None-Match", '"1"')], 412),
-        ("GET", [("If-Match", '"1"'), ("If-None-Match", '"1"')], 304),
-        ("PATCH", [("If-Match", "*"), ("If-None-Match", '"1"')], 412),
-        ("PATCH", [("If-Match", '"1"'), ("If-None-Match", "*")], 412),
-        ("PATCH", [("If-Match", '"1"'), ("If-None-Match", '"2"')], 200),
-        ("PATCH", [("If-None-Match", '"2"')], 428),
-        ("DELETE", [("If-None-Match", '"1"')], 412),
-        ("DELETE", [("If-None-Match", 'W/"1"')], 412),
-        ("DELETE", [("If-None-Match", "*")], 412),
-        ("DELETE", [("If-Match", '"2"')], 412),
-        ("DELETE", [("If-None-Match", '"2"')], 204),
-    ],
-    ids=str,
-)
-async def test_request_for_a_post_is_held_to_its_conditions(
-    client: httpx2.AsyncClient, alice: User, post: Post, method: str, conditions: Lines, status: int
-) -> None:
-    response = await _ask(client, method, f"/api/v1/posts/{post.id}", alice, conditions)
-
-    assert response.status_code == status
-
-
-@pytest.mark.parametrize(
-    ("path", "conditions", "status"),
-    [
-        ("/api/v1/posts", [("If-None-Match", "*")], 412),
-        ("/api/v1/posts", [("If-Match", '"1"')], 412),
-        ("/api/v1/posts", [("If-Match", "*")], 201),
-        ("/api/v1/posts", [("If-None-Match", '"1"')], 201),
-    ],
-    ids=str,
-)
-async def test_refused_write_to_what_has_no_etag_stores_nothing(
-    client: httpx2.AsyncClient,
-    db: AsyncSession,
-    alice: User,
-    path: str,
-    conditions: Lines,
-    status: int,
-) -> None:
-    response = await _ask(client, "POST", path, alice, conditions)
-
-    assert response.status_code == status
-    assert await db.scalar(select(func.count()).select_from(Post)) == (status == 201)
 
 
 WRITES: list[tuple[str, str, dict[str, Any]]] = [
@@ -105,89 +39,6 @@ async def test_routes_that_know_no_etag_are_held_to_conditions_too(
     changed = {table for table, _ in set(before) ^ set(stored_rows.all())}
     assert (response.status_code, response.json()["type"]) == (412, STALE)
     assert changed <= {"attempt_counts"}  # whoever fails has tried, too
-
-
-@pytest.mark.parametrize("conditions", [[("If-Match", '"1"')], [("If-None-Match", "*")]], ids=str)
-async def test_request_that_fails_anyway_fails_as_without_conditions(
-    client: httpx2.AsyncClient, alice: User, conditions: Lines
-) -> None:
-    unknown = await _ask(client, "GET", "/api/v1/posts/1", alice, conditions)
-    stranger = await client.post("/api/v1/posts", json=BODY, headers=conditions)
-    wrong = await client.put(
-        "/api/v1/users/me/password", json={}, headers=[*signed_in(alice).items(), *conditions]
-    )
-
-    assert [each.status_code for each in (unknown, stranger, wrong)] == [404, 401, 422]
-
-
-@pytest.mark.parametrize(
-    ("lines", "status"),
-    [
-        (['"7"', '"1"'], 304),
-        (['"1"', '"7"'], 304),
-        (['"7"', '"8"'], 200),
-        ([',, "7" ,\t, "1",'], 304),
-        (['"7",', ', "1"'], 304),
-        (['"a,b", "1"'], 304),
-        ([""], 422),
-        ([", ,"], 422),
-        (["1"], 422),
-        (['"1'], 422),
-        (['"1" "2"'], 422),
-        (['*, "1"'], 422),
-        (["*", "*"], 422),
-        (['w/"1"'], 422),
-        (['"1",' * 400], 422),
-    ],
-    ids=str,
-)
-@pytest.mark.parametrize("name", ["If-None-Match", "If-Match"])
-async def test_lines_are_one_list_and_empty_elements_are_ignored(
-    client: httpx2.AsyncClient, alice: User, post: Post, name: str, lines: list[str], status: int
-) -> None:
-    conditions = [(name, line) for line in lines]
-    response = await _ask(client, "GET", f"/api/v1/posts/{post.id}", alice, conditions)
-
-    opposite = {200: 412, 304: 200}
-    expected = status if name == "If-None-Match" else opposite.get(status, status)
-    assert response.status_code == expected
-    if expected == 422:
-        assert response.json()["errors"][0]["field"] == name
-
-
-async def test_304_says_what_the_answer_would_have_said(
-    client: httpx2.AsyncClient, post: Post
-) -> None:
-    address = f"/api/v1/posts/{post.id}"
-    full = await client.get(address)
-    short = await client.get(address, headers={"If-None-Match": '"1"'})
-
-    assert short.headers["ETag"] == full.headers["ETag"]
-    assert short.headers["Cache-Control"] == full.headers["Cache-Control"]
-    assert "Content-Type" not in short.headers
-
-
-async def test_which_condition_failed_is_told(
-    client: httpx2.AsyncClient, alice: User, post: Post
-) -> None:
-    address = f"/api/v1/posts/{post.id}"
-    told = [
-        (await _ask(client, "DELETE", address, alice, [condition])).json()["type"]
-        for condition in (("If-Match", '"2"'), ("If-None-Match", "*"))
-    ]
-
-    assert told == [STALE, KNOWN]
-
-
-async def test_dates_say_nothing_where_nothing_has_one(
-    client: httpx2.AsyncClient, alice: User, post: Post
-) -> None:
-    past, future = "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
-    conditions = [("If-Modified-Since", future), ("If-Unmodified-Since", past)]
-    response = await _ask(client, "GET", f"/api/v1/posts/{post.id}", alice, conditions)
-
-    assert response.status_code == 200
-    assert "Last-Modified" not in response.headers
 
 
 def test_every_change_of_what_has_an_etag_is_held_to_its_version() -> None:

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db.schema import migrations
 from app.main import app
 from plumbline.db.embedded import run_postgres
-from tests import warm
-from tests.processes import until
+from plumbline_tests import warm
+from plumbline_tests.processes import until
 
 READY = {"status": "ready"}
 

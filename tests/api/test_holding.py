@@ -14,9 +14,9 @@ from app.db.session import AsyncSessionFactory, engine
 from app.services import users
 from app.services.locks import take_turn
 from plumbline.metrics import RETRIES
+from plumbline_tests.backends import until_backends
+from plumbline_tests.torture import Amount
 from tests.people import PASSWORD, make_users, signed_in
-from tests.pitfalls.sandbox import until_backends
-from tests.torture import Amount
 
 WAITS = "wait_event_type = 'Lock'"
 WRITE = {"title": "Hello", "content": "World"}

@@ -1,24 +1,18 @@
 """The same request with the same Idempotency-Key happens once."""
 
 import asyncio
-import json
 
 import httpx2
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from fastapi import FastAPI
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.deps import Db
 from app.core import security
 from app.core.config import settings
 from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey, Post, User
 from app.db.session import AsyncSessionFactory, engine
-from plumbline.http.idempotency import _hmac, _open
 from plumbline.testing.rows import StoredRows
 from tests.people import PASSWORD, make_user, signed_in, token_of
-from tests.pitfalls.sandbox import in_process, until_backends
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 POST = {"title": "Hello", "content": "World"}
@@ -42,17 +36,6 @@ def _told(response: httpx2.Response) -> tuple[int, list[tuple[str, str]], bytes]
     return response.status_code, headers, response.content
 
 
-async def test_second_request_gets_the_first_answer_byte_for_byte(
-    client: httpx2.AsyncClient, alice: User, db: AsyncSession
-) -> None:
-    first = await _create(client, alice)
-    second = await _create(client, alice)
-
-    assert first.status_code == 201
-    assert _told(second) == _told(first)
-    assert await _count(Post, db) == 1
-
-
 async def test_every_route_that_writes_takes_the_key(client: httpx2.AsyncClient) -> None:
     document = (await client.get("/openapi.json")).json()
 
@@ -65,32 +48,6 @@ async def test_every_route_that_writes_takes_the_key(client: httpx2.AsyncClient)
 
     assert len(writes) > 8
     assert [name for name, found in writes.items() if "Idempotency-Key" not in found] == []
-
-
-async def test_key_with_another_request_is_refused(
-    client: httpx2.AsyncClient, alice: User, db: AsyncSession
-) -> None:
-    await _create(client, alice)
-
-    other_body = await _create(client, alice, title="Something else")
-    other_route = await client.patch(
-        "/api/v1/users/me", json={"email": "new@example.com"}, headers=signed_in(alice) | KEY
-    )
-
-    assert (other_body.status_code, other_route.status_code) == (422, 422)
-    assert other_body.json()["errors"][0]["field"] == "Idempotency-Key"
-    assert await _count(Post, db) == 1
-
-
-async def test_key_of_somebody_else_is_another_key(
-    client: httpx2.AsyncClient, alice: User, bob: User, db: AsyncSession
-) -> None:
-    hers = await _create(client, alice)
-    his = await _create(client, bob)
-
-    assert (hers.status_code, his.status_code) == (201, 201)
-    assert his.json()["author"]["username"] == "bob"
-    assert await _count(Post, db) == 2
 
 
 async def test_key_still_counts_after_logging_in_again(
@@ -130,26 +87,6 @@ async def test_error_is_not_kept_so_the_request_can_be_tried_again(
     assert await _count(User, db) == 2
 
 
-async def test_second_request_does_not_wait_for_the_first(
-    client: httpx2.AsyncClient, alice: User, db: AsyncSession
-) -> None:
-    """The first one waits for a lock that the test holds."""
-    async with engine.begin() as lock:
-        await lock.execute(text("LOCK TABLE posts IN EXCLUSIVE MODE"))
-        first = asyncio.create_task(_create(client, alice))
-        await until_backends(engine, "wait_event_type = 'Lock'", are=1)
-        second = await _create(client, alice)
-        busy = engine.pool.checkedout()  # type: ignore[attr-defined]
-    answer = await first
-    third = await _create(client, alice)
-
-    assert (second.status_code, second.headers["Retry-After"]) == (409, "1")
-    assert second.json()["errors"][0]["code"] == "in_progress"
-    assert busy == 2  # the lock's, and the first request's
-    assert _told(third) == _told(answer)
-    assert await _count(Post, db) == 1
-
-
 @pytest.mark.usefixtures("alice")
 async def test_log_in_is_repeated_without_its_token_being_readable(
     client: httpx2.AsyncClient, db: AsyncSession, stored_rows: StoredRows
@@ -185,19 +122,6 @@ async def test_keyed_log_in_holds_no_connection_while_it_hashes(
     await client.post("/api/v1/auth/token", data=form, headers=KEY)
 
     assert busy == [0]
-
-
-async def test_key_is_free_again_when_its_time_is_over(
-    client: httpx2.AsyncClient, alice: User, db: AsyncSession
-) -> None:
-    await _create(client, alice)
-    async with AsyncSessionFactory.begin() as other:
-        await other.execute(update(IdempotencyKey).values(expires_at=func.now()))
-
-    again = await _create(client, alice, title="Something else")
-
-    assert again.status_code == 201
-    assert await _count(Post, db) == 2
 
 
 async def test_repeated_password_change_and_log_in_count_as_no_attempt(
@@ -246,43 +170,3 @@ async def test_deactivated_user_gets_no_answer_again(client: httpx2.AsyncClient)
     )
 
     assert again.status_code == 401
-
-
-async def test_route_that_would_not_keep_its_answer_takes_no_key() -> None:
-    service = FastAPI()
-
-    @service.post("/")
-    async def write(db: Db) -> None: ...
-
-    async with in_process(service) as client:
-        with pytest.raises(RuntimeError, match="resource"):
-            await client.post("/", headers=KEY)
-
-
-async def test_kept_answer_takes_less_than_the_answer(
-    client: httpx2.AsyncClient, alice: User, db: AsyncSession
-) -> None:
-    words = "".join(chr(0x4E00 + number * 7919 % 20_000) for number in range(100_000))
-    body = {"title": "Hello", "content": words}
-    headers = signed_in(alice) | KEY
-
-    first = await client.post("/api/v1/posts", json=body, headers=headers)
-    second = await client.post("/api/v1/posts", json=body, headers=headers)
-
-    kept = await db.scalar(select(func.octet_length(IdempotencyKey.answer)))
-    assert first.status_code == 201
-    assert _told(first) == _told(second)
-    assert kept is not None
-    assert kept < len(first.content)
-
-
-def test_answer_that_an_older_version_kept_is_given() -> None:
-    """It was JSON, with the body as a text of its bytes."""
-    secret, nonce = b"x" * 16, b"n" * 12
-    answer = json.dumps([201, [["etag", '"1"']], "é".encode().decode("latin-1")]).encode()
-    sealed = nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, answer, None)
-
-    response = _open(secret, sealed)
-
-    assert (response.status_code, bytes(response.body)) == (201, "é".encode())
-    assert response.raw_headers == [(b"etag", b'"1"')]

@@ -9,8 +9,8 @@ from app.db.models import AttemptCount
 from app.services.limits import attempts, limit
 from plumbline.db.rate_limits import Reservation
 from plumbline.errors import TooManyRequests
-from tests.faults.crowd import crowd
-from tests.torture import Amount
+from plumbline_tests.faults.crowd import crowd
+from plumbline_tests.torture import Amount
 
 
 async def test_what_one_limit_refuses_counts_for_none_however_many_come_at_once(

@@ -16,9 +16,9 @@ import pytest
 
 from app.db.models import User
 from app.main import app
+from plumbline_tests.torture import Amount, Figure
 from tests.people import token_of
 from tests.postgres import ROOT
-from tests.torture import Amount, Figure
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(900)]
 

@@ -22,7 +22,7 @@ from app.services.limits import attempts, limit
 from plumbline.http.client_ip import ClientNetworks
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.setting_values import parse_networks
-from tests.http.asgi import middleware_of
+from plumbline_tests.http.asgi import middleware_of
 from tests.people import PASSWORD, signed_in
 
 E_ACUTE = "\u00e9"

@@ -3,8 +3,8 @@ from functools import partial
 import pytest
 
 from app.core.config import Settings
+from plumbline_tests.processes import python
 from tests.postgres import ROOT
-from tests.processes import python
 
 _start = partial(python, "-c", "from app.core.config import settings")
 

@@ -2,7 +2,7 @@
 
 import json
 
-from tests.processes import python
+from plumbline_tests.processes import python
 
 # The line of a request, a warning of the same logger, and a line of somebody else.
 LINES = """

@@ -4,7 +4,7 @@ import pytest
 
 from app.core.config import Settings
 from app.core.production import find_risks, find_warnings, require_safe_settings
-from tests.processes import python
+from plumbline_tests.processes import python
 
 SAFE = {
     "ENVIRONMENT": "production",

@@ -8,8 +8,8 @@ import pytest
 from app.db.schema import migrations
 from plumbline.db import drift
 from plumbline.testing.cluster import Cluster
+from plumbline_tests.processes import python
 from tests.conftest import administrator
-from tests.processes import python
 
 
 @pytest.fixture

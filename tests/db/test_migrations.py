@@ -14,7 +14,7 @@ from plumbline.db import drift
 from plumbline.db.migrate import Migrations
 from plumbline.errors import OperatorError
 from plumbline.testing.cluster import Cluster
-from tests.processes import python
+from plumbline_tests.processes import python
 
 Clone = Callable[[], str]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from plumbline_tests.processes import python_in
 from tests.copies import change, copy_project, run_tests_in
-from tests.processes import python_in
 
 MODELS = Path("app/db/models")
 UP_AND_DOWN = """

@@ -49,7 +49,7 @@ def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_superuser_is_told_once_and_in_production_only(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = Privileges(main_engine.control, settings, APPEND_ONLY)
+    ours = Privileges(main_engine.control_engine, settings, APPEND_ONLY)
     monkeypatch.setattr(settings, "ENVIRONMENT", "development")
     await ours.warn()
     before = _told(caplog)

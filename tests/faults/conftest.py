@@ -1,145 +1,43 @@
-"""Databases, networks and services that may be broken.
-
-`database` and `service` are shared: both heal after each test, the service without a restart. A
-test that needs its own, or other settings, makes them.
-"""
-
-import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack
-from pathlib import Path
-from typing import Protocol
+"""The faults are those of the service."""
 
 import pytest
 
-from app.core.config import settings
-from tests.faults.database import Database, copy_as_replica, copy_database, make_template
-from tests.faults.proxy import Proxy
-from tests.faults.service import Service, run_service
-from tests.faults.waiting import until
-from tests.faults.writers import add_writers
+from app.db.schema import migrations
+from plumbline_tests.faults.fixtures import (
+    _database,
+    _service,
+    database,
+    new_database,
+    new_proxy,
+    new_replica,
+    new_service,
+    service,
+    template,
+)
+from plumbline_tests.faults.service import Deployment
+from tests.faults.writers import WRITERS, add_writers, signed_in
+from tests.people import refuse_secrets
 
-CONNECTIONS = settings.DB_POOL_SIZE + settings.DB_MAX_OVERFLOW  # of a service, at the most
-# So that a test can take them all.
-FEW = {"max_connections": "40", "superuser_reserved_connections": "0"}
-
-FreePort = Callable[[], int]
-NewProxy = Callable[[Database], Awaitable[Proxy]]
-NewReplica = Callable[[Database], Awaitable[Database]]
-
-
-class NewDatabase(Protocol):
-    """A running one, with settings of PostgreSQL."""
-
-    async def __call__(self, **settings: str) -> Database: ...
-
-
-class NewService(Protocol):
-    """A running one, with settings of ours."""
-
-    async def __call__(self, database_url: str, **settings: str) -> Service: ...
-
-
-@pytest.fixture(scope="session")
-def template(
-    tmp_path_factory: pytest.TempPathFactory,
-    initialised: Callable[[Path], None],
-    free_port: FreePort,
-) -> Iterator[Path]:
-    """A migrated database with `WRITERS` in it."""
-    folder = tmp_path_factory.mktemp("template") / "postgres"
-    initialised(folder)
-    make_template(folder, free_port(), add_writers)
-    yield folder
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-async def new_database(
-    template: Path, tmp_path: Path, free_port: FreePort
-) -> AsyncIterator[NewDatabase]:
-    async with AsyncExitStack() as stack:
-
-        async def make(**settings: str) -> Database:
-            port = free_port()
-            made = copy_database(template, tmp_path / f"database-{port}", port, **settings)
-            stack.push_async_callback(made.remove)
-            await made.start()
-            return made
-
-        yield make
-
-
-@pytest.fixture
-async def new_replica(tmp_path: Path, free_port: FreePort) -> AsyncIterator[NewReplica]:
-    """Running standbys of a primary, which confirm what they have."""
-    async with AsyncExitStack() as stack:
-
-        async def make(primary: Database) -> Database:
-            port = free_port()
-            made = copy_as_replica(primary, tmp_path / f"replica-{port}", port)
-            stack.push_async_callback(made.remove)
-            await made.start()
-            await until(lambda: primary.query("SELECT * FROM pg_stat_replication"))
-            return made
-
-        yield make
-
-
-@pytest.fixture
-async def new_service(tmp_path: Path, free_port: FreePort) -> AsyncIterator[NewService]:
-    async with AsyncExitStack() as stack:
-
-        async def make(database_url: str, **settings: str) -> Service:
-            port = free_port()
-            log = tmp_path / f"service-{port}.log"
-            return await stack.enter_async_context(run_service(database_url, port, log, **settings))
-
-        yield make
-
-
-@pytest.fixture
-async def new_proxy(free_port: FreePort) -> AsyncIterator[NewProxy]:
-    async with AsyncExitStack() as stack:
-
-        async def make(database: Database) -> Proxy:
-            made = Proxy(free_port(), database.port)
-            stack.push_async_callback(made.close)
-            await made.accept()
-            return made
-
-        yield make
+__all__ = [
+    "_database",
+    "_service",
+    "database",
+    "new_database",
+    "new_proxy",
+    "new_replica",
+    "new_service",
+    "service",
+    "template",
+]
 
 
 @pytest.fixture(scope="session")
-async def _database(
-    template: Path, tmp_path_factory: pytest.TempPathFactory, free_port: FreePort
-) -> AsyncIterator[Database]:
-    made = copy_database(template, tmp_path_factory.mktemp("database"), free_port(), **FEW)
-    await made.start()
-    yield made
-    await made.remove()
-
-
-@pytest.fixture
-async def database(_database: Database) -> AsyncIterator[Database]:
-    """The shared one, running."""
-    yield _database
-    await _database.heal()
-
-
-@pytest.fixture(scope="session")
-async def _service(
-    _database: Database, tmp_path_factory: pytest.TempPathFactory, free_port: FreePort
-) -> AsyncIterator[Service]:
-    log = tmp_path_factory.mktemp("service") / "log"
-    async with run_service(_database.url(), free_port(), log) as service:
-        yield service
-
-
-@pytest.fixture
-def service(_service: Service) -> Iterator[Service]:
-    """The shared one, with the default settings, on `database`; it logs no unhandled error."""
-    since = len(_service.logged())
-    yield _service
-    assert _service.defects(since) == []
+def deployment() -> Deployment:
+    return Deployment(
+        "app.cli",
+        migrations,
+        add_writers,
+        headers=signed_in(WRITERS[0]),
+        settings={"WRITE_LIMIT_PER_USER": "0"},  # few, who write a lot
+        check_log=refuse_secrets,
+    )

@@ -2,11 +2,11 @@
 
 from contextlib import closing
 
-from tests.faults.conftest import NewDatabase, NewService
-from tests.faults.database import Database
-from tests.faults.service import Service
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import NewDatabase, NewService
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.visits import until_unready
 from tests.faults.test_durability import PRODUCTION
-from tests.faults.visits import until_unready
 from tests.people import PASSWORD
 
 TOO_SHORT = (

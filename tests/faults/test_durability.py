@@ -6,10 +6,10 @@ import pytest
 from sqlalchemy import text
 
 from plumbline.db.readiness import DURABILITY
+from plumbline_tests.faults.crowd import own_engine
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import NewDatabase, NewService
 from tests.core.test_production import SAFE
-from tests.faults.conftest import NewDatabase, NewService
-from tests.faults.crowd import own_engine
-from tests.faults.database import Database
 
 PRODUCTION = {name: value for name, value in SAFE.items() if name != "DATABASE_URL"} | {
     "ALLOWED_HOSTS": "test"

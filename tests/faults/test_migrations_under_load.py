@@ -23,15 +23,15 @@ from plumbline.db import grants
 from plumbline.db.migrate import MIGRATION_LOCK_KEY
 from plumbline.db.url import psycopg_url
 from plumbline.testing.cluster import Cluster
-from tests import warm
+from plumbline_tests import warm
+from plumbline_tests.faults.crowd import Columns, own_engine, using
+from plumbline_tests.faults.fixtures import CONNECTIONS, NewService
+from plumbline_tests.faults.service import Service
+from plumbline_tests.faults.wire import Wire
+from plumbline_tests.torture import Amount, Figure
+from plumbline_tests.waiting import until
 from tests.conftest import administrator
-from tests.faults.conftest import CONNECTIONS, NewService
-from tests.faults.crowd import Columns, own_engine, using
-from tests.faults.service import Service
-from tests.faults.waiting import until
-from tests.faults.wire import Wire
 from tests.people import PASSWORD
-from tests.torture import Amount, Figure
 
 # All but the first: before it nothing is there that could be used meanwhile.
 SCRIPTS = [

@@ -19,13 +19,13 @@ from app.core.config import settings
 from app.db.models import Post, User
 from app.db.session import AsyncSessionFactory
 from app.main import create_app
+from plumbline_tests.backends import until_backends
+from plumbline_tests.faults.crowd import own_engine
+from plumbline_tests.faults.fixtures import CONNECTIONS
+from plumbline_tests.faults.wire import JSON, Answer, Wire
+from plumbline_tests.torture import Amount, Figure
 from tests.conftest import serve
-from tests.faults.conftest import CONNECTIONS
-from tests.faults.crowd import own_engine
-from tests.faults.wire import JSON, Answer, Wire
 from tests.people import PASSWORD, signed_in
-from tests.pitfalls.sandbox import until_backends
-from tests.torture import Amount, Figure
 
 Connect = Callable[..., Wire]
 RACERS, WRITERS = 16, 32

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.faults.database import Database
-from tests.faults.proxy import Proxy
-from tests.faults.service import Service, run_service
-from tests.faults.wire import JSON, Answer, Wire
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.service import Deployment, Service, run_service
+from plumbline_tests.faults.wire import JSON, Answer, Wire
+from plumbline_tests.proxy import Proxy
 from tests.faults.writers import add_writers, signed_in
 
 API = "/api/v1"
@@ -26,7 +26,10 @@ class Scene:
 
 @pytest.fixture(scope="module")
 async def scene(
-    _database: Database, tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
+    _database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: Callable[[], int],
+    deployment: Deployment,
 ) -> AsyncIterator[Scene]:
     """An admin with `MANY` posts; a service of one connection, which has prepared everything."""
     _database.query("DELETE FROM users WHERE username = 'counter'")  # xdist may come back to this
@@ -39,7 +42,7 @@ async def scene(
     proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("counted") / "log"
     await proxy.accept()
     async with run_service(
-        proxy.url(), free_port(), log, DB_POOL_SIZE="1", DB_MAX_OVERFLOW="0"
+        deployment, proxy.url(), free_port(), log, DB_POOL_SIZE="1", DB_MAX_OVERFLOW="0"
     ) as service:
         yield Scene(proxy, service, post_id, user_id)
     await proxy.close()

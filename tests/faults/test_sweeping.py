@@ -13,9 +13,9 @@ from app.db.session import AsyncSessionFactory
 from app.services.expiring import expiring
 from plumbline.db import sweeping
 from plumbline.db.sweeping import sweep
-from tests.faults.conftest import NewService
-from tests.faults.database import Database
-from tests.faults.waiting import until
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import NewService
+from plumbline_tests.waiting import until
 
 EXPIRED = 5  # of each kind
 COUNT = "SELECT count(*) FROM attempt_counts WHERE ends_at <= now()"

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.models import AuditEvent, IdempotencyKey, User
 from app.db.session import ReadSessionFactory, get_db
-from plumbline.db.idempotency import KeptAnswers
+from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Conflict
 from plumbline.http.access import ANONYMOUS, Rule
 from plumbline.http.health import health_router
@@ -24,11 +24,11 @@ from plumbline.http.problems import install_problems
 from plumbline.http.routing import resource
 from plumbline.http.state import state_of
 from plumbline.settings import HttpSettings, ServerSettings
+from plumbline_tests.http.connection import connect
 from tests.conftest import serve
-from tests.http.connection import connect
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
-ANSWERS = KeptAnswers(IdempotencyKey, ReadSessionFactory, lifetime_seconds=3600)
+ANSWERS = IdempotencyStore(IdempotencyKey, ReadSessionFactory, lifetime_seconds=3600)
 Once = Annotated[AsyncSession, Depends(idempotent(get_db, ANSWERS), scope="function")]
 
 
@@ -106,6 +106,16 @@ async def test_idempotency_that_nobody_installed_says_so() -> None:
 
     async with _client(app) as client:
         with pytest.raises(RuntimeError, match=r"call install_idempotency\(app\)"):
+            await client.post("/notes", headers=KEY, json={"text": "one"})
+
+
+async def test_idempotency_without_problems_says_so() -> None:
+    app = FastAPI()
+    app.include_router(_notes())
+    install_idempotency(app)
+
+    async with _client(app) as client:
+        with pytest.raises(RuntimeError, match=r"call install_problems\(app\)"):
             await client.post("/notes", headers=KEY, json={"text": "one"})
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tests.pitfalls.sandbox import PAGE, is_documented
+from plumbline_tests.pitfalls.tutorial import PAGE, is_documented
 from tests.postgres import ROOT
 
 ONE_LINE = "asyncpg is not installed: pip install asyncpg\n"

@@ -5,11 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy.exc import LegacyAPIWarning, MovedIn20Warning
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlalchemy.ext.declarative import declarative_base
 
-from tests.pitfalls.sandbox import Author, is_documented
 from tests.postgres import ROOT
 
 APP = ROOT / "app"
@@ -170,18 +166,3 @@ def test_guard_accepts(rule: Rule, code: str) -> None:
 
 def test_every_warning_is_an_error(pytestconfig: pytest.Config) -> None:
     assert pytestconfig.getini("filterwarnings") == ["error"]
-
-
-async def test_legacy_query_is_an_error_here(sandbox: AsyncEngine) -> None:
-    async with AsyncSession(sandbox) as session:
-        with pytest.raises(LegacyAPIWarning) as caught:
-            await session.run_sync(lambda blocking: blocking.query(Author).get(1))
-
-    assert is_documented(caught.value)
-
-
-def test_moved_name_is_an_error_here() -> None:
-    with pytest.raises(MovedIn20Warning) as caught:
-        declarative_base()
-
-    assert is_documented(caught.value)

@@ -3,7 +3,7 @@
 import ast
 import re
 
-from tests.pitfalls.sandbox import PAGE
+from plumbline_tests.pitfalls.tutorial import PAGE
 from tests.postgres import ROOT
 
 TEXT = PAGE.read_text()
@@ -24,13 +24,13 @@ def _functions(path: str) -> set[str]:
 
 
 def test_every_test_that_the_page_names_exists() -> None:
-    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", TEXT)
+    named = re.findall(r"`((?:library/plumbline_)?tests/[\w/]+\.py)::(\w+)`", TEXT)
 
     assert [name for path, name in named if name not in _functions(path)] == []
 
 
 def test_every_section_says_what_holds_it_and_which_test_proves_it() -> None:
-    parts = ("**Cause.**", "**Fix.**", "**Here.**", "**Proof.**", "`tests/pitfalls/test_")
+    parts = ("**Cause.**", "**Fix.**", "**Here.**", "**Proof.**", "tests/pitfalls/test_")
 
     assert [
         heading for heading, body in SECTIONS.items() if not all(part in body for part in parts)
@@ -43,14 +43,15 @@ def test_table_leads_to_every_section() -> None:
     assert linked == {_anchor(heading) for heading in HEADINGS}
 
 
-def test_every_test_of_this_folder_is_named() -> None:
+def test_every_test_of_these_folders_is_named() -> None:
     found = {
-        (path.name, name)
-        for path in (ROOT / "tests" / "pitfalls").glob("test_*.py")
+        (f"{folder}/{path.name}", name)
+        for folder in ("tests/pitfalls", "library/plumbline_tests/pitfalls")
+        for path in (ROOT / folder).glob("test_*.py")
         if path.name != "test_page.py"
-        for name in _functions(f"tests/pitfalls/{path.name}")
+        for name in _functions(f"{folder}/{path.name}")
         if name.startswith("test_")
     }
-    named = set(re.findall(r"`tests/pitfalls/(\w+\.py)::(\w+)`", TEXT))
+    named = set(re.findall(r"`([\w/]*tests/pitfalls/\w+\.py)::(\w+)`", TEXT))
 
     assert found - named == set()

@@ -3,6 +3,7 @@
 from tests.sabotage import (
     Sabotage,
     accounts,
+    adopt,
     document,
     driver,
     edge,
@@ -15,7 +16,8 @@ from tests.sabotage import (
     text,
 )
 
-FAULTS, PITFALLS, API = "tests/faults/", "tests/pitfalls/", "tests/api/"
+FAULTS, API = "library/plumbline_tests/faults/", "tests/api/"
+PITFALLS = "library/plumbline_tests/pitfalls/"
 
 
 _DATABASE = (
@@ -64,7 +66,7 @@ _DATABASE = (
         "library/plumbline/db/connection.py",
         'if status == "ROLLBACK":',
         "if False:",
-        "tests/db/test_session.py::test_swallowed_error_of_a_statement_is_not_taken_for_success",
+        "library/plumbline_tests/db/test_session.py::test_swallowed_error_of_a_statement_is_not_taken_for_success",
     ),
     Sabotage(
         "go on after a failed flush",
@@ -73,21 +75,21 @@ _DATABASE = (
         """                if session.is_active:
                     await session.commit()
 """,
-        "tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
+        "library/plumbline_tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
     ),
     Sabotage(
         "do not wait for the disk",
         "library/plumbline/db/engine.py",
         '"timezone": "UTC"}',
         '"timezone": "UTC", "synchronous_commit": "off"}',
-        FAULTS + "test_durability.py::test_commits_wait_for_the_disk",
+        "tests/faults/test_durability.py::test_commits_wait_for_the_disk",
     ),
     Sabotage(
         "be ready on a database that forgets",
         "library/plumbline/db/readiness.py",
         'if value == "off"]',
         'if value == "never"]',
-        FAULTS + "test_durability.py::test_production_is_not_ready_on_a_database_that_forgets",
+        "tests/faults/test_durability.py::test_production_is_not_ready_on_a_database_that_forgets",
     ),
     Sabotage(
         "keep the answer in a transaction of its own",
@@ -119,21 +121,21 @@ _DATABASE = (
         "library/plumbline/db/idempotency.py",
         "func.pg_try_advisory_xact_lock(number)",
         "func.pg_advisory_xact_lock(number).is_not(None)",
-        API + "test_idempotency.py::test_second_request_does_not_wait_for_the_first",
+        "library/plumbline_tests/http/test_idempotency.py::test_second_request_does_not_wait_for_the_first",
     ),
     Sabotage(
         "take a key for another request",
         "library/plumbline/db/idempotency.py",
         "if row.fingerprint != claim.fingerprint:",
         "if False:",
-        API + "test_idempotency.py::test_key_with_another_request_is_refused",
+        "library/plumbline_tests/http/test_idempotency.py::test_key_with_another_request_is_refused",
     ),
     Sabotage(
         "give everybody's key to everybody",
         "library/plumbline/http/idempotency.py",
         'str(user.id if user else "anonymous").encode()',
         'b""',
-        API + "test_idempotency.py::test_key_of_somebody_else_is_another_key",
+        "library/plumbline_tests/http/test_idempotency.py::test_key_of_somebody_else_is_another_key",
     ),
     Sabotage(
         "keep answers readable",
@@ -154,7 +156,7 @@ _DATABASE = (
         "library/plumbline/db/errors.py",
         "        or error.connection_invalidated\n",
         "",
-        "tests/db/test_failures.py::test_lost_connection_is_unavailable_whatever_the_driver_calls_it",
+        "library/plumbline_tests/db/test_failures.py::test_lost_connection_is_unavailable_whatever_the_driver_calls_it",
     ),
     Sabotage(
         "take a full disk for a defect",
@@ -168,21 +170,21 @@ _DATABASE = (
         "library/plumbline/db/engine.py",
         "== READ_ONLY\n",
         '== "00000"\n',
-        "tests/db/test_session.py::test_demoted_primary_is_left",
+        "library/plumbline_tests/db/test_session.py::test_demoted_primary_is_left",
     ),
     Sabotage(
         "use connections that the server has closed",
         "library/plumbline/db/pool.py",
         "    if driver.is_closed():\n",
         "    if False:\n",
-        "tests/db/test_session.py::test_connection_that_the_server_closed_is_replaced_unseen",
+        "library/plumbline_tests/db/test_session.py::test_connection_that_the_server_closed_is_replaced_unseen",
     ),
     Sabotage(
         "never run a request again",
         "library/plumbline/http/load_shedding.py",
         "MAX_ATTEMPTS = 4",
         "MAX_ATTEMPTS = 1",
-        FAULTS + "test_races.py::test_request_that_a_deadlock_ends_is_run_again",
+        "tests/faults/test_races.py::test_request_that_a_deadlock_ends_is_run_again",
     ),
     Sabotage(
         "wait for an answer for ever",
@@ -196,7 +198,7 @@ _DATABASE = (
         "library/plumbline/db/engine.py",
         '        "poolclass": FairPool,\n',
         "",
-        "tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
+        "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(
         "let everybody in",
@@ -238,21 +240,21 @@ _DATABASE = (
         "library/plumbline/http/conditional_requests.py",
         "if self.if_match is not None and not _names(self.if_match, tag, exists=exists):",
         "if False:",
-        FAULTS + "test_races.py::test_no_edit_of_many_writers_is_lost",
+        "tests/faults/test_races.py::test_no_edit_of_many_writers_is_lost",
     ),
     Sabotage(
         "do not say which field is taken",
         "library/plumbline/db/errors.py",
         '_each(fields, "taken", "is already taken")',
         "()",
-        FAULTS + "test_races.py::test_of_many_who_sign_up_as_the_same_person_one_does",
+        "tests/faults/test_races.py::test_of_many_who_sign_up_as_the_same_person_one_does",
     ),
     Sabotage(
         "let everybody queue behind a migration",
         "library/plumbline/db/environment.py",
         "milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
         "milliseconds = 0",
-        FAULTS + "test_migrations_under_load.py"
+        "tests/faults/test_migrations_under_load.py"
         "::test_migration_that_meets_a_long_reader_steps_back_until_it_is_gone",
     ),
     Sabotage(
@@ -261,27 +263,28 @@ _DATABASE = (
         """        await self._take_turn()
         if self._idle and""",
         "        if self._idle and",
-        "tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
+        "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(
         "use a connection again that did not answer a read",
         "library/plumbline/db/statements.py",
         "        connection.invalidate()  # cancelled",
         "        pass  # cancelled",
-        "tests/db/test_statements.py::test_connection_that_did_not_answer_is_not_used_again",
+        "library/plumbline_tests/db/test_statements.py::test_connection_that_did_not_answer_is_not_used_again",
     ),
     Sabotage(
         "let an insert overtake what the session has to say",
         "library/plumbline/db/statements.py",
         "    session.flush()",
         "    pass",
-        "tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",
+        "library/plumbline_tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",
     ),
 )
 
 SABOTAGES = (
     *_DATABASE,
     *accounts.SABOTAGES,
+    *adopt.SABOTAGES,
     *document.SABOTAGES,
     *plugin.SABOTAGES,
     *driver.SABOTAGES,

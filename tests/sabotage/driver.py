@@ -2,11 +2,18 @@
 
 from tests.sabotage import Sabotage
 
-CONNECTION = "tests/db/test_connection.py::"
-GIVEN_UP = "tests/faults/test_given_up.py::"
-STALE = "tests/db/test_stale_plans.py::"
+CONNECTION = "library/plumbline_tests/db/test_connection.py::"
+GIVEN_UP = "library/plumbline_tests/faults/test_given_up.py::"
+STALE = "library/plumbline_tests/db/test_stale_plans.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "write on for ever to a primary that has been demoted",
+        "library/plumbline/db/statements.py",
+        "        elif sqlstate(error) in {None, READ_ONLY}:",
+        "        elif sqlstate(error) is None:",
+        "library/plumbline_tests/db/test_statements.py::test_write_leaves_a_demoted_primary",
+    ),
     Sabotage(
         "know BEGIN by the look of its text",
         "library/plumbline/db/connection.py",
@@ -53,7 +60,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "open the next connection before the last one is gone",
         "library/plumbline/db/engine.py",
-        'slots = Turns(chosen["pool_size"] + chosen["max_overflow"])',
+        'slots = Turns(sizes["pool_size"] + sizes["max_overflow"])',
         "slots = Turns(1000)",
         GIVEN_UP + "test_place_of_a_statement_is_free_when_its_cancellation_has_arrived",
     ),

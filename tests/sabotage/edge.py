@@ -2,7 +2,7 @@
 
 from tests.sabotage import Sabotage
 
-HTTP = "tests/http/"
+HTTP = "library/plumbline_tests/http/"
 PROTOCOL, UNREAD = HTTP + "test_protocol.py", HTTP + "test_unread.py"
 SLOW = HTTP + "test_slow_requests.py::test_slow_client_is_told_so_and_let_go"
 BODIES = HTTP + "test_bodies.py"
@@ -161,7 +161,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/protocol.py",
         "            _disconnect(self._running)\n        self.pipeline.clear()\n",
         "            pass\n        self.pipeline.clear()\n",
-        "tests/faults/test_hang_ups.py::test_client_that_hangs_up_is_no_defect",
+        "library/plumbline_tests/faults/test_hang_ups.py::test_client_that_hangs_up_is_no_defect",
     ),
     Sabotage(
         "let a page be as large as its posts",
@@ -175,7 +175,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/idempotency.py",
         "(head, bytes(response.body)), COMPRESSION)",
         "(head, bytes(response.body)), 0)",
-        "tests/api/test_idempotency.py::test_kept_answer_takes_less_than_the_answer",
+        "library/plumbline_tests/http/test_idempotency.py::test_kept_answer_takes_less_than_the_answer",
     ),
     Sabotage(
         "let a user write without end",

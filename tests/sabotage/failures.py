@@ -2,8 +2,8 @@
 
 from tests.sabotage import Sabotage
 
-DB, HTTP = "tests/db/", "tests/http/test_database_errors.py::"
-LOST = "tests/db/test_lost_connections.py::"
+DB, HTTP = "library/plumbline_tests/db/", "library/plumbline_tests/http/test_database_errors.py::"
+LOST = "library/plumbline_tests/db/test_lost_connections.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
@@ -131,7 +131,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    return STATUSES.get(status) or (",
         "    from http import HTTPStatus\n\n"
         "    return (HTTPStatus(status).phrase.lower().replace(' ', '-'), '', '') or (",
-        "tests/http/test_problem_types.py::test_status_that_nobody_thought_of_is_named_by_its_number",
+        "library/plumbline_tests/http/test_problem_types.py::test_status_that_nobody_thought_of_is_named_by_its_number",
     ),
     Sabotage(
         "explain every error as the database's",

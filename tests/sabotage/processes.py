@@ -2,8 +2,8 @@
 
 from tests.sabotage import Sabotage
 
-FAULTS, METRICS = "tests/faults/", "tests/http/test_metrics.py"
-MIDDLEWARE = "tests/http/test_middleware.py"
+FAULTS, METRICS = "library/plumbline_tests/faults/", "library/plumbline_tests/http/test_metrics.py"
+MIDDLEWARE = "library/plumbline_tests/http/test_middleware.py"
 
 SABOTAGES = (
     Sabotage(
@@ -76,7 +76,7 @@ SABOTAGES = (
         "library/plumbline/http/request_context.py",
         "    current = _new_id()\n",
         '    current = headers.get("x-request-id") or _new_id()\n',
-        MIDDLEWARE + "::test_id_of_the_caller_is_not_on_record",
+        "tests/http/test_middleware.py::test_id_of_the_caller_is_not_on_record",
     ),
     Sabotage(
         "write into the log whatever a caller calls a request",
@@ -132,7 +132,7 @@ SABOTAGES = (
         "library/plumbline/http/request_context.py",
         "        if self.proxies.looks_left:\n",
         "        if False:\n",
-        "tests/http/test_proxies.py::test_proxy_that_is_not_named_is_told_once",
+        "library/plumbline_tests/http/test_proxies.py::test_proxy_that_is_not_named_is_told_once",
     ),
     Sabotage(
         "let a path forge a line of the log",

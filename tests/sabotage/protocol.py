@@ -2,8 +2,8 @@
 
 from tests.sabotage import Sabotage
 
-API, HTTP = "tests/api/", "tests/http/"
-PARTS = HTTP + "test_parts.py::"
+API, HTTP = "tests/api/", "library/plumbline_tests/http/"
+PARTS = "tests/http/test_parts.py::"
 
 _REQUESTS = (
     Sabotage(
@@ -53,14 +53,14 @@ _REQUESTS = (
         "library/plumbline/http/idempotency.py",
         "key: str = bare or ",
         "key: str = lines[0] or ",
-        API + "test_idempotency_key.py::test_one_key_is_one_key_however_it_is_written",
+        HTTP + "test_idempotency_key.py::test_one_key_is_one_key_however_it_is_written",
     ),
     Sabotage(
         "take the first of two keys",
         "library/plumbline/http/idempotency.py",
         "if len(lines) > 1 or found is None:",
         "if found is None:",
-        API + "test_idempotency_key.py::test_malformed_key_is_a_400_and_stores_nothing",
+        HTTP + "test_idempotency_key.py::test_malformed_key_is_a_400_and_stores_nothing",
     ),
 )
 
@@ -70,14 +70,14 @@ _CONDITIONS = (
         "library/plumbline/http/conditional_requests.py",
         "if self.if_match is not None and not _names(self.if_match, tag, exists=True):",
         "if False:",
-        API + "test_conditions.py::test_request_for_a_post_is_held_to_its_conditions",
+        HTTP + "test_conditions.py::test_request_for_a_book_is_held_to_its_conditions",
     ),
     Sabotage(
         "change what If-None-Match names",
         "library/plumbline/http/conditional_requests.py",
         "if self._is_known(tag, exists=exists):",
         "if False:",
-        API + "test_conditions.py::test_request_for_a_post_is_held_to_its_conditions",
+        HTTP + "test_conditions.py::test_request_for_a_book_is_held_to_its_conditions",
     ),
     Sabotage(
         "forget conditions where there is no ETag",
@@ -91,7 +91,7 @@ _CONDITIONS = (
         "library/plumbline/http/conditional_requests.py",
         'header = ", ".join(lines)',
         "header = lines[0]",
-        API + "test_conditions.py::test_lines_are_one_list_and_empty_elements_are_ignored",
+        HTTP + "test_conditions.py::test_lines_are_one_list_and_empty_elements_are_ignored",
     ),
 )
 
@@ -99,8 +99,8 @@ _PAGES = (
     Sabotage(
         "hide the reason of a 500 from pages",
         "library/plumbline/http/request_context.py",
-        "with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR), self.origins)",
-        "status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)",
+        "with_cors(await _answer_defect(scope, receive, error), self.origins)",
+        "await _answer_defect(scope, receive, error)",
         HTTP + "test_cors.py::test_page_may_read_every_answer",
     ),
     Sabotage(
@@ -108,14 +108,14 @@ _PAGES = (
         "library/plumbline/http/cors.py",
         "allow_origins=origins,",
         'allow_origins=["*"],',
-        HTTP + "test_cors_in_browser.py::test_page_of_any_other_origin_reads_nothing",
+        "tests/http/test_cors_in_browser.py::test_page_of_any_other_origin_reads_nothing",
     ),
     Sabotage(
         "hide ETags from pages",
         "library/plumbline/http/cors.py",
         '    "ETag",\n',
         "",
-        HTTP + "test_cors_in_browser.py::test_page_of_another_origin_signs_up_writes_and_logs_out",
+        "tests/http/test_cors_in_browser.py::test_page_of_another_origin_signs_up_writes_and_logs_out",
     ),
     Sabotage(
         "let every page into production",

@@ -10,9 +10,9 @@ from subprocess import CompletedProcess
 import pytest
 
 from plumbline.testing.cluster import Cluster
+from plumbline_tests.processes import python_in
 from tests.copies import IS_WARM, change
 from tests.postgres import ROOT
-from tests.processes import python_in
 
 BOOKSHOP = Path("tests/testing/bookshop")
 MARKED = "shop_test"

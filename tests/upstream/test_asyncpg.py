@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from plumbline.testing.cluster import Cluster
-from tests.torture import Figure
+from plumbline_tests.torture import Figure
 from tests.upstream.suite import download, pip, run
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]

@@ -31,10 +31,13 @@ class Service:
 
     @property
     def is_production(self) -> bool:
+        """Whether ENVIRONMENT says so."""
         return self.settings.ENVIRONMENT == "production"
 
     def say(self, message: str) -> None:
+        """One line on the terminal, which begins with the name of the service."""
         say(self.name, message)
 
     def configure_logging(self) -> None:
+        """As `plumbline.logging` has it, for the environment of the service."""
         configure_logging(production=self.is_production)

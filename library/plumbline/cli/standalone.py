@@ -19,4 +19,5 @@ cli.command()(MethodType(postgres, "plumbline"))
 
 
 def main() -> NoReturn:
+    """The command `plumbline`, to its end."""
     run("plumbline", "plumbline.cli.standalone:cli")

@@ -61,6 +61,7 @@ class Server:
     process: subprocess.Popen[bytes]
 
     def url(self, database: str = DATABASE) -> str:
+        """Where to connect, with the password."""
         return _url(self.port, database)
 
 

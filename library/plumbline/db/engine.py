@@ -8,6 +8,7 @@ import re
 from functools import partial
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import URL, Connection, MetaData, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -26,22 +27,22 @@ from plumbline.settings import DatabaseSettings
 class Engine(AsyncEngine):
     """An AsyncEngine, and beside it one connection for what must not wait behind requests.
 
-    `control` is an engine of that connection, in AUTOCOMMIT: for readiness, and for the outcome of
-    a COMMIT whose answer was lost.
+    `control_engine` is an engine of that connection, in AUTOCOMMIT: for readiness, and for the
+    outcome of a COMMIT whose answer was lost.
     """
 
     def __init__(self, of_requests: AsyncEngine, control: AsyncEngine) -> None:
         super().__init__(of_requests.sync_engine)
-        self.control = control
+        self.control_engine = control
 
     async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
         """Close the connections of both; the next use opens new ones."""
         await super().dispose(close)
-        await self.control.dispose(close)
+        await self.control_engine.dispose(close)
 
 
 def create_engine(
-    settings: DatabaseSettings,
+    settings: DatabaseSettings | str | URL,
     url: str | URL | None = None,
     *,
     models: MetaData | None = None,
@@ -49,18 +50,43 @@ def create_engine(
 ) -> Engine:
     """An engine for `url`, or for DATABASE_URL.
 
+    In place of settings a URL will do, as for SQLAlchemy's `create_async_engine`: the timeouts are
+    then those of the environment (DB_COMMAND_TIMEOUT_SECONDS and so on), or the defaults.
+
     `models` are the tables that errors are about: with them a violated CHECK names its columns.
     `options` are those of SQLAlchemy's `create_async_engine`, and win over the settings.
     """
+    if not isinstance(settings, DatabaseSettings):
+        settings = _settings_for(settings)
     url = asyncpg_url(url or settings.DATABASE_URL)
     alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
     control = _create(settings, url, None, **alone)
     made = Engine(_create(settings, url, partial(find_outcome, control), **options), control)
     remember_models(made.dialect, models)
-    watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
-    watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
-    watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
+    if isinstance(made.sync_engine.pool, FairPool):
+        watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
+        watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
+        watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
     return made
+
+
+def _settings_for(url: str | URL) -> DatabaseSettings:
+    """ValueError for a URL that cannot be used; the message has no password."""
+    text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+    try:
+        return DatabaseSettings(DATABASE_URL=text)
+    except ValidationError as error:
+        wrong = error.errors(include_input=False, include_context=False, include_url=False)
+        lines = [f"{each['loc'][0]} {each['msg'].removeprefix('Value error, ')}" for each in wrong]
+        raise ValueError("; ".join(lines)) from None
+
+
+def require_engine(engine: AsyncEngine, who: str) -> None:
+    """TypeError for an engine of SQLAlchemy's own; `who` needs more."""
+    if not isinstance(engine, Engine):
+        raise TypeError(
+            f"{who} needs an engine of plumbline.create_engine, not of SQLAlchemy's own"
+        )
 
 
 def fair_pool(engine: AsyncEngine) -> FairPool:
@@ -77,20 +103,16 @@ def _create(
     find_outcome: FindOutcome | None,
     **options: Any,  # noqa: ANN401 - create_async_engine's
 ) -> AsyncEngine:
-    pool: dict[str, Any] = {
-        "poolclass": FairPool,
+    usual = {
         "echo": settings.DEBUG,
         "hide_parameters": settings.ENVIRONMENT == "production",
-        "pool_size": settings.DB_POOL_SIZE,
-        "max_overflow": settings.DB_MAX_OVERFLOW,
-        "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
         "pool_recycle": settings.DB_POOL_RECYCLE_SECONDS,
-        "keep_seconds": settings.DB_OVERFLOW_IDLE_SECONDS,
         "pool_pre_ping": settings.DB_PRE_PING,
-        "ping_seconds": settings.DB_PING_IDLE_SECONDS,
     }
-    chosen = pool | options
-    slots = Turns(chosen["pool_size"] + chosen["max_overflow"])
+    pool = {} if "poolclass" in options or "pool" in options else _fair(settings)
+    chosen = usual | pool | options
+    sizes = {**_fair(settings), **options}
+    slots = Turns(sizes["pool_size"] + sizes["max_overflow"])
     creator = partial(connect, slots=slots, find_outcome=find_outcome)
     arguments = {"async_creator_fn": creator, **_connect_args(settings)}
     made = create_async_engine(url, connect_args=arguments, **chosen)
@@ -99,6 +121,17 @@ def _create(
     event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
+
+
+def _fair(settings: DatabaseSettings) -> dict[str, Any]:
+    return {
+        "poolclass": FairPool,
+        "pool_size": settings.DB_POOL_SIZE,
+        "max_overflow": settings.DB_MAX_OVERFLOW,
+        "pool_timeout": settings.DB_POOL_TIMEOUT_SECONDS,
+        "keep_seconds": settings.DB_OVERFLOW_IDLE_SECONDS,
+        "ping_seconds": settings.DB_PING_IDLE_SECONDS,
+    }
 
 
 def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Claim:
     fingerprint: bytes
 
 
-class KeptAnswers:
+class IdempotencyStore:
     """The answers that are kept in the table `model`, each for `lifetime_seconds`."""
 
     def __init__(

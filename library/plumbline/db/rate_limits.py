@@ -33,7 +33,7 @@ class AttemptCountColumns:
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class RateLimit:
     """What is counted (`name` and `key`), and how many of it a window allows; 0: no limit."""
 
     name: str
@@ -43,6 +43,7 @@ class Limit:
 
     @property
     def bucket(self) -> bytes:
+        """What it is counted under: SHA-256 of name and key."""
         return hashlib.sha256(f"{self.name}\0{self.key}".encode()).digest()
 
 
@@ -64,8 +65,8 @@ class RateLimits:
         self._reads = reads
 
     @asynccontextmanager
-    async def guess(
-        self, *limits: Limit, place: AbstractContextManager[None]
+    async def attempt(
+        self, *limits: RateLimit, place: AbstractContextManager[None]
     ) -> AsyncIterator[Reservation]:
         """Count one attempt, with a place for its work; TooManyRequests when a limit is used up.
 
@@ -81,7 +82,7 @@ class RateLimits:
                 await self.refund(reservation)
                 raise
 
-    async def ask(self, *limits: Limit) -> None:
+    async def ask(self, *limits: RateLimit) -> None:
         """TooManyRequests when one of them is used up; counts nothing."""
         if active := _active(limits):
             async with self._reads() as db:
@@ -89,7 +90,7 @@ class RateLimits:
             if refusal is not None:
                 raise refusal
 
-    async def reserve(self, *limits: Limit) -> Reservation:
+    async def reserve(self, *limits: RateLimit) -> Reservation:
         """Count one attempt for each limit; when one is used up for none: TooManyRequests."""
         if not (active := _active(limits)):
             return {}
@@ -113,7 +114,7 @@ class RateLimits:
             await db.execute(one_less.where(model.bucket.in_(rows)))
 
     async def _find_refusal(
-        self, db: AsyncSession, limits: Sequence[Limit]
+        self, db: AsyncSession, limits: Sequence[RateLimit]
     ) -> TooManyRequests | None:
         """By the used-up limit that ends last: another one does not refuse who comes back then."""
         model = self._model
@@ -129,7 +130,7 @@ class RateLimits:
         seconds_left = found[limit.bucket][1]
         return TooManyRequests(limit.name, limit.allowed, limit.window_seconds, seconds_left)
 
-    def _count(self, limits: list[Limit]) -> ReturningInsert[bytes, datetime]:
+    def _count(self, limits: list[RateLimit]) -> ReturningInsert[bytes, datetime]:
         """An upsert that counts one more, or begins a window, where the limit is not used up."""
         model = self._model
         fresh = insert(model).values([_first(limit) for limit in limits])
@@ -145,11 +146,11 @@ class RateLimits:
         ).returning(model.bucket, model.ends_at)
 
 
-def _first(limit: Limit) -> dict[str, Any]:
+def _first(limit: RateLimit) -> dict[str, Any]:
     ends_at = func.now() + timedelta(seconds=limit.window_seconds)
     return {"bucket": limit.bucket, "used": 1, "allowed": limit.allowed, "ends_at": ends_at}
 
 
-def _active(limits: Sequence[Limit]) -> list[Limit]:
+def _active(limits: Sequence[RateLimit]) -> list[RateLimit]:
     """Rows are locked in the order of their buckets, as in refund: nobody waits in a circle."""
     return sorted((limit for limit in limits if limit.allowed), key=lambda limit: limit.bucket)

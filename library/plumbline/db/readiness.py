@@ -8,7 +8,7 @@ from typing import Protocol
 import structlog
 from sqlalchemy import text
 
-from plumbline.db.engine import Engine
+from plumbline.db.engine import Engine, require_engine
 from plumbline.db.errors import (
     DATABASE_ERRORS,
     classify,
@@ -68,6 +68,7 @@ class Readiness:
     def __init__(
         self, engine: Engine, settings: DatabaseSettings, revisions: Revisions | None = None
     ) -> None:
+        require_engine(engine, "Readiness")
         self._engine = engine
         self._must_last = (
             settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE
@@ -91,7 +92,7 @@ class Readiness:
                 log.error("not ready", code=obstacle.code, reason=obstacle.reason)
         return obstacle
 
-    async def find_meaning(self, error: BaseException) -> AppError | None:
+    async def classify(self, error: BaseException) -> AppError | None:
         """As `classify`; a statement that does not fit a schema that is behind is no defect."""
         if (meaning := classify(error)) is None and does_not_fit_the_schema(error):
             obstacle = await self._find_fresh()
@@ -114,7 +115,7 @@ class Readiness:
         try:
             async with (
                 asyncio.timeout(PATIENCE_SECONDS),
-                self._engine.control.connect() as connection,
+                self._engine.control_engine.connect() as connection,
             ):
                 found = (await connection.execute(self._state)).one()
         except DATABASE_ERRORS as error:

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.engine import fair_pool, number_transaction
-from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
+from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.session import ReadSession
 
@@ -136,7 +136,7 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
         is_closed = driver.is_closed()
         if is_stale(error):
             dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
-        elif sqlstate(error) is None:  # not an answer of the server
+        elif sqlstate(error) in {None, READ_ONLY}:  # no answer of the server, or of a demoted one
             connection.invalidate()
         if isinstance(error, Exception):
             is_lost = is_closed or has_lost_connection(error)

@@ -13,6 +13,7 @@ from fastapi import FastAPI, params
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 MARK = "x-access"
+_OURS = "plumbline."  # modules of the library: its health routes bring their rule
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,11 @@ def require_rules(app: FastAPI) -> None:
             raise RuntimeError(f"{_name(context)} has a rule of its own named {rule.name}")
         checks = context.dependant.dependencies
         checks[:] = [check for check in checks if check.call is not _anybody]
+
+
+def has_rules(app: FastAPI) -> bool:
+    """Whether a route of the service has a rule; where none has, none can be forgotten."""
+    return any(not context.endpoint.__module__.startswith(_OURS) for context, _ in rules_of(app))
 
 
 def rules_of(app: FastAPI) -> Iterator[tuple[RouteContext, Rule]]:

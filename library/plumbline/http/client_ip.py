@@ -98,6 +98,7 @@ class ProxyWatch:
         self.looks_left = LOOKS if is_needed else 0
 
     def look(self, headers: Headers) -> None:
+        """Warn once, at the first request that a proxy has passed on."""
         self.looks_left -= 1
         if any(name in headers for name in _TELLING):
             self.looks_left = 0

@@ -11,13 +11,21 @@ from plumbline.http.shutdown import process
 
 Header = tuple[bytes, bytes]
 
-_NOTHING_LOADS = b"default-src 'none'; frame-ancestors 'none'"
+NOTHING_LOADS = b"default-src 'none'; frame-ancestors 'none'"
 # Swagger UI: its page has a script of its own, and everything else comes from this host.
 _API_PAGE = (
     b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     b"img-src 'self' data:; frame-ancestors 'none'"
 )
-_API_PAGES = {"/docs", "/docs/oauth2-redirect"}
+# FastAPI's own pages bring their script from elsewhere; fastapi-offline has it in the package.
+_API_PAGE_OF_FASTAPI = (
+    b"default-src 'self'; script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; "
+    b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
+    b"font-src https://fonts.gstatic.com; worker-src blob:; "
+    b"img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly; "
+    b"frame-ancestors 'none'"
+)
+_PAGES_OF = {"fastapi.applications": _API_PAGE_OF_FASTAPI, "fastapi_offline.core": _API_PAGE}
 _TWO_YEARS = b"max-age=63072000; includeSubDomains"
 
 _FILES = {"GET"}  # what a mounted application without routes answers: StaticFiles
@@ -36,20 +44,30 @@ def security_headers(base_url: str) -> list[Header]:
     return always
 
 
+def api_pages(routes: Sequence[BaseRoute]) -> dict[str, bytes]:
+    """The Content-Security-Policy of each page that shows the API, by its path."""
+    found: dict[str, bytes] = {}
+    for route in routes:
+        module = getattr(getattr(route, "endpoint", None), "__module__", "")
+        if (policy := _PAGES_OF.get(module)) is not None:
+            found[getattr(route, "path", "")] = policy
+    return found
+
+
 def add_response_headers(
-    start: Message, path: str, request_id: str, always: Sequence[Header]
+    start: Message, policy: bytes, request_id: str, always: Sequence[Header]
 ) -> None:
-    """Add `always`, and what the response does not say itself.
+    """Add `always` and the Content-Security-Policy, but for what the response says itself.
 
     What has an ETag may be kept and asked about again; everything else is not to be kept, since it
     may be meant for one person.
     """
     headers = start["headers"] = [*(start.get("headers") or ())]
     names = {name.lower() for name, _ in headers}
-    headers += always
+    headers += [header for header in always if header[0] not in names]
     headers.append((b"x-request-id", request_id.encode()))
-    policy = _API_PAGE if path in _API_PAGES else _NOTHING_LOADS
-    headers.append((b"content-security-policy", policy))
+    if b"content-security-policy" not in names:
+        headers.append((b"content-security-policy", policy))
     if process.is_draining:
         headers.append((b"connection", b"close"))
     if b"cache-control" not in names:

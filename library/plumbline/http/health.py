@@ -3,19 +3,50 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, FastAPI, Response
 from fastapi.responses import PlainTextResponse
+from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.routing import BaseRoute, Match
 
 from plumbline.db.readiness import Readiness
 from plumbline.errors import Unavailable
 from plumbline.http.access import ANONYMOUS
-from plumbline.http.problems import error_responses
+from plumbline.http.problems import error_responses, problem_response
 from plumbline.http.routing import ApiRoute, operation_id
 from plumbline.http.shutdown import process
 from plumbline.metrics import exposition
 
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
+
+
+def install_health(
+    app: FastAPI,
+    readiness: Readiness | None = None,
+    when_ready: Callable[[], Awaitable[object]] | None = None,
+) -> None:
+    """Add the three routes; a route that the application has for one of these paths stays.
+
+    Where something of the application answers for every path, such as a folder of files, they go
+    before it. Not by include_router: that makes a tree, which FastAPI walks twice a request.
+    """
+    for route in health_router(readiness, when_ready).routes:
+        assert isinstance(route, APIRoute)
+        taker = _find_taker(app, route.path)
+        if taker is None:
+            app.router.routes.append(route)
+        elif getattr(taker, "path", None) != route.path:
+            app.router.routes.insert(0, route)
+
+
+def _find_taker(app: FastAPI, path: str) -> BaseRoute | None:
+    """What would answer a GET of this path."""
+    scope = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    for context in iter_route_contexts(app.routes):
+        match, _ = context.matches(scope)
+        if match is Match.FULL:
+            return context.original_route
+    return None
 
 
 def health_router(
@@ -34,13 +65,19 @@ def health_router(
         """The process answers. Never asks the database: its outage is no reason to restart us."""
         return {"status": "alive"}
 
-    @router.get("/readyz", responses=error_responses(Unavailable), dependencies=[ANONYMOUS])
-    async def readyz() -> dict[str, str]:
+    @router.get(
+        "/readyz",
+        response_model=dict[str, str],
+        responses=error_responses(Unavailable),
+        dependencies=[ANONYMOUS],
+    )
+    async def readyz() -> dict[str, str] | Response:
         """The database can be reached, is durable, and has the schema that this version needs.
 
         If not, the answer has a code; the reason is in the log, since it tells of settings.
         """
-        await _require_ready(readiness)
+        if (refusal := await _find_refusal(readiness)) is not None:
+            return problem_response(refusal)  # not raised: problems are another part
         if when_ready is not None:
             await when_ready()
         return {"status": "ready"}
@@ -53,9 +90,10 @@ def health_router(
     return router
 
 
-async def _require_ready(readiness: Readiness | None) -> None:
+async def _find_refusal(readiness: Readiness | None) -> Unavailable | None:
     if process.is_draining:
-        raise Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
+        return Unavailable("Not ready: this process is stopping.", retry_after_seconds=1)
     obstacle = None if readiness is None else await readiness.find_obstacle()
-    if obstacle is not None:
-        raise Unavailable(f"Not ready: {obstacle.code}.", retry_after_seconds=1)
+    if obstacle is None:
+        return None
+    return Unavailable(f"Not ready: {obstacle.code}.", retry_after_seconds=1)

@@ -28,8 +28,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from plumbline.db.idempotency import HEADER, Claim, KeptAnswers
-from plumbline.errors import FieldError, Invalid, Malformed
+from plumbline.db.idempotency import HEADER, Claim, IdempotencyStore
+from plumbline.errors import AppError, FieldError, Invalid, Malformed
 from plumbline.http.routing import ApiRoute
 from plumbline.http.state import state_of
 
@@ -56,7 +56,10 @@ Key = Annotated[
     ),
 ]
 
-NOT_KEPT = "nobody would keep the answer: make routers with resource() (routing.py)"
+NOT_KEPT = (
+    "nobody would keep the answer: make its router with route_class=ApiRoute, or with resource() "
+    "(plumbline/http/routing.py)"
+)
 
 _made: WeakSet[Callable[..., object]] = WeakSet()  # what `idempotent` has given
 
@@ -98,7 +101,7 @@ async def _on_replay(_request: Request, replay: Exception) -> Response:
 
 def idempotent(
     get_db: Callable[[], AsyncIterator[AsyncSession]],
-    store: KeptAnswers,
+    store: IdempotencyStore,
     prepare: Callable[[Request, AsyncSession], None] | None = None,
 ) -> Callable[..., Awaitable[AsyncSession]]:
     """A dependency that gives the session of `get_db`: with a key, its transaction happens once.
@@ -131,9 +134,13 @@ def _refuse_half_of_it(request: Request) -> None:
         raise RuntimeError(NOT_KEPT)
     if Replay not in request.app.exception_handlers:
         raise RuntimeError("nobody would give the answer again: call install_idempotency(app)")
+    if request.app.exception_handlers.keys().isdisjoint((AppError, Exception)):
+        raise RuntimeError("nobody would answer its 409 and 422: call install_problems(app)")
 
 
-async def _claim(request: Request, db: AsyncSession, store: KeptAnswers, secret: bytes) -> None:
+async def _claim(
+    request: Request, db: AsyncSession, store: IdempotencyStore, secret: bytes
+) -> None:
     state = state_of(request.scope)
     claim = Claim(_digest(secret, request), _fingerprint(secret, request))
     claimed_by = state.principal

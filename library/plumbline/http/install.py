@@ -1,18 +1,21 @@
 """All parts of the HTTP edge, in their usual order; each line adds one that can be added alone."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
 from plumbline.db.readiness import Readiness
-from plumbline.http.access import require_rules
-from plumbline.http.health import PROBES, health_router
+from plumbline.http.access import has_rules, require_rules
+from plumbline.http.commit_order import require_commit_before_response
+from plumbline.http.health import PROBES, install_health
 from plumbline.http.idempotency import install_idempotency
-from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
+from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
-from plumbline.http.problems import Extend, install_problems
-from plumbline.http.request_context import RequestContextMiddleware
+from plumbline.http.problems import ExtendProblem, install_problems
+from plumbline.http.request_context import install_request_context
 from plumbline.settings import HttpSettings
 
 # For FastAPI(telemetry=…): RequestContextMiddleware counts and logs, and FastAPI would mark the
@@ -27,29 +30,48 @@ TRACES_ONLY: TelemetryConfig = {
 
 def install(
     app: FastAPI,
-    settings: HttpSettings,
+    settings: HttpSettings | None = None,
     readiness: Readiness | None = None,
     *,
-    extend_problem: Extend | None = None,
+    extend_problem: ExtendProblem | None = None,
     when_ready: Callable[[], Awaitable[object]] | None = None,
     counts_writes: bool = False,
+    may_commit_late: Collection[Callable[..., Any]] = (),
 ) -> None:
     """To be called when the application has its routes.
 
-    `readiness` asks the database, `extend_problem` adds members to problem documents, `when_ready`
-    is called each time that /readyz has found the database ready, and `counts_writes` documents
-    the 429 of a service that counts writes (write_limit.py).
+    Without `settings` they come from the environment. `readiness` asks the database,
+    `extend_problem` adds members to problem documents, `when_ready` is called each time that
+    /readyz has found the database ready, and `counts_writes` documents the 429 of a service that
+    counts writes (write_limit.py). Dependencies in `may_commit_late` may commit after the response.
+
+    RuntimeError for a route that commits after its response, that would not keep the answer to an
+    Idempotency-Key, or, once one route has an access rule, has none.
     """
-    # Not include_router: that makes a tree, which FastAPI walks twice a request.
-    app.router.routes.extend(health_router(readiness, when_ready).routes)
+    settings = HttpSettings() if settings is None else settings
+    uses_rules = has_rules(app)
+    install_health(app, readiness, when_ready)
     install_problems(app, readiness, extend_problem)
     install_idempotency(app)
-    bodies = Bodies(
-        settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
-    )
     # What is added last is outermost: it gives every request its id, the refused ones as well.
-    app.add_middleware(LoadSheddingMiddleware, settings.MAX_RUNNING_REQUESTS, bodies)
-    app.add_middleware(RequestContextMiddleware, app.routes, settings)
+    install_load_shedding(app, settings)
+    install_request_context(app, settings)
     app.state.server_settings = settings  # for the connections of `app serve` (protocol.py)
-    require_rules(app)
+    if uses_rules:
+        require_rules(app)
     customize_openapi(app, counts_writes=counts_writes)
+    require_commit_before_response(app, except_for=may_commit_late)
+    _check_at_start(app, may_commit_late)
+
+
+def _check_at_start(app: FastAPI, may_commit_late: Collection[Callable[..., Any]]) -> None:
+    """Once more, for routes that were added after `install`."""
+    run = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def check_and_run(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
+        require_commit_before_response(app, except_for=may_commit_late)
+        async with run(of) as state:
+            yield state
+
+    app.router.lifespan_context = check_and_run  # type: ignore[assignment] # its two kinds in one

@@ -11,7 +11,7 @@ from plumbline.settings import ServerSettings
 
 
 @asynccontextmanager
-async def lives(
+async def service_lifespan(
     settings: ServerSettings,
     readiness: Readiness | None = None,
     when_ready: Callable[[], Awaitable[object]] | None = None,
@@ -23,12 +23,12 @@ async def lives(
     if readiness is not None and await readiness.find_obstacle() is None and when_ready is not None:
         await when_ready()
     begin_at_sigterm(settings)
-    leave_alone_what_stays()
+    freeze_long_lived_objects()
     async with reporting():
         yield
 
 
-def leave_alone_what_stays() -> None:
+def freeze_long_lived_objects() -> None:
     """Code and settings live to the end: under load Python looked them all through each second.
 
     Meanwhile no request was answered. What requests leave behind is looked through every 5,000

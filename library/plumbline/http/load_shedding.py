@@ -9,7 +9,7 @@ import random
 import re
 from http import HTTPStatus
 
-from fastapi import Response
+from fastapi import FastAPI, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +18,7 @@ from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
 from plumbline.http.state import STATE, RequestState
 from plumbline.metrics import REFUSED, RETRIES, RUNNING, watch
+from plumbline.settings import HttpSettings
 
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
@@ -27,6 +28,17 @@ _UNLIMITED = PROBES  # what watches us must see us under load
 _ANNOUNCES = {b"content-length", b"transfer-encoding"}
 _DIGITS = re.compile(rb"[0-9]+")
 _LONGEST = 18  # digits: more are too many bytes for anybody, and a lot of work for int()
+
+
+def install_load_shedding(app: FastAPI, settings: HttpSettings) -> None:
+    """Refuse the excess and bodies that are too large, and read each body whole, by the settings.
+
+    A lost race runs again where `install_problems` says so; without it nothing runs twice.
+    """
+    bodies = Bodies(
+        settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
+    )
+    app.add_middleware(LoadSheddingMiddleware, settings.MAX_RUNNING_REQUESTS, bodies)
 
 
 class LoadSheddingMiddleware:

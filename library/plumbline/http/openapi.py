@@ -77,7 +77,8 @@ def _complete(document: Json, counted_methods: set[str]) -> None:
     schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components = document.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
-    schemas |= {**schema.pop("$defs"), "Problem": schema}
+    ours = "ProblemDocument" if "Problem" in schemas else "Problem"  # the service's own stays
+    schemas |= {**schema.pop("$defs"), ours: schema}
     components["headers"] = HEADERS
     tags = dict.fromkeys(tag for _, each in _operations(document) for tag in each.get("tags", []))
     document["tags"] = [{"name": tag} for tag in tags]
@@ -85,6 +86,7 @@ def _complete(document: Json, counted_methods: set[str]) -> None:
         _complete_parameters(operation)
         _add_refusals(operation, is_counted=method.upper() in counted_methods)
         _add_headers(operation, schemas)
+        _name_problems(operation, ours)
         operation.setdefault("security", [])  # for everybody: said, not left to a default
 
 
@@ -99,6 +101,8 @@ def _complete_parameters(operation: Json) -> None:
     if "304" in operation["responses"]:
         operation["parameters"] = parameters = [*parameters, IF_NONE_MATCH]
     for parameter in parameters:
+        if "schema" not in parameter:  # written by the service itself, as a reference
+            continue
         parameter["schema"] = _not_null(parameter["schema"])
         if parameter["name"] == "If-Match":
             parameter["required"] = "428" in operation["responses"]
@@ -116,7 +120,7 @@ def _not_null(schema: Json) -> Json:
 def _add_refusals(operation: Json, *, is_counted: bool) -> None:
     responses = operation["responses"]
     refusals = dict(_WITH_A_BODY) if "requestBody" in operation else {}
-    if any(each["name"] == IDEMPOTENCY_KEY for each in operation.get("parameters", [])):
+    if any(each.get("name") == IDEMPOTENCY_KEY for each in operation.get("parameters", [])):
         refusals |= _WITH_A_KEY
         if is_counted and "security" in operation:
             refusals["429"] = TooManyRequests.title
@@ -133,6 +137,15 @@ def _add_headers(operation: Json, schemas: Json) -> None:
         names += ["Link"] if "next_cursor" in fields else []
         references = {name: {"$ref": f"#/components/headers/{name}"} for name in sorted(names)}
         response["headers"] = references | response.get("headers", {})
+
+
+def _name_problems(operation: Json, name: str) -> None:
+    """Where a service has a model `Problem`, the library's has another name."""
+    reference = {"$ref": f"#/components/schemas/{name}"}
+    for response in operation["responses"].values():
+        content = response.get("content", {})
+        if content.get(MEDIA_TYPE) == PROBLEM[MEDIA_TYPE]:
+            response["content"] = {**content, MEDIA_TYPE: {"schema": reference}}
 
 
 def _fields(response: Json, schemas: Json) -> Json:

@@ -48,6 +48,7 @@ async def _read_cursor(
 
 
 def write_cursor(before_id: int) -> str:
+    """The cursor of a page that begins below this id: 11 characters of base64url."""
     return base64.urlsafe_b64encode(before_id.to_bytes(8)).decode().rstrip("=")
 
 

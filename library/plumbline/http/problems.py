@@ -5,6 +5,7 @@ import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
+from traceback import walk_tb
 from typing import Any
 
 import structlog
@@ -34,18 +35,22 @@ MEDIA_TYPE = "application/problem+json"
 MAX_REPORTED_FIELDS = 20
 
 # Gives the document with the members that a service adds to it, or the document itself.
-Extend = Callable[[Scope, dict[str, Any]], dict[str, Any]]
+ExtendProblem = Callable[[Scope, dict[str, Any]], dict[str, Any]]
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class ProblemField(BaseModel):
+    """One wrong field, as `FieldError` has it."""
+
     field: str
     code: str
     message: str
 
 
 class Problem(BaseModel):
+    """The members of every problem document (RFC 9457); `errors` only where fields are wrong."""
+
     type: str
     title: str
     status: int
@@ -76,7 +81,7 @@ class ProblemResponse(Response):
 def _extend(scope: Scope, document: dict[str, Any]) -> dict[str, Any]:
     """By what the application that answers was given; see `install_problems`."""
     state = getattr(scope.get("app"), "state", None)
-    extend: Extend | None = getattr(state, "extend_problem", None)
+    extend: ExtendProblem | None = getattr(state, "extend_problem", None)
     return document if extend is None else extend(scope, document)
 
 
@@ -99,7 +104,7 @@ def problem(
     *,
     errors: tuple[FieldError, ...] = (),
     headers: dict[str, str] | None = None,
-) -> Response:
+) -> ProblemResponse:
     """A problem document as a response."""
     current = request_id.get() or ""
     document: dict[str, Any] = {
@@ -118,20 +123,33 @@ def problem(
 
 
 def install_problems(
-    app: FastAPI, readiness: Readiness | None = None, extend: Extend | None = None
+    app: FastAPI, readiness: Readiness | None = None, extend: ExtendProblem | None = None
 ) -> None:
     """Make every exception that leaves a route one of the answers below.
 
     `readiness` tells a schema that is behind from a defect; `extend` adds members to documents.
+    What the application handles itself stays: its handlers for the same kinds win.
     """
-    find_meaning = _find_meaning if readiness is None else readiness.find_meaning
-    on_database_error = partial(_on_database_error, find_meaning)
-    app.add_exception_handler(AppError, _on_app_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_exception)
+    classify = _find_meaning if readiness is None else readiness.classify
+    on_database_error = partial(_on_database_error, classify)
+    _handle(app, AppError, _on_app_error)
+    _handle(app, RequestValidationError, _on_invalid_request)
+    _handle(app, HTTPException, _on_http_exception)
     for kind in failures.DATABASE_ERRORS:
-        app.add_exception_handler(kind, on_database_error)
+        _handle(app, kind, on_database_error)
     app.state.extend_problem = extend
+
+
+def _handle(
+    app: FastAPI,
+    kind: type[Exception],
+    handler: Callable[[Request, Exception], Awaitable[Response]],
+) -> None:
+    """In place of FastAPI's own handler, or of an earlier one of ours."""
+    present: Any = app.exception_handlers.get(kind)
+    module = str(getattr(getattr(present, "func", present), "__module__", ""))
+    if present is None or module.partition(".")[0] in {"fastapi", "plumbline"}:
+        app.add_exception_handler(kind, handler)
 
 
 async def _find_meaning(error: BaseException) -> AppError | None:
@@ -167,11 +185,11 @@ def problem_response(error: AppError) -> Response:
 
 
 async def _on_database_error(
-    find_meaning: Callable[[BaseException], Awaitable[AppError | None]],
+    classify: Callable[[BaseException], Awaitable[AppError | None]],
     request: Request,
     error: Exception,
 ) -> Response:
-    meaning = await find_meaning(error)
+    meaning = await classify(error)
     if meaning is None or not all(was_sent(request, v) for v in failures.values_refused(error)):
         raise error  # a defect of ours, or another system's error
     if isinstance(meaning, Unavailable):
@@ -184,15 +202,32 @@ async def _on_database_error(
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:
-    """The framework's own refusals: unknown route, wrong method, unreadable body."""
+    """The framework's own refusals: unknown route, wrong method, unreadable body.
+
+    Of one that the application raised the text is passed on, and anything else that it gave as
+    `detail` is the member `data`. The framework's own texts may repeat what was sent.
+    """
     assert isinstance(error, HTTPException)
-    return status_problem(error.status_code, dict(error.headers or {}))
+    given: Any = error.detail if _is_of_the_application(error) else None
+    headers = dict(error.headers or {})
+    if given is None or isinstance(given, str):
+        return status_problem(error.status_code, headers, given)
+    response = status_problem(error.status_code, headers)
+    return ProblemResponse({**response.document, "data": given}, headers)
 
 
-def status_problem(status: int, headers: dict[str, str] | None = None) -> Response:
+def _is_of_the_application(error: HTTPException) -> bool:
+    """By where it was raised; without a text of its own it has the name of its status."""
+    raised_in = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return bool(raised_in) and raised_in[-1].partition(".")[0] not in {"fastapi", "starlette"}
+
+
+def status_problem(
+    status: int, headers: dict[str, str] | None = None, detail: str | None = None
+) -> ProblemResponse:
     """The problem of a status that no AppError stands for; see plumbline/http/statuses.py."""
-    code, title, detail = describe_status(status)
-    return problem(status, code, title, detail, headers=headers)
+    code, title, usual = describe_status(status)
+    return problem(status, code, title, detail or usual, headers=headers)
 
 
 async def _on_invalid_request(_request: Request, error: Exception) -> Response:

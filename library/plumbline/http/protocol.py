@@ -17,7 +17,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from plumbline import context
-from plumbline.http.headers import add_response_headers, security_headers
+from plumbline.http.headers import NOTHING_LOADS, add_response_headers, security_headers
 from plumbline.http.problems import status_problem
 from plumbline.http.shutdown import DrainingProtocol
 from plumbline.metrics import CUT_OFF, UNREADABLE
@@ -252,6 +252,6 @@ def _refusal(status: HTTPStatus, settings: ServerSettings) -> bytes:
     context.request_id.set(current)
     response = status_problem(status, {"Connection": "close"})
     start = {"headers": response.raw_headers}
-    add_response_headers(start, "", current, security_headers(base_url))
+    add_response_headers(start, NOTHING_LOADS, current, security_headers(base_url))
     fields = [b"%b: %b\r\n" % field for field in start["headers"]]
     return b"".join([STATUS_LINE[status], *fields, b"\r\n", bytes(response.body)])

@@ -7,6 +7,9 @@ from http import HTTPStatus
 from time import perf_counter
 
 import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from starlette._utils import is_async_callable
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
@@ -17,7 +20,9 @@ from plumbline.errors import Malformed
 from plumbline.http.client_ip import AllowedHosts, ClientNetworks, ProxyWatch, has_one_host
 from plumbline.http.cors import with_cors
 from plumbline.http.headers import (
+    NOTHING_LOADS,
     add_response_headers,
+    api_pages,
     name_methods,
     security_headers,
     without_body,
@@ -47,6 +52,11 @@ REFUSALS = {
 CALLER_ID = re.compile(r"[\w.~:/+=@,;|-]{1,128}", re.ASCII)
 
 
+def install_request_context(app: FastAPI, settings: HttpSettings) -> None:
+    """Give every request its id, headers, log line and metrics; the part to add last."""
+    app.add_middleware(RequestContextMiddleware, app.routes, settings)
+
+
 class RequestContextMiddleware:
     """ASGI middleware; plain, because BaseHTTPMiddleware costs a task and two queues a request.
 
@@ -63,6 +73,7 @@ class RequestContextMiddleware:
         is_exposed = settings.ENVIRONMENT == "production"
         self.proxies = ProxyWatch(is_needed=is_exposed and not trusted)
         self.headers = security_headers(settings.BASE_URL)
+        self.pages = api_pages(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -80,19 +91,20 @@ class RequestContextMiddleware:
             if message["type"] == "http.response.start":
                 status = int(message["status"])
                 name_methods(message, self.routes, scope)
-                add_response_headers(message, scope["path"], current, self.headers)
+                policy = self.pages.get(scope["path"], NOTHING_LOADS)
+                add_response_headers(message, policy, current, self.headers)
             await send(message)
 
         try:
             await (self._refusal(scope, headers) or self.app)(scope, receive, send_with_id)
         except ClientDisconnect:
             pass  # somebody went: the line below is all there is to tell
-        except Exception:
+        except Exception as error:
             DEFECTS.inc()
             log.exception("unexpected error")
             if status:  # too late for another answer: the server cuts the connection
                 raise
-            defect = with_cors(status_problem(HTTPStatus.INTERNAL_SERVER_ERROR), self.origins)
+            defect = with_cors(await _answer_defect(scope, receive, error), self.origins)
             await defect(scope, receive, send_with_id)
         finally:
             _record(scope, method, status, perf_counter() - started)
@@ -115,6 +127,21 @@ class RequestContextMiddleware:
         if not self.hosts.allow(scope, headers):
             return with_cors(status_problem(HTTPStatus.MISDIRECTED_REQUEST), self.origins)
         return None
+
+
+async def _answer_defect(scope: Scope, receive: Receive, error: Exception) -> Response:
+    """By the handler of the application, which Starlette would call further out, without the id."""
+    handlers = getattr(scope.get("app"), "exception_handlers", {})
+    handle = handlers.get(HTTPStatus.INTERNAL_SERVER_ERROR) or handlers.get(Exception)
+    if handle is None:
+        return status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+    request = Request(scope, receive)
+    answer: Response = await (
+        handle(request, error)
+        if is_async_callable(handle)
+        else run_in_threadpool(handle, request, error)
+    )
+    return answer
 
 
 def _new_id() -> str:

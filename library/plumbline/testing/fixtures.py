@@ -1,4 +1,7 @@
-"""The fixtures: a database that is empty before each test, and a client on a real socket."""
+"""The fixtures: a database that is empty before each test, and a client on a real socket.
+
+They ask the plugin for the service, not the fixture `service`: tests may have one of that name.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -29,8 +32,9 @@ def service(pytestconfig: pytest.Config) -> ServiceUnderTest:
 
 
 @pytest.fixture(scope="session")
-def postgres(pytestconfig: pytest.Config, service: ServiceUnderTest) -> Cluster:
+def postgres(pytestconfig: pytest.Config) -> Cluster:
     """The run's PostgreSQL, with a migrated database that others are copies of."""
+    service = plugin.find_service(pytestconfig)
     cluster = pytestconfig.stash[plugin.CLUSTER]
     service.migrations.upgrade(cluster.create(TEMPLATE))
     return cluster
@@ -58,15 +62,17 @@ def empty_database(postgres: Cluster) -> Iterator[str]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
-async def main_database(postgres: Cluster, service: ServiceUnderTest) -> AsyncIterator[str]:
+async def main_database(postgres: Cluster, pytestconfig: pytest.Config) -> AsyncIterator[str]:
     """The database behind DATABASE_URL; gives its URL."""
+    service = plugin.find_service(pytestconfig)
     yield postgres.create(plugin.MAIN, TEMPLATE)
     await service.engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def stored_rows(main_database: str, service: ServiceUnderTest) -> Iterator[StoredRows]:
+def stored_rows(main_database: str, pytestconfig: pytest.Config) -> Iterator[StoredRows]:
     """By a connection beside the application's, for what each test pays."""
+    service = plugin.find_service(pytestconfig)
     url = make_url(main_database).set(drivername="postgresql")
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         stored = StoredRows(connection, service.metadata, service.reference_tables)
@@ -100,21 +106,24 @@ def clean_database(
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def db(service: ServiceUnderTest) -> AsyncIterator[AsyncSession]:
+async def db(pytestconfig: pytest.Config) -> AsyncIterator[AsyncSession]:
     """A session of the service's own."""
+    service = plugin.find_service(pytestconfig)
     async with service.sessions() as session:
         yield session
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def world(service: ServiceUnderTest) -> World:
+async def world(pytestconfig: pytest.Config) -> World:
     """Everybody who may ask, and what there is to ask for."""
+    service = plugin.find_service(pytestconfig)
     return await service.world()
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def server(main_database: str, service: ServiceUnderTest) -> AsyncIterator[str]:
+async def server(main_database: str, pytestconfig: pytest.Config) -> AsyncIterator[str]:
     """The address of the service."""
+    service = plugin.find_service(pytestconfig)
     assert main_database
     async with serve(service.app) as address:
         yield address
@@ -128,9 +137,10 @@ def response_checks() -> list[CheckResponse]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def client(
-    server: str, service: ServiceUnderTest, response_checks: list[CheckResponse]
+    server: str, pytestconfig: pytest.Config, response_checks: list[CheckResponse]
 ) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the service, on a real socket."""
+    service = plugin.find_service(pytestconfig)
 
     async def check(response: httpx2.Response) -> None:
         await response.aread()

@@ -19,6 +19,7 @@ from plumbline.testing.service import ServiceUnderTest
 
 CLUSTER = pytest.StashKey[Cluster]()
 SERVICE = pytest.StashKey[ServiceUnderTest]()
+MEMORY_BYTES = 4 * 2**30  # some ten times what a run takes
 MAIN = "main"  # the database behind DATABASE_URL
 
 pytest.register_assert_rewrite("plumbline.testing.proofs", "plumbline.testing.documented")
@@ -54,6 +55,7 @@ def _start(config: pytest.Config) -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if getattr(options, "numprocesses", None) and worker is None:
         return  # the tests run in pytest-xdist's workers, each with databases of its own
+    _put_folders_into_memory()
     stack = ExitStack()
     config.add_cleanup(stack.close)
     if url:
@@ -64,6 +66,20 @@ def _start(config: pytest.Config) -> None:
         cluster = stack.enter_context(embedded_cluster(Path(folder, "postgres"), settings))
     config.stash[CLUSTER] = cluster
     _set_environment(config, cluster.url(MAIN))
+
+
+def _put_folders_into_memory() -> None:
+    """Where a file system of this kind has room: databases are made and thrown away all the time.
+
+    Not where programs may not run on it: some tests copy them.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - TemporaryDirectory makes safe ones in it
+    if "TMPDIR" in os.environ or not memory.is_dir() or not os.access(memory, os.W_OK | os.X_OK):
+        return
+    described = os.statvfs(memory)
+    may_run = not described.f_flag & os.ST_NOEXEC
+    if may_run and described.f_bavail * described.f_frsize >= MEMORY_BYTES:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
 
 
 def _set_environment(config: pytest.Config, url: str) -> None:

@@ -1,0 +1,1 @@
+"""The code of the pages in docs/, which a test imports and the type checkers read."""

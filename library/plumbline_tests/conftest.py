@@ -1,0 +1,124 @@
+"""The sandbox's database, and its service on a real socket.
+
+Every test commits for real, through the sandbox's own engine; afterwards its tables are emptied.
+"""
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import httpx2
+import psycopg
+import pytest
+from sqlalchemy import make_url
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from plumbline.testing.cluster import Cluster
+from plumbline.testing.plugin import CLUSTER
+from plumbline.testing.rows import StoredRows
+from plumbline.testing.server import serve
+from plumbline_tests.sandbox.data import make_author, make_book
+from plumbline_tests.sandbox.database import DATABASE, AsyncSessionFactory, engine, migrations
+from plumbline_tests.sandbox.models import Author, Base, Book
+from plumbline_tests.sandbox.service import app
+
+TEMPLATE = "sandbox_template"
+
+
+@pytest.fixture(scope="session")
+def postgres(pytestconfig: pytest.Config) -> Cluster:
+    """The run's PostgreSQL, with a migrated database of the sandbox that tests clone."""
+    cluster = pytestconfig.stash[CLUSTER]
+    migrations.upgrade(cluster.create(TEMPLATE))
+    return cluster
+
+
+@pytest.fixture
+def clone(postgres: Cluster) -> Iterator[Callable[[], str]]:
+    """Make a migrated database of its own for a test that migrates, crashes or breaks things."""
+    names: list[str] = []
+
+    def make() -> str:
+        names.append(f"sandbox_clone_{len(names)}")
+        return postgres.create(names[-1], TEMPLATE)
+
+    yield make
+    for name in names:
+        postgres.drop(name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+async def main_database(postgres: Cluster) -> AsyncIterator[str]:
+    """The database behind the sandbox's engine; gives its URL."""
+    yield postgres.create(DATABASE, TEMPLATE)
+    await engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def stored_rows(main_database: str) -> Iterator[StoredRows]:
+    """By a connection beside the engine's, for what each test pays."""
+    url = make_url(main_database).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
+        yield StoredRows(connection, Base.metadata, frozenset())
+
+
+@pytest.fixture(autouse=True)
+def clean_database(
+    stored_rows: StoredRows, session_loop: asyncio.AbstractEventLoop
+) -> Iterator[None]:
+    """Empty the tables after each test."""
+    yield
+    if filled := stored_rows.filled_tables():
+        # The loop goes on: somebody in it may still hold a row.
+        session_loop.run_until_complete(asyncio.to_thread(stored_rows.empty, filled))
+
+
+@pytest.fixture
+async def db() -> AsyncIterator[AsyncSession]:
+    async with AsyncSessionFactory() as session:
+        yield session
+
+
+@pytest.fixture(scope="session")
+async def server(main_database: str) -> AsyncIterator[str]:
+    assert main_database
+    async with serve(app) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+async def client(server: str) -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=server) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Ports below 32768: from there on the system gives them to outgoing connections."""
+    numbers = iter(random.sample(range(10_000, 20_000), 1000))
+
+    def free() -> int:
+        for port in numbers:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)):
+                    return port
+        raise AssertionError("no free port")
+
+    return free
+
+
+@pytest.fixture
+async def jane() -> Author:
+    return await make_author("jane")
+
+
+@pytest.fixture
+async def emily() -> Author:
+    return await make_author("emily")
+
+
+@pytest.fixture
+async def book(jane: Author) -> Book:
+    """A book of jane's."""
+    return await make_book(jane)
