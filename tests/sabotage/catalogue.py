@@ -217,8 +217,8 @@ _DATABASE = (
     Sabotage(
         "ask the database for each probe",
         "library/plumbline/db/readiness.py",
-        "FRESH_SECONDS = 1.0",
-        "FRESH_SECONDS = -1.0",
+        "time.monotonic() >= self._fresh_until",
+        "time.monotonic() >= 0",
         FAULTS + "test_overload.py::test_64_probes_are_one_question",
     ),
     Sabotage(
