@@ -195,9 +195,15 @@ _DATABASE = (
     ),
     Sabotage(
         "let newcomers overtake who waits for a connection",
-        "library/plumbline/db/engine.py",
-        '        "poolclass": FairPool,\n',
-        "",
+        "library/plumbline/db/pool.py",
+        """            async with asyncio.timeout(self._timeout):
+                await turns.acquire()
+""",
+        """            async with asyncio.timeout(self._timeout):
+                while turns.locked():
+                    await asyncio.sleep(0.01)
+                await turns.acquire()
+""",
         "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(
