@@ -13,6 +13,7 @@ from plumbline_tests.processes import until
 from tests.postgres import ROOT
 
 START_SECONDS = 120  # for several processes one after the other, on a busy machine
+LIBRARY = str(ROOT / "library")  # also in a copy of the project, whose tests these are then
 IN_BACKGROUND = ["/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"]  # as `command &` in a script
 
 
@@ -28,7 +29,7 @@ def developing(
         (folder / "log").open("w") as log,
         subprocess.Popen(
             [*command, f"--data-dir={folder / '.postgres'}"],
-            env=environment | {"PYTHONPATH": str(source)},
+            env=environment | {"PYTHONPATH": os.pathsep.join([str(source), LIBRARY])},
             cwd=source,
             text=True,
             stderr=log,

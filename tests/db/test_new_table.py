@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plumbline_tests.processes import python_in
-from tests.copies import change, copy_project, run_tests_in
+from tests.copies import change, copy_project, path_of, run_tests_in
 
 MODELS = Path("app/db/models")
 UP_AND_DOWN = """
@@ -64,7 +64,7 @@ def grown(tmp_path: Path) -> Path:
 
 
 def _run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return python_in(copy, *arguments, **os.environ | {"PYTHONPATH": str(copy)})
+    return python_in(copy, *arguments, **os.environ | {"PYTHONPATH": path_of(copy)})
 
 
 def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:

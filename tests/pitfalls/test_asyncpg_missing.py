@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from plumbline_tests.pitfalls.tutorial import PAGE, is_documented
+from tests.copies import path_of
 from tests.postgres import ROOT
 
 ONE_LINE = "asyncpg is not installed: pip install asyncpg\n"
@@ -48,7 +49,7 @@ def _start_without_asyncpg(command: list[str], folder: Path) -> subprocess.Popen
     (folder / "sitecustomize.py").write_text(inspect.getsource(_NoAsyncpg) + install)
     return subprocess.Popen(
         [sys.executable, *command],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), path_of(ROOT)])},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
