@@ -194,19 +194,6 @@ _DATABASE = (
         FAULTS + "test_outages.py::test_database_that_stands_still_is_a_503_within_five_seconds",
     ),
     Sabotage(
-        "let newcomers overtake who waits for a connection",
-        "library/plumbline/db/pool.py",
-        """            async with asyncio.timeout(self._timeout):
-                await turns.acquire()
-""",
-        """            async with asyncio.timeout(self._timeout):
-                while turns.locked():
-                    await asyncio.sleep(0.01)
-                await turns.acquire()
-""",
-        "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
-    ),
-    Sabotage(
         "let everybody in",
         "library/plumbline/http/load_shedding.py",
         "return self.running >= self.max_running and",

@@ -92,4 +92,17 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "        pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",
     ),
+    Sabotage(
+        "let newcomers overtake who waits for a connection",
+        "library/plumbline/db/pool.py",
+        """            async with asyncio.timeout(self._timeout):
+                await turns.acquire()
+""",
+        """            async with asyncio.timeout(self._timeout):
+                while turns.locked():
+                    await asyncio.sleep(0.01)
+                await turns.acquire()
+""",
+        "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
+    ),
 )
