@@ -204,7 +204,7 @@ class Connection(asyncpg.Connection):
 
     def _end_in_background(self, seconds: float) -> None:
         self._ending = asyncio.get_running_loop().create_task(self._end(seconds))
-        _keep(self._ending)
+        keep_until_done(self._ending)
 
     async def _end(self, seconds: float) -> None:
         """Wait so long for the end of the statement that asyncpg has asked for, and hang up."""
@@ -217,13 +217,15 @@ class Connection(asyncpg.Connection):
         except (OSError, *DRIVER_ERRORS):  # a timeout, too
             await asyncio.sleep(HANG_UP_SECONDS)
         finally:
+            # Those on their way on a slow network; each has a timeout of its own.
             for request in self._cancellations:
-                _keep(request)  # on its way on a slow network; it has a timeout of its own
+                keep_until_done(request)
             self._cancellations.clear()
             self.terminate()
 
 
-def _keep(task: asyncio.Task[None]) -> None:
+def keep_until_done(task: asyncio.Task[None]) -> None:
+    """Let it run to its end, whatever becomes of those who began it."""
     _in_background.add(task)
     task.add_done_callback(_in_background.discard)
 

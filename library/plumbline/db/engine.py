@@ -109,9 +109,10 @@ def _create(
         "pool_recycle": settings.DB_POOL_RECYCLE_SECONDS,
         "pool_pre_ping": settings.DB_PRE_PING,
     }
-    pool = {} if "poolclass" in options or "pool" in options else _fair(settings)
+    fair = _fair(settings)
+    pool = {} if "poolclass" in options or "pool" in options else fair
     chosen = usual | pool | options
-    sizes = {**_fair(settings), **options}
+    sizes = fair | options
     slots = Turns(sizes["pool_size"] + sizes["max_overflow"])
     creator = partial(connect, slots=slots, find_outcome=find_outcome)
     arguments = {"async_creator_fn": creator, **_connect_args(settings)}

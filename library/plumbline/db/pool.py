@@ -19,14 +19,12 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
-from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
+from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
-
-_closing: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
 
 def require_greenlet(*_: object) -> None:
@@ -220,9 +218,7 @@ class FairPool(Pool):
                 self._trim_later(left)
                 return
             self._idle.popleft()
-            task = asyncio.get_running_loop().create_task(greenlet_spawn(record.close))
-            _closing.add(task)
-            task.add_done_callback(_closing.discard)
+            keep_until_done(asyncio.get_running_loop().create_task(greenlet_spawn(record.close)))
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
         """Without waiting for a broken connection, where SQLAlchemy gives it two seconds."""
