@@ -5,9 +5,7 @@ are emptied, which takes some 2 ms (docs/adr/0006).
 """
 
 import asyncio
-import random
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
@@ -21,10 +19,11 @@ from plumbline.testing.rows import StoredRows
 from plumbline.testing.server import serve
 from plumbline.testing.service import ServiceUnderTest
 from plumbline_tests.initialised import initialised
+from plumbline_tests.ports import free_port
 from tests.people import make_post, make_user, refuse_secrets
 from tests.service import SERVICE, refuse_secrets_in
 
-__all__ = ["initialised", "serve"]
+__all__ = ["free_port", "initialised", "serve"]
 
 pytest_plugins = ["tests.browser", "tests.measured"]
 
@@ -67,21 +66,6 @@ def clean_database(
 @pytest.fixture(scope="session")
 def response_checks() -> list[CheckResponse]:
     return [refuse_secrets_in]
-
-
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    """Ports below 32768: from there on the system gives them to outgoing connections."""
-    numbers = iter(random.sample(range(10_000, 20_000), 1000))
-
-    def free() -> int:
-        for port in numbers:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)):
-                    return port
-        raise AssertionError("no free port")
-
-    return free
 
 
 @pytest.fixture

@@ -1,11 +1,9 @@
 """The sandbox's database, and its service on a real socket.
 
-Every test commits for real, through the sandbox's own engine; afterwards its tables are emptied.
+Every test commits for real, through the sandbox's own engine; afterwards the plugin empties the
+tables, by `stored_rows`.
 """
 
-import asyncio
-import random
-import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx2
@@ -18,10 +16,13 @@ from plumbline.testing.cluster import Cluster
 from plumbline.testing.plugin import CLUSTER
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.server import serve
+from plumbline_tests.ports import free_port
 from plumbline_tests.sandbox.data import make_author, make_book
 from plumbline_tests.sandbox.database import DATABASE, AsyncSessionFactory, engine, migrations
 from plumbline_tests.sandbox.models import Author, Base, Book
 from plumbline_tests.sandbox.service import app
+
+__all__ = ["free_port"]
 
 TEMPLATE = "sandbox_template"
 
@@ -63,17 +64,6 @@ def stored_rows(main_database: str) -> Iterator[StoredRows]:
         yield StoredRows(connection, Base.metadata, frozenset())
 
 
-@pytest.fixture(autouse=True)
-def clean_database(
-    stored_rows: StoredRows, session_loop: asyncio.AbstractEventLoop
-) -> Iterator[None]:
-    """Empty the tables after each test."""
-    yield
-    if filled := stored_rows.filled_tables():
-        # The loop goes on: somebody in it may still hold a row.
-        session_loop.run_until_complete(asyncio.to_thread(stored_rows.empty, filled))
-
-
 @pytest.fixture
 async def db() -> AsyncIterator[AsyncSession]:
     async with AsyncSessionFactory() as session:
@@ -91,21 +81,6 @@ async def server(main_database: str) -> AsyncIterator[str]:
 async def client(server: str) -> AsyncIterator[httpx2.AsyncClient]:
     async with httpx2.AsyncClient(base_url=server) as client:
         yield client
-
-
-@pytest.fixture(scope="session")
-def free_port() -> Callable[[], int]:
-    """Ports below 32768: from there on the system gives them to outgoing connections."""
-    numbers = iter(random.sample(range(10_000, 20_000), 1000))
-
-    def free() -> int:
-        for port in numbers:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)):
-                    return port
-        raise AssertionError("no free port")
-
-    return free
 
 
 @pytest.fixture

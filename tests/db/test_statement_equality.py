@@ -5,7 +5,6 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Awaitable, Callable
-from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +19,7 @@ from app.db.models import AccessToken, Post, User
 from app.db.session import engine
 from app.services.callers import USE_PRECISION_SECONDS, is_valid
 from plumbline.db.statements import CompiledSelect
+from plumbline_tests.db.equality import assert_equal
 
 HIGH = 2**62
 EACH = 250  # posts with low ids, and as many with high ones
@@ -131,18 +131,6 @@ QUESTIONS: dict[str, tuple[Callable[..., Awaitable[list[Any]]], list[dict[str, A
 }
 
 
-def _assert_equal(read: Any, stored: object) -> None:  # noqa: ANN401 - a dataclass or a value
-    if not is_dataclass(read):
-        assert repr(read) == repr(stored)
-        return
-    for field in fields(read):
-        ours, theirs = getattr(read, field.name), getattr(stored, field.name)
-        if is_dataclass(ours):
-            _assert_equal(ours, theirs)
-        else:
-            assert repr(ours) == repr(theirs), field.name  # the type and the time zone too
-
-
 def test_every_read_has_its_question() -> None:
     assert READS.keys() == QUESTIONS.keys()
 
@@ -167,7 +155,7 @@ async def test_read_gives_exactly_what_the_orm_gives(name: str, db: AsyncSession
         for read, expected in zip(
             [*rows, *filter(None, [first])], [*stored, *stored[:1]], strict=True
         ):
-            _assert_equal(read, expected)
+            assert_equal(read, expected)
         counts.add(len(rows))
 
     assert min(counts) == 0 < max(counts)

@@ -11,6 +11,7 @@ from plumbline_tests.faults.fixtures import (
     new_proxy,
     new_replica,
     new_service,
+    proxied,
     service,
     template,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "new_proxy",
     "new_replica",
     "new_service",
+    "proxied",
     "service",
     "template",
 ]

@@ -1,13 +1,13 @@
 """COMMIT without an answer: the service finds out what came of it, or says that it cannot."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import closing
 
 import pytest
 
 from plumbline_tests.faults.database import Database
-from plumbline_tests.faults.service import Deployment, Service, run_service
+from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.wire import JSON, Answer, Wire
 from plumbline_tests.proxy import Choose, Fate, Proxy
 from tests.faults.visits import write
@@ -17,32 +17,16 @@ from tests.people import PASSWORD, PASSWORDS
 CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
 
 
-@pytest.fixture(scope="module")
-async def _proxied(
-    _database: Database,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
-    deployment: Deployment,
-) -> AsyncIterator[tuple[Proxy, Service]]:
-    proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("proxied") / "log"
-    await proxy.accept()
-    async with run_service(
-        deployment, proxy.url(), free_port(), log, DB_COMMAND_TIMEOUT_SECONDS="0.5"
-    ) as service:
-        yield proxy, service
-    await proxy.close()
+@pytest.fixture
+async def proxy(proxied: tuple[Proxy, Service]) -> AsyncIterator[Proxy]:
+    yield proxied[0]
+    await proxied[0].heal()
 
 
 @pytest.fixture
-async def proxy(_proxied: tuple[Proxy, Service]) -> AsyncIterator[Proxy]:
-    yield _proxied[0]
-    await _proxied[0].heal()
-
-
-@pytest.fixture
-def service(_proxied: tuple[Proxy, Service]) -> Service:
+def service(proxied: tuple[Proxy, Service]) -> Service:
     """Reaches its database through `proxy`."""
-    return _proxied[1]
+    return proxied[1]
 
 
 async def _sign_up(wire: Wire, name: str) -> Answer:

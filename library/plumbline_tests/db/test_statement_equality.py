@@ -1,6 +1,5 @@
 """Statements past the session give and store exactly what the ORM does."""
 
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from sqlalchemy.orm import joinedload
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline_tests.db.equality import assert_equal
 from plumbline_tests.sandbox.books import _NEW_BOOK, _NEWEST
 from plumbline_tests.sandbox.database import engine
 from plumbline_tests.sandbox.models import Author, Book
@@ -35,15 +35,6 @@ SELECT base + n, left(repeat('é🦋\\"''' || n, 99), 200), repeat(E'\\n¶\\t', 
     CASE n % 3 WHEN 0 THEN '1969-07-20 20:17:40.000001+00' WHEN 1 THEN now() END
 FROM unnest(ARRAY[0, {HIGH}]) AS base, generate_series(1, 50) AS n
 """
-
-
-def _assert_equal(read: Any, stored: object) -> None:  # noqa: ANN401 - a dataclass
-    for field in fields(read):
-        ours, theirs = getattr(read, field.name), getattr(stored, field.name)
-        if is_dataclass(ours):
-            _assert_equal(ours, theirs)
-        else:
-            assert repr(ours) == repr(theirs), field.name  # the type and the time zone too
 
 
 @pytest.mark.parametrize(("before_id", "limit"), [(2**63 - 1, 100), (HIGH + 9, 20), (1, 20)])
@@ -61,7 +52,7 @@ async def test_read_gives_exactly_what_the_orm_gives(
     stored = list(await db.scalars(newest.options(joinedload(Book.author))))
     assert len(stored) == (0 if before_id == 1 else limit)
     for read, expected in zip([*rows, *filter(None, [first])], stored + stored[:1], strict=True):
-        _assert_equal(read, expected)
+        assert_equal(read, expected)
 
 
 class _Shouted(TypeDecorator[str]):

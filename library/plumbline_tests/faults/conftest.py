@@ -10,6 +10,7 @@ from plumbline_tests.faults.fixtures import (
     new_proxy,
     new_replica,
     new_service,
+    proxied,
     service,
     template,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "new_proxy",
     "new_replica",
     "new_service",
+    "proxied",
     "service",
     "template",
 ]

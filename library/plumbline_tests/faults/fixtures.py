@@ -151,3 +151,20 @@ def service(_service: Service) -> Iterator[Service]:
     since = len(_service.logged())
     yield _service
     assert _service.defects(since) == []
+
+
+@pytest.fixture(scope="module")
+async def proxied(
+    _database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: FreePort,
+    deployment: Deployment,
+) -> AsyncIterator[tuple[Proxy, Service]]:
+    """A service that reaches its database through a proxy, and soon sees that it is silent."""
+    proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("proxied") / "log"
+    await proxy.accept()
+    async with run_service(
+        deployment, proxy.url(), free_port(), log, DB_COMMAND_TIMEOUT_SECONDS="0.5"
+    ) as service:
+        yield proxy, service
+    await proxy.close()

@@ -4,7 +4,7 @@ import asyncio
 import random
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, closing
 from time import perf_counter
 
@@ -16,7 +16,7 @@ from plumbline.db.url import asyncpg_url
 from plumbline_tests.faults.database import Database
 from plumbline_tests.faults.fixtures import NewDatabase
 from plumbline_tests.faults.ledger import OUTCOME_UNKNOWN, Verdict, writing
-from plumbline_tests.faults.service import Deployment, Service, run_service
+from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.visits import write
 from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.proxy import Choose, Fate, Proxy, always
@@ -27,32 +27,16 @@ from plumbline_tests.waiting import until
 CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
 
 
-@pytest.fixture(scope="module")
-async def _proxied(
-    _database: Database,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
-    deployment: Deployment,
-) -> AsyncIterator[tuple[Proxy, Service]]:
-    proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("proxied") / "log"
-    await proxy.accept()
-    async with run_service(
-        deployment, proxy.url(), free_port(), log, DB_COMMAND_TIMEOUT_SECONDS="0.5"
-    ) as service:
-        yield proxy, service
-    await proxy.close()
+@pytest.fixture
+async def proxy(proxied: tuple[Proxy, Service]) -> AsyncIterator[Proxy]:
+    yield proxied[0]
+    await proxied[0].heal()
 
 
 @pytest.fixture
-async def proxy(_proxied: tuple[Proxy, Service]) -> AsyncIterator[Proxy]:
-    yield _proxied[0]
-    await _proxied[0].heal()
-
-
-@pytest.fixture
-def service(_proxied: tuple[Proxy, Service]) -> Service:
+def service(proxied: tuple[Proxy, Service]) -> Service:
     """Reaches its database through `proxy`."""
-    return _proxied[1]
+    return proxied[1]
 
 
 def _cut_some(rng: random.Random, done: Counter[Fate], number: int) -> Choose:
