@@ -9,8 +9,8 @@ import psycopg
 from rich.progress import track
 
 from app.core.config import settings
-from app.core.security import token_digest
 from app.db.schema import APPEND_ONLY, migrations
+from app.services.callers import token_digest
 from benchmarks.lineup import NEWEST_ID
 from plumbline.db.embedded import DATABASE, run_postgres
 from plumbline.db.grants import grant

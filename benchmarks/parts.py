@@ -11,9 +11,9 @@ from statistics import median
 from typing import Any
 
 from app.core.config import settings
-from app.core.security import token_digest
 from app.db.session import AsyncSessionFactory
 from app.services import callers, posts
+from app.services.callers import token_digest
 from benchmarks import asgi
 from benchmarks.data import USERS, token
 from benchmarks.lineup import NEWEST_ID
@@ -21,7 +21,7 @@ from benchmarks.works import LIMIT, NEW_POST
 from plumbline.db.connection import Connection, connect
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import RequestContextMiddleware
-from plumbline.http.state import STATE, RequestState
+from plumbline.http.routing import STATE, RequestState
 
 CONCURRENCY = 8
 POOL = 10

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from app.core.security import token_digest
+from app.services.callers import token_digest
 from plumbline.testing.cluster import Cluster
 from tests.conftest import administrator
 from tests.speed import TOKEN

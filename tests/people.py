@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from app.core import security
 from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory
+from app.services import callers
 
 PASSWORD = "correct horse battery staple"
 PASSWORDS = (PASSWORD, "a different long password", "several other words")
@@ -43,7 +44,7 @@ async def make_users(*usernames: str, role: str = "user", is_active: bool = True
 
 def _token(user: User) -> AccessToken:
     return AccessToken(
-        digest=security.token_digest(token_of(user)),
+        digest=callers.token_digest(token_of(user)),
         user_id=user.id,
         label="tests",
         expires_at=datetime.now(UTC) + timedelta(hours=1),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
-from app.core import security
 from app.core.config import Settings
 from app.db.base import Base
+from app.services import tokens
 from plumbline.db.diagram import draw_tables
 from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
@@ -99,7 +99,7 @@ def test_guard_that_every_test_passes_sees_a_secret(secret: str) -> None:
 
 
 def test_token_has_256_random_bits() -> None:
-    tokens = {security.new_token() for _ in range(1000)}
+    made = {tokens.new_token() for _ in range(1000)}
 
-    assert len(tokens) == 1000
-    assert {len(base64.urlsafe_b64decode(token[6:] + "=")) for token in tokens} == {32}
+    assert len(made) == 1000
+    assert {len(base64.urlsafe_b64decode(token[6:] + "=")) for token in made} == {32}

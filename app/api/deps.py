@@ -15,8 +15,8 @@ from app.services.callers import Caller
 from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Unauthenticated
 from plumbline.http.idempotency import idempotent
-from plumbline.http.state import state_of
-from plumbline.http.write_limit import COUNTED_METHODS, WriteCounts
+from plumbline.http.load_shedding import COUNTED_METHODS, WriteCounts
+from plumbline.http.routing import state_of
 
 _writes = WriteCounts()
 

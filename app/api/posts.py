@@ -17,11 +17,20 @@ from plumbline.errors import (
     Stale,
     Unauthenticated,
 )
-from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch, OptionalIfMatch
-from plumbline.http.headers import etag
 from plumbline.http.pagination import BeforeId, Limit, Page, page
 from plumbline.http.problems import error_responses
-from plumbline.http.routing import MAX_ID, Number, PathId, Payload, View, resource
+from plumbline.http.routing import (
+    MAX_ID,
+    UNLESS_KNOWN,
+    IfMatch,
+    Number,
+    OptionalIfMatch,
+    PathId,
+    Payload,
+    View,
+    etag,
+    resource,
+)
 from plumbline.text import OneLine, PlainText
 
 router = resource("posts")

@@ -1,7 +1,6 @@
-"""Password hashes and access tokens."""
+"""Password hashes, and which passwords are refused."""
 
 import asyncio
-import hashlib
 import secrets
 import unicodedata
 from collections import Counter
@@ -55,7 +54,7 @@ class _Queue:
         if self.has_place.get():
             yield
             return
-        places, network = self.threads + settings.PASSWORD_HASH_QUEUE, context.network.get()
+        places, network = self.threads + settings.PASSWORD_HASH_QUEUE, context.network()
         if self.taken.total() >= places or self.taken[network] >= max(1, places // 2):
             raise Unavailable("Too many passwords are being checked.", retry_after_seconds=1)
         self.taken[network] += 1
@@ -159,13 +158,3 @@ def _verify(password: str, hashed_password: str | None) -> bool:
     except (VerificationError, InvalidHashError):
         return False
     return hashed_password is not None
-
-
-def new_token() -> str:
-    """256 random bits; the prefix lets scanners find one that was published by mistake."""
-    return f"plumb_{secrets.token_urlsafe(32)}"
-
-
-def token_digest(token: str) -> bytes:
-    """What is stored instead of the token; nobody guesses 256 random bits, so SHA-256 will do."""
-    return hashlib.sha256(token.encode()).digest()

@@ -23,7 +23,7 @@ def record(
         action=action,
         actor_id=actor_id,
         subject_id=subject_id,
-        network=context.network.get(),
+        network=context.network(),
         request_id=context.request_id.get(),
         detail=detail,
     )

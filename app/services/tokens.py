@@ -1,5 +1,6 @@
 """Logging in and out: opaque access tokens."""
 
+import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,7 +13,7 @@ from app.core.config import settings
 from app.db.models import AccessToken, KnownNetwork, User
 from app.db.session import ReadSessionFactory
 from app.services import audit, limits, users
-from app.services.callers import is_valid
+from app.services.callers import is_valid, token_digest
 from app.services.locks import lock_account
 from plumbline import context
 from plumbline.db.rate_limits import RateLimit
@@ -61,7 +62,7 @@ def _limits(user: User | None, login: str, *, known_here: bool) -> tuple[RateLim
 
     Each network from which the owner logged in before has its own, so strangers cannot use it up.
     """
-    network = context.network.get() or ""
+    network = context.network() or ""
     account = f"id {user.id}" if user else f"name {fold(login)}"
     from_where = network if known_here else "elsewhere"
     return (
@@ -96,15 +97,20 @@ async def _make_room(db: AsyncSession, user_id: int) -> None:
         )
 
 
+def new_token() -> str:
+    """256 random bits; the prefix lets scanners find one that was published by mistake."""
+    return f"plumb_{secrets.token_urlsafe(32)}"
+
+
 async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:
-    token = security.new_token()
+    token = new_token()
     lifetime = timedelta(seconds=settings.TOKEN_LIFETIME_SECONDS)
-    digest, expires_at = security.token_digest(token), func.now() + lifetime
+    digest, expires_at = token_digest(token), func.now() + lifetime
     made = AccessToken(digest=digest, user_id=user.id, label=label, expires_at=expires_at)
     db.add(made)
     await db.flush()
     audit.record(db, "log-in", actor_id=user.id, subject_id=user.id, detail=f"log-in {made.id}")
-    if (network := context.network.get()) is not None:
+    if (network := context.network()) is not None:
         here = insert(KnownNetwork).values(user_id=user.id, network=network)
         await db.execute(
             here.on_conflict_do_update(

@@ -31,7 +31,7 @@ async def sign_up(db: AsyncSession, *, username: str, email: str, password: str)
 
 
 def _name_tries() -> RateLimit:
-    network = context.network.get() or ""
+    network = context.network() or ""
     return limits.limit("signup", network, settings.SIGNUP_LIMIT_PER_NETWORK)
 
 
@@ -95,7 +95,7 @@ async def find_user_by_login(db: AsyncSession, login: str) -> tuple[User | None,
     The two cannot collide: only an e-mail has an @.
     """
     name = fold(login)
-    here = and_(KnownNetwork.user_id == User.id, KnownNetwork.network == context.network.get())
+    here = and_(KnownNetwork.user_id == User.id, KnownNetwork.network == context.network())
     row = (
         await db.execute(
             select(User, KnownNetwork.user_id.is_not(None))

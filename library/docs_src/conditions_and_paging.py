@@ -7,10 +7,8 @@ from sqlalchemy import select
 
 from docs_src.engine import Db, Order
 from plumbline import NotFound, resource
-from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch
-from plumbline.http.headers import etag
 from plumbline.http.pagination import BeforeId, Limit, Page, page
-from plumbline.http.routing import PathId
+from plumbline.http.routing import UNLESS_KNOWN, IfMatch, PathId, etag
 
 
 @dataclass(slots=True)

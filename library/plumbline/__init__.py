@@ -30,15 +30,14 @@ if TYPE_CHECKING:
     )
     from plumbline.http.access import ANONYMOUS, Rule, require_rules
     from plumbline.http.commit_order import require_commit_before_response
+    from plumbline.http.exception_handlers import install_problems
     from plumbline.http.health import install_health
     from plumbline.http.idempotency import idempotent, install_idempotency
     from plumbline.http.install import install
     from plumbline.http.lifespan import service_lifespan
     from plumbline.http.load_shedding import install_load_shedding
-    from plumbline.http.problems import install_problems
     from plumbline.http.request_context import install_request_context
-    from plumbline.http.routing import ApiRoute, resource
-    from plumbline.http.state import state_of
+    from plumbline.http.routing import ApiRoute, resource, state_of
     from plumbline.logging import configure_logging
     from plumbline.settings import DatabaseSettings, HttpSettings, Settings, load_settings
 
@@ -60,15 +59,14 @@ _MODULES = {
     ),
     "plumbline.http.access": ("ANONYMOUS", "Rule", "require_rules"),
     "plumbline.http.commit_order": ("require_commit_before_response",),
+    "plumbline.http.exception_handlers": ("install_problems",),
     "plumbline.http.health": ("install_health",),
     "plumbline.http.idempotency": ("idempotent", "install_idempotency"),
     "plumbline.http.install": ("install",),
     "plumbline.http.lifespan": ("service_lifespan",),
     "plumbline.http.load_shedding": ("install_load_shedding",),
-    "plumbline.http.problems": ("install_problems",),
     "plumbline.http.request_context": ("install_request_context",),
-    "plumbline.http.routing": ("ApiRoute", "resource"),
-    "plumbline.http.state": ("state_of",),
+    "plumbline.http.routing": ("ApiRoute", "resource", "state_of"),
     "plumbline.logging": ("configure_logging",),
     "plumbline.settings": ("DatabaseSettings", "HttpSettings", "Settings", "load_settings"),
 }

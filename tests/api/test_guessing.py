@@ -14,7 +14,7 @@ from app.db.models import AttemptCount, User
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
 from plumbline.http.client_ip import ClientNetworks
-from plumbline.http.request_context import RequestContextMiddleware
+from plumbline.http.request_context import RequestContextMiddleware, last_hops
 from plumbline.setting_values import parse_networks
 from plumbline_tests.http.asgi import middleware_of
 from plumbline_tests.torture import Amount
@@ -213,7 +213,7 @@ def test_caller_is_the_right_most_hop_that_is_no_proxy_of_ours(
     headers = {"x-forwarded-for": forwarded} if forwarded else {}
 
     networks = ClientNetworks(parse_networks(PROXIES))
-    found = networks.network_of({"client": (peer, 1)}, Headers(headers))
+    found = networks.find(peer, last_hops(Headers(headers)))
 
     assert found == expected
 

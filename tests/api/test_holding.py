@@ -8,10 +8,9 @@ import pytest
 from sqlalchemy import delete, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core import security
 from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory, engine
-from app.services import users
+from app.services import callers, users
 from app.services.locks import take_turn
 from plumbline.metrics import RETRIES
 from plumbline_tests.backends import until_backends
@@ -143,7 +142,7 @@ async def _log_in_elsewhere(user: User) -> int:
     async with AsyncSessionFactory.begin() as db:
         first = await db.scalar(select(AccessToken).where(AccessToken.user_id == user.id))
         assert first is not None
-        digest = security.token_digest(_elsewhere(user)["Authorization"].removeprefix("Bearer "))
+        digest = callers.token_digest(_elsewhere(user)["Authorization"].removeprefix("Bearer "))
         db.add(
             AccessToken(
                 digest=digest, user_id=user.id, label="elsewhere", expires_at=first.expires_at

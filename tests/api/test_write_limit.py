@@ -6,8 +6,8 @@ import pytest
 from app.api import deps
 from app.core.config import settings
 from app.db.models import User
-from plumbline.http import write_limit
-from plumbline.http.write_limit import WriteCounts
+from plumbline.http import load_shedding
+from plumbline.http.load_shedding import WriteCounts
 from tests.people import PASSWORD, signed_in
 
 POST = {"title": "Hello", "content": "World"}
@@ -67,13 +67,13 @@ async def test_window_that_is_over_counts_no_more(
     for _ in range(4):
         await _write(client, alice)
 
-    monkeypatch.setattr(write_limit, "monotonic", lambda: deps._writes.windows[alice.id][0])
+    monkeypatch.setattr(load_shedding, "monotonic", lambda: deps._writes.windows[alice.id][0])
 
     assert (await _write(client, alice)).status_code == 201
 
 
 def test_counts_of_few_users_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(write_limit, "MAX_USERS", 10)
+    monkeypatch.setattr(load_shedding, "MAX_WRITERS", 10)
     counts = WriteCounts()
 
     for user_id in range(25):

@@ -18,7 +18,7 @@ from plumbline.db import grants
 from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
-from plumbline.http.headers import etag
+from plumbline.http.routing import etag
 from plumbline.testing.cluster import Cluster
 from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in

@@ -10,9 +10,9 @@ from psycopg.sql import SQL, Literal
 from sqlalchemy import insert
 
 from app.core.config import settings
-from app.core.security import token_digest
 from app.db.models import User
 from app.db.session import engine
+from app.services.callers import token_digest
 from app.services.posts import _NEW_POST
 from plumbline.testing.cluster import Cluster
 from plumbline.testing.fixtures import TEMPLATE

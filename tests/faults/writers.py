@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import NullPool, create_engine
 from sqlalchemy.orm import Session
 
-from app.core.security import token_digest
 from app.db.models import AccessToken, User
+from app.services.callers import token_digest
 from plumbline.db.url import psycopg_url
 from tests import people
 

@@ -19,13 +19,15 @@ from sqlalchemy.orm.exc import StaleDataError
 from app.core.config import settings
 from app.db.models import User
 from app.db.session import engine
-from plumbline.db.engine import create_engine, fair_pool
+from plumbline.db.engine import create_engine
+from plumbline.db.pool import fair_pool
 from plumbline.db.readiness import Readiness
 from plumbline.db.session import session_factory
 from plumbline.errors import AppError, Conflict
 from plumbline.http.access import Rule
+from plumbline.http.exception_handlers import install_problems
 from plumbline.http.install import install
-from plumbline.http.problems import MEDIA_TYPE, install_problems
+from plumbline.http.problems import MEDIA_TYPE
 from plumbline_tests.pitfalls.tutorial import in_process
 from tests.conftest import serve
 from tests.postgres import ROOT

@@ -16,13 +16,12 @@ from app.db.session import ReadSessionFactory, get_db
 from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Conflict
 from plumbline.http.access import ANONYMOUS, Rule
+from plumbline.http.exception_handlers import install_problems
 from plumbline.http.health import health_router
 from plumbline.http.idempotency import idempotent, install_idempotency
 from plumbline.http.install import install
 from plumbline.http.openapi import customize_openapi
-from plumbline.http.problems import install_problems
-from plumbline.http.routing import resource
-from plumbline.http.state import state_of
+from plumbline.http.routing import resource, state_of
 from plumbline.settings import HttpSettings, ServerSettings
 from plumbline_tests.http.connection import connect
 from tests.conftest import serve

@@ -23,11 +23,11 @@ from plumbline.db.sweeping import Expiring, sweep
 from plumbline.errors import Outdated, TooManyRequests
 from plumbline.http.access import ANONYMOUS, require_rules
 from plumbline.http.commit_order import require_commit_before_response
+from plumbline.http.exception_handlers import install_problems
 from plumbline.http.health import install_health
 from plumbline.http.idempotency import install_idempotency
 from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
-from plumbline.http.problems import install_problems
 from plumbline.http.request_context import install_request_context
 from plumbline.settings import HttpSettings
 from plumbline_tests.pitfalls.tutorial import in_process
@@ -71,7 +71,7 @@ IMPORTS = {
     "plumbline.db.engine, plumbline.db.session, plumbline.db.statements": "",
     "plumbline.db.readiness, plumbline.db.idempotency, plumbline.db.rate_limits": "",
     "plumbline.http.problems, plumbline.http.access": "fastapi starlette",
-    "plumbline.http.routing": "fastapi starlette uvicorn",  # its headers say that a process stops
+    "plumbline.http.routing": "fastapi starlette",
     "plumbline.db.migrate": "alembic",
     "plumbline.db.embedded": "psycopg",
 }

@@ -24,7 +24,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "ask for the number before any first statement",
-        "library/plumbline/db/engine.py",
+        "library/plumbline/db/connection.py",
         "begins and _TAKES_SNAPSHOT.match(statement) is not None",
         "begins",
         CONNECTION + "test_lock_comes_before_the_snapshot",

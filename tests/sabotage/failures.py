@@ -50,7 +50,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "blame the caller for our own values",
-        "library/plumbline/http/problems.py",
+        "library/plumbline/http/exception_handlers.py",
         " or not all(was_sent(request, v) for v in failures.values_refused(error))",
         "",
         HTTP + "test_wrong_sql_and_wrong_values_of_our_own_are_500s",
@@ -64,7 +64,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "refuse values without a line in the log",
-        "library/plumbline/http/problems.py",
+        "library/plumbline/http/exception_handlers.py",
         'log.warning("value refused by the database"',
         'log.debug("value refused by the database"',
         HTTP + "test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_the_log",

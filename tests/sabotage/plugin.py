@@ -95,7 +95,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "repeat the tag of a union that was sent",
-        "library/plumbline/http/problems.py",
+        "library/plumbline/http/exception_handlers.py",
         'if error["type"] == "union_tag_invalid":',
         'if error["type"] == "nothing":',
         "tests/testing/test_generator.py::test_wrong_values_of_every_type_are_refused_by_name",

@@ -8,9 +8,9 @@ PARTS = "tests/http/test_parts.py::"
 _REQUESTS = (
     Sabotage(
         "name some methods of the path",
-        "library/plumbline/http/headers.py",
-        'if start["status"] != HTTPStatus.METHOD_NOT_ALLOWED:',
-        "if True:",
+        "library/plumbline/http/request_context.py",
+        'if start["status"] == HTTPStatus.METHOD_NOT_ALLOWED:',
+        "if False:",
         HTTP + "test_methods.py::test_405_names_all_methods_of_the_path",
     ),
     Sabotage(
@@ -29,7 +29,7 @@ _REQUESTS = (
     ),
     Sabotage(
         "take the first of two hosts",
-        "library/plumbline/http/client_ip.py",
+        "library/plumbline/http/request_context.py",
         "return hosts == 1 or",
         "return hosts >= 1 or",
         HTTP + "test_asgi.py::test_http_1_1_names_one_host",
@@ -43,7 +43,7 @@ _REQUESTS = (
     ),
     Sabotage(
         "demand headers of a response",
-        "library/plumbline/http/headers.py",
+        "library/plumbline/http/request_context.py",
         '(start.get("headers") or ())',
         'start["headers"]',
         HTTP + "test_asgi.py::test_response_without_headers_gets_ours",

@@ -11,7 +11,7 @@ import pytest
 from fastapi import Body, FastAPI, Header, Query
 from pydantic import AnyUrl, Field
 
-from plumbline.http.problems import install_problems
+from plumbline.http.exception_handlers import install_problems
 from plumbline.http.routing import Payload
 from plumbline.testing.proofs.wrong_input import _failures
 from plumbline.testing.requests import Request, operations, send

@@ -9,10 +9,12 @@ And a statement that was given up ends on the server as well, before its place i
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
+import sqlalchemy
 from asyncpg import transaction
 
 IsolationLevel = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
@@ -254,3 +256,23 @@ class _Transaction(transaction.Transaction):
             await work
         finally:
             self._connection.send_next(None)
+
+
+# What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
+# come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
+_TAKES_SNAPSHOT = re.compile(
+    r"[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SAVEPOINT"
+    r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
+    re.IGNORECASE,
+)
+
+
+def number_transaction(
+    connection: sqlalchemy.Connection, _cursor: object, statement: str, *_: object
+) -> None:
+    """Before each statement: if a transaction begins with it, let it learn its number."""
+    proxied: Any = connection.connection
+    driver = proxied.driver_connection
+    if not driver.is_in_transaction():
+        begins = not proxied.dbapi_connection.autocommit
+        driver.is_numbering = begins and _TAKES_SNAPSHOT.match(statement) is not None

@@ -4,21 +4,20 @@ Whatever commits on it, a session or a connection, returns only if all is stored
 connection was lost meanwhile (connection.py).
 """
 
-import re
 from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import URL, Connection, MetaData, event
+from sqlalchemy import URL, MetaData, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
-from plumbline.db.connection import APPLICATION_NAME, FindOutcome
+from plumbline.db.connection import APPLICATION_NAME, FindOutcome, number_transaction
 from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale
 from plumbline.db.origin import claim, remember_models
-from plumbline.db.pool import FairPool, Turns, refuse_unusable, require_greenlet
+from plumbline.db.pool import FairPool, Turns, fair_pool, refuse_unusable, require_greenlet
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
@@ -89,14 +88,6 @@ def require_engine(engine: AsyncEngine, who: str) -> None:
         )
 
 
-def fair_pool(engine: AsyncEngine) -> FairPool:
-    """Asked of the engine each time: `dispose` makes it a new one."""
-    pool = engine.sync_engine.pool
-    if not isinstance(pool, FairPool):
-        raise TypeError("this engine has another pool: make it with plumbline.create_engine")
-    return pool
-
-
 def _create(
     settings: DatabaseSettings,
     url: URL,
@@ -157,24 +148,6 @@ def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
 
 def _milliseconds(seconds: float) -> str:
     return str(round(seconds * 1000))
-
-
-# What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
-# come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
-_TAKES_SNAPSHOT = re.compile(
-    r"[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SAVEPOINT"
-    r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
-    re.IGNORECASE,
-)
-
-
-def number_transaction(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-    """Before each statement: if a transaction begins with it, let it learn its number."""
-    proxied: Any = connection.connection
-    driver = proxied.driver_connection
-    if not driver.is_in_transaction():
-        begins = not proxied.dbapi_connection.autocommit
-        driver.is_numbering = begins and _TAKES_SNAPSHOT.match(statement) is not None
 
 
 def _on_error(context: ExceptionContext) -> None:

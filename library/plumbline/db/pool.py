@@ -15,6 +15,7 @@ from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DisconnectionError, InvalidRequestError, MissingGreenlet, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
@@ -247,3 +248,11 @@ class FairPool(Pool):
             raise mark(PoolTimeoutError(message), self._dialect) from None
         finally:
             self.waiting -= 1
+
+
+def fair_pool(engine: AsyncEngine) -> FairPool:
+    """Asked of the engine each time: `dispose` makes it a new one."""
+    pool = engine.sync_engine.pool
+    if not isinstance(pool, FairPool):
+        raise TypeError("this engine has another pool: make it with plumbline.create_engine")
+    return pool

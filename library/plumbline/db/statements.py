@@ -20,9 +20,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from plumbline.db.engine import fair_pool, number_transaction
+from plumbline.db.connection import number_transaction
 from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
+from plumbline.db.pool import fair_pool
 from plumbline.db.session import ReadSession
 
 T = TypeVar("T")

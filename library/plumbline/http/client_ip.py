@@ -1,4 +1,4 @@
-"""Where a request comes from, and whom it asks.
+"""Where a request comes from.
 
 What callers send is kept only where it is short: a cache of long headers is memory that anybody
 can fill, and that is never given back.
@@ -11,20 +11,15 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.types import Scope
-
-from plumbline.http.health import PROBES
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _CUSTOMER_PREFIX = 64  # providers give a customer a whole /64 of IPv6: one address is no limit
-_LONGEST_KEY = 260  # of a cache, in characters: a host name has 253 at most, a port five more
+_LONGEST_KEY = 260  # of a cache, in characters
 LOOKS = 1_000  # a proxy shows itself in the first requests; later ones are not looked through
 _TELLING = ("x-forwarded-for", "forwarded", "x-real-ip")
 
-# RFC 3986, 3.2.2: a name or an address in brackets, then perhaps a port, and nothing else.
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::[0-9]{0,5})?", re.ASCII)
 # Proxies write an address with or without its port: 192.0.2.1:4711, [2001:db8::1]:4711.
 _HOP = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5}", re.ASCII)
 
@@ -39,14 +34,12 @@ class ClientNetworks:
         # The same few networks again and again: parsing takes 10 us.
         self._find_known = lru_cache(maxsize=2_000)(self._find)
 
-    def network_of(self, scope: Scope, headers: Headers) -> str | None:
-        """The caller's IPv4 address or IPv6 /64; None when the server does not know the peer.
+    def find(self, peer: str, forwarded: str) -> str | None:
+        """The caller's IPv4 address or IPv6 /64; None when the server does not know the `peer`.
 
         Each proxy adds the address that it saw to the right of X-Forwarded-For. What stands left of
         the first address that is not a trusted proxy was written by the caller: it can be anything.
         """
-        peer = (scope.get("client") or ("",))[0]
-        forwarded = ",".join(headers.getlist("x-forwarded-for")) if self.trusted else ""
         find = self._find_known if len(forwarded) <= _LONGEST_KEY else self._find
         return find(peer, forwarded)
 
@@ -64,28 +57,6 @@ class ClientNetworks:
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self.trusted)
-
-
-class AllowedHosts:
-    """The names that a service answers for; `*` and `*.example.com` stand for many."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self.names = frozenset(names)
-        self._is_known = lru_cache(maxsize=1_000)(self._is_one)
-
-    def allow(self, scope: Scope, headers: Headers) -> bool:
-        """Whether Host is one of them; a probe may know only an address."""
-        if "*" in self.names or scope["path"] in PROBES:
-            return True
-        host = headers.get("host", "")
-        return len(host) <= _LONGEST_KEY and self._is_known(host)
-
-    def _is_one(self, host: str) -> bool:
-        found = _HOST.fullmatch(host.lower())
-        if found is None:
-            return False
-        name = found[1].strip("[]")
-        return name in self.names or f"*.{name.partition('.')[2]}" in self.names
 
 
 class ProxyWatch:
@@ -106,12 +77,6 @@ class ProxyWatch:
                 "TRUSTED_PROXIES: is empty, but a proxy says for whom it asks; name its network, "
                 "or all callers share one limit"
             )
-
-
-def has_one_host(scope: Scope) -> bool:
-    """HTTP/1.1 names the host once; a second one could name another (RFC 9112, 3.2)."""
-    hosts = [name for name, _ in scope["headers"]].count(b"host")
-    return hosts == 1 or (hosts == 0 and scope.get("http_version") != "1.1")
 
 
 def _parse_hop(text: str) -> Address | None:

@@ -9,21 +9,12 @@ The ETag of a post is its version: strong, and the same for everybody who asks.
 """
 
 import re
-from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request, Response
+from fastapi import Request, Response
 
-from plumbline.errors import (
-    FieldError,
-    Invalid,
-    PreconditionFailed,
-    PreconditionRequired,
-    Stale,
-)
-from plumbline.http.headers import etag, methods_of
-from plumbline.http.state import state_of
+from plumbline.errors import FieldError, Invalid, PreconditionFailed, Stale
+from plumbline.http.headers import methods_of
 
 CONDITIONS = frozenset({b"if-match", b"if-none-match"})
 MAX_LENGTH = 1000  # of a list of ETags
@@ -38,7 +29,6 @@ ETAGS_PATTERN = r'^(\*|(W/)?"[^"]*"(\s*,\s*(W/)?"[^"]*")*)$'
 # What a 304 repeats of the answer that it stands for (RFC 9110, 15.4.5).
 _KEPT = {b"cache-control", b"content-location", b"date", b"etag", b"expires", b"vary"}
 
-CheckVersion = Callable[[int], None]
 ETags = set[str] | str  # ANY, or some
 
 
@@ -51,10 +41,6 @@ class Conditions:
         self.if_match = if_match
         self.if_none_match = if_none_match
         self.is_checked = False
-
-    def check_version(self, version: int) -> None:
-        """Stale or PreconditionFailed, unless a row of this version may be changed."""
-        self.check(etag(version))
 
     def check(self, tag: str | None, *, exists: bool = True) -> None:
         """Stale or PreconditionFailed, unless what has this ETag (None: none) may be changed.
@@ -125,34 +111,3 @@ def _not_modified(response: Response) -> Response:
     told = Response(status_code=HTTPStatus.NOT_MODIFIED, background=response.background)
     told.raw_headers = [header for header in response.raw_headers if header[0] in _KEPT]
     return told
-
-
-async def _if_match(
-    request: Request,
-    _: Annotated[  # for the API document: `ApiRoute` has read it
-        str | None, Header(alias="If-Match", examples=['"1"'])
-    ] = None,
-) -> CheckVersion | None:
-    conditions = state_of(request.scope).conditions
-    return None if conditions is None else conditions.check_version
-
-
-# Raises unless the caller's conditions let a row of this version be changed; None without any.
-OptionalIfMatch = Annotated[CheckVersion | None, Depends(_if_match)]
-
-
-async def _required_if_match(request: Request, check_version: OptionalIfMatch) -> CheckVersion:
-    conditions = state_of(request.scope).conditions
-    if check_version is None or conditions is None or conditions.if_match is None:
-        raise PreconditionRequired("Send the ETag that you read as If-Match.")
-    return check_version
-
-
-# The same for a route that nobody may use without having read what it changes.
-IfMatch = Annotated[CheckVersion, Depends(_required_if_match)]
-
-
-# Among the `responses` of a route that answers with an ETag: its document names the header.
-UNLESS_KNOWN: dict[int | str, dict[str, Any]] = {
-    HTTPStatus.NOT_MODIFIED: {"description": "If-None-Match names what would have been sent"}
-}

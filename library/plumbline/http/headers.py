@@ -1,17 +1,13 @@
 """Headers of responses: those that all carry (OWASP ASVS 5.0, 3.4), `Allow`, and those of HEAD."""
 
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
 
 from fastapi.routing import iter_route_contexts
 from starlette.routing import BaseRoute, Match
 from starlette.types import Message, Scope, Send
 
-from plumbline.http.shutdown import process
-
 Header = tuple[bytes, bytes]
 
-NOTHING_LOADS = b"default-src 'none'; frame-ancestors 'none'"
 # Swagger UI: its page has a script of its own, and everything else comes from this host.
 _API_PAGE = (
     b"default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
@@ -54,38 +50,11 @@ def api_pages(routes: Sequence[BaseRoute]) -> dict[str, bytes]:
     return found
 
 
-def add_response_headers(
-    start: Message, policy: bytes, request_id: str, always: Sequence[Header]
-) -> None:
-    """Add `always` and the Content-Security-Policy, but for what the response says itself.
-
-    What has an ETag may be kept and asked about again; everything else is not to be kept, since it
-    may be meant for one person.
-    """
-    headers = start["headers"] = [*(start.get("headers") or ())]
-    names = {name.lower() for name, _ in headers}
-    headers += [header for header in always if header[0] not in names]
-    headers.append((b"x-request-id", request_id.encode()))
-    if b"content-security-policy" not in names:
-        headers.append((b"content-security-policy", policy))
-    if process.is_draining:
-        headers.append((b"connection", b"close"))
-    if b"cache-control" not in names:
-        headers.append((b"cache-control", b"no-cache" if b"etag" in names else b"no-store"))
-
-
-def etag(version: int) -> str:
-    """The ETag of a row: strong, and the same for everybody who asks."""
-    return f'"{version}"'
-
-
 def name_methods(start: Message, routes: Sequence[BaseRoute], scope: Scope) -> None:
-    """Put all methods of the path into the `Allow` of a 405 (RFC 9110, 15.5.6).
+    """Put all methods of the path into `Allow`; `start` begins a 405 (RFC 9110, 15.5.6).
 
     The framework names only those of the first route that has this path.
     """
-    if start["status"] != HTTPStatus.METHOD_NOT_ALLOWED:
-        return
     # Whatever is mounted has changed the scope: look from the outermost application again.
     outermost = {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
     others = [header for header in start.get("headers") or () if header[0].lower() != b"allow"]

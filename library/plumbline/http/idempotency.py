@@ -30,8 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.db.idempotency import HEADER, Claim, IdempotencyStore
 from plumbline.errors import AppError, FieldError, Invalid, Malformed
-from plumbline.http.routing import ApiRoute
-from plumbline.http.state import state_of
+from plumbline.http.routing import ApiRoute, state_of
 
 NONCE_BYTES = 12
 MIN_LENGTH, MAX_LENGTH = 16, 255  # of a key

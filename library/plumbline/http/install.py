@@ -10,11 +10,12 @@ from fastapi.telemetry import TelemetryConfig
 from plumbline.db.readiness import Readiness
 from plumbline.http.access import has_rules, require_rules
 from plumbline.http.commit_order import require_commit_before_response
+from plumbline.http.exception_handlers import install_problems
 from plumbline.http.health import PROBES, install_health
 from plumbline.http.idempotency import install_idempotency
 from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
-from plumbline.http.problems import ExtendProblem, install_problems
+from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
 from plumbline.settings import HttpSettings
 
@@ -43,7 +44,7 @@ def install(
     Without `settings` they come from the environment. `readiness` asks the database,
     `extend_problem` adds members to problem documents, `when_ready` is called each time that
     /readyz has found the database ready, and `counts_writes` documents the 429 of a service that
-    counts writes (write_limit.py). Dependencies in `may_commit_late` may commit after the response.
+    counts writes (WriteCounts). Dependencies in `may_commit_late` may commit after the response.
 
     RuntimeError for a route that commits after its response, that would not keep the answer to an
     Idempotency-Key, or, once one route has an access rule, has none.

@@ -5,24 +5,32 @@ in size, in time and in sum.
 """
 
 import asyncio
+import math
 import random
 import re
 from http import HTTPStatus
+from time import monotonic
 
 from fastapi import FastAPI, Response
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plumbline.errors import Malformed, Unavailable
+from plumbline.errors import Malformed, TooManyRequests, Unavailable
 from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
-from plumbline.http.state import STATE, RequestState
+from plumbline.http.routing import STATE, RequestState
 from plumbline.metrics import REFUSED, RETRIES, RUNNING, watch
-from plumbline.settings import HttpSettings
+from plumbline.settings import HttpSettings, RateLimitSettings
 
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
 SMALL_BYTES = 16_384  # log-ins and the like: large bodies leave them a quarter of the room
+
+WRITE_POLICY = "writes"
+# Not PUT and DELETE: whose token was stolen can end log-ins and change the password, whatever the
+# thief has used up.
+COUNTED_METHODS = {"POST", "PATCH"}
+MAX_WRITERS = 10_000  # whose counts are kept; beyond it the oldest window is forgotten
 
 _UNLIMITED = PROBES  # what watches us must see us under load
 _ANNOUNCES = {b"content-length", b"transfer-encoding"}
@@ -227,3 +235,32 @@ def _may_be_slow(scope: Scope) -> bool:
     """HTTP/1 says in the head whether there is a body (RFC 9112, 6): most GETs need no deadline."""
     is_http_1 = scope["http_version"].startswith("1")
     return not is_http_1 or not _ANNOUNCES.isdisjoint([name for name, _ in scope["headers"]])
+
+
+class WriteCounts:
+    """How much each user writes, counted by each process, in its memory.
+
+    A count in the database would be one more statement for every write, and a lock that the user's
+    writes wait for one after the other. Here it bounds how fast a stolen or scripted account fills
+    the disk, for which the number of processes more or less does not matter (docs/adr/0019).
+    """
+
+    def __init__(self) -> None:
+        # By user: the end of the window, and how many writes it has.
+        self.windows: dict[int, tuple[float, int]] = {}
+
+    def count(self, user_id: int, settings: RateLimitSettings) -> None:
+        """Count one; TooManyRequests when the user has used up the window."""
+        allowed, now = settings.WRITE_LIMIT_PER_USER, monotonic()
+        if not allowed:
+            return
+        ends_at, used = self.windows.get(user_id, (0.0, 0))
+        if ends_at <= now:
+            self.windows.pop(user_id, None)  # so that they stand in the order of their ends
+            ends_at, used = now + settings.LIMIT_WINDOW_SECONDS, 0
+        if used >= allowed:
+            left = max(1, math.ceil(ends_at - now))
+            raise TooManyRequests(WRITE_POLICY, allowed, settings.LIMIT_WINDOW_SECONDS, left)
+        self.windows[user_id] = ends_at, used + 1
+        if len(self.windows) > MAX_WRITERS:
+            del self.windows[next(iter(self.windows))]

@@ -13,8 +13,8 @@ from plumbline.db.idempotency import HEADER as IDEMPOTENCY_KEY
 from plumbline.errors import Conflict, TooManyRequests
 from plumbline.http.access import MARK, rules_of
 from plumbline.http.conditional_requests import ETAGS_PATTERN
+from plumbline.http.load_shedding import COUNTED_METHODS
 from plumbline.http.problems import MEDIA_TYPE, Problem
-from plumbline.http.write_limit import COUNTED_METHODS
 
 Json = dict[str, Any]
 
@@ -58,7 +58,7 @@ _HEADERS_BY_STATUS = {
 def customize_openapi(app: FastAPI, *, counts_writes: bool = False) -> None:
     """Complete the document when it is made, on the first request for it.
 
-    `counts_writes`: signed-in users have a limit of writes (write_limit.py).
+    `counts_writes`: signed-in users have a limit of writes (load_shedding.py).
     """
     original = app.openapi
 

@@ -17,8 +17,9 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from plumbline import context
-from plumbline.http.headers import NOTHING_LOADS, add_response_headers, security_headers
+from plumbline.http.headers import security_headers
 from plumbline.http.problems import status_problem
+from plumbline.http.request_context import NOTHING_LOADS, add_response_headers
 from plumbline.http.shutdown import DrainingProtocol
 from plumbline.metrics import CUT_OFF, UNREADABLE
 from plumbline.settings import ServerSettings

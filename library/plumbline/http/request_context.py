@@ -2,7 +2,8 @@
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from http import HTTPStatus
 from time import perf_counter
 
@@ -17,17 +18,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline import context
 from plumbline.errors import Malformed
-from plumbline.http.client_ip import AllowedHosts, ClientNetworks, ProxyWatch, has_one_host
+from plumbline.http.client_ip import ClientNetworks, ProxyWatch
 from plumbline.http.cors import with_cors
-from plumbline.http.headers import (
-    NOTHING_LOADS,
-    add_response_headers,
-    api_pages,
-    name_methods,
-    security_headers,
-    without_body,
-)
+from plumbline.http.headers import Header, api_pages, name_methods, security_headers, without_body
+from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
+from plumbline.http.shutdown import process
 from plumbline.logging import REQUESTS
 from plumbline.metrics import DEFECTS, DURATION
 from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
@@ -49,6 +45,14 @@ REFUSALS = {
     503: "(overloaded)",
 }
 
+NOTHING_LOADS = b"default-src 'none'; frame-ancestors 'none'"
+
+# Of a cache, in characters: a host name has 253 at most, a port five more. What callers send is
+# kept only where it is short: memory that anybody can fill is never given back.
+_LONGEST_HOST = 260
+_LONGEST_HOPS = 1_000  # of X-Forwarded-For, in characters: some twenty proxies
+# RFC 3986, 3.2.2: a name or an address in brackets, then perhaps a port, and nothing else.
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::[0-9]{0,5})?", re.ASCII)
 CALLER_ID = re.compile(r"[\w.~:/+=@,;|-]{1,128}", re.ASCII)
 
 
@@ -90,9 +94,7 @@ class RequestContextMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
-                name_methods(message, self.routes, scope)
-                policy = self.pages.get(scope["path"], NOTHING_LOADS)
-                add_response_headers(message, policy, current, self.headers)
+                self._complete(message, scope, current)
             await send(message)
 
         try:
@@ -114,10 +116,20 @@ class RequestContextMiddleware:
         current = _new_id()
         context.request_id.set(current)
         context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
-        context.network.set(self.networks.network_of(scope, headers))
+        peer = (scope.get("client") or ("",))[0]
+        forwarded = last_hops(headers) if self.networks.trusted else ""
+        # No more of the headers: an idle connection keeps the context of its last request.
+        context.find_network.set(partial(self.networks.find, peer, forwarded))
         if self.proxies.looks_left:
             self.proxies.look(headers)
         return current
+
+    def _complete(self, start: Message, scope: Scope, request_id: str) -> None:
+        """The headers of a response."""
+        if start["status"] == HTTPStatus.METHOD_NOT_ALLOWED:
+            name_methods(start, self.routes, scope)
+        policy = self.pages.get(scope["path"], NOTHING_LOADS)
+        add_response_headers(start, policy, request_id, self.headers)
 
     def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
         """The answer to a request that is for nobody here; None: it goes on."""
@@ -127,6 +139,60 @@ class RequestContextMiddleware:
         if not self.hosts.allow(scope, headers):
             return with_cors(status_problem(HTTPStatus.MISDIRECTED_REQUEST), self.origins)
         return None
+
+
+class AllowedHosts:
+    """The names that a service answers for; `*` and `*.example.com` stand for many."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = frozenset(names)
+        self._is_known = lru_cache(maxsize=1_000)(self._is_one)
+
+    def allow(self, scope: Scope, headers: Headers) -> bool:
+        """Whether Host is one of them; a probe may know only an address."""
+        if "*" in self.names or scope["path"] in PROBES:
+            return True
+        host = headers.get("host", "")
+        return len(host) <= _LONGEST_HOST and self._is_known(host)
+
+    def _is_one(self, host: str) -> bool:
+        found = _HOST.fullmatch(host.lower())
+        if found is None:
+            return False
+        name = found[1].strip("[]")
+        return name in self.names or f"*.{name.partition('.')[2]}" in self.names
+
+
+def has_one_host(scope: Scope) -> bool:
+    """HTTP/1.1 names the host once; a second one could name another (RFC 9112, 3.2)."""
+    hosts = [name for name, _ in scope["headers"]].count(b"host")
+    return hosts == 1 or (hosts == 0 and scope.get("http_version") != "1.1")
+
+
+def add_response_headers(
+    start: Message, policy: bytes, request_id: str, always: Sequence[Header]
+) -> None:
+    """Add `always` and the Content-Security-Policy, but for what the response says itself.
+
+    What has an ETag may be kept and asked about again; everything else is not to be kept, since it
+    may be meant for one person.
+    """
+    headers = start["headers"] = [*(start.get("headers") or ())]
+    names = {name.lower() for name, _ in headers}
+    headers += [header for header in always if header[0] not in names]
+    headers.append((b"x-request-id", request_id.encode()))
+    if b"content-security-policy" not in names:
+        headers.append((b"content-security-policy", policy))
+    if process.is_draining:
+        headers.append((b"connection", b"close"))
+    if b"cache-control" not in names:
+        headers.append((b"cache-control", b"no-cache" if b"etag" in names else b"no-store"))
+
+
+def last_hops(headers: Headers) -> str:
+    """The end of X-Forwarded-For, which our proxies wrote; what is far to the left is not read."""
+    hops = ",".join(headers.getlist("x-forwarded-for"))
+    return hops if len(hops) <= _LONGEST_HOPS else hops[-_LONGEST_HOPS:].partition(",")[2]
 
 
 async def _answer_defect(scope: Scope, receive: Receive, error: Exception) -> Response:

@@ -1,18 +1,23 @@
-"""What the module of a resource is made of: its router, its bodies, the numbers in its URLs."""
+"""What the module of a resource is made of: router, bodies, ETags, numbers in URLs.
+
+And what is known of a request while it runs: one typed object, found in its ASGI scope.
+"""
 
 import re
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
-from plumbline.errors import Invalid, Malformed, Stale, Unavailable
-from plumbline.http.conditional_requests import CONDITIONS, read_conditions
+from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
+from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.problems import error_responses
-from plumbline.http.state import state_of
 
 # PostgreSQL's bigint: a larger number is a wrong one, and the driver would raise for it.
 MAX_ID = 2**63 - 1
@@ -21,7 +26,44 @@ _NUMBER = re.compile("[1-9][0-9]{0,18}")
 _KEY = HEADER.lower().encode()
 _CONDITIONS_OR_KEY = CONDITIONS | {_KEY}
 
+STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
+
+CheckVersion = Callable[[int], None]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class Principal(Protocol):
+    """Who asks, as the service knows them."""
+
+    @property
+    def id(self) -> int: ...
+
+
+@dataclass(slots=True)
+class RequestState:
+    """Of one attempt: a request that is run again has a new one.
+
+    The service's authentication sets `principal`; every other field is set by the module that its
+    comment names.
+    """
+
+    body: bytes | None = None  # whole; None: not read yet (load_shedding.py)
+    attempts_left: int = 0  # how often it may be run again after this attempt (load_shedding.py)
+    is_first_attempt: bool = True  # (load_shedding.py)
+    # Nothing was stored, for a reason that passes (exception_handlers.py).
+    is_to_run_again: bool = False
+    principal: Principal | None = None
+    conditions: Conditions | None = None  # If-Match and If-None-Match (routing.py)
+    keep: Callable[[Response], Awaitable[None]] | None = None  # store the answer (idempotency.py)
+
+
+def state_of(scope: Scope) -> RequestState:
+    """The state of the request; made where nobody has asked for it before."""
+    try:
+        state: RequestState = scope[STATE]
+    except KeyError:
+        state = scope[STATE] = RequestState()
+    return state
 
 
 class ApiRoute(APIRoute):
@@ -74,6 +116,46 @@ def resource(name: str, *, prefix: str = "/api/v1") -> APIRouter:
         generate_unique_id_function=operation_id,
         responses=error_responses(Malformed, Stale, Invalid, Unavailable),
     )
+
+
+def etag(version: int) -> str:
+    """The ETag of a row: strong, and the same for everybody who asks."""
+    return f'"{version}"'
+
+
+async def _if_match(
+    request: Request,
+    _: Annotated[  # for the API document: `ApiRoute` has read it
+        str | None, Header(alias="If-Match", examples=['"1"'])
+    ] = None,
+) -> CheckVersion | None:
+    conditions = state_of(request.scope).conditions
+    return None if conditions is None else _check_by(conditions)
+
+
+def _check_by(conditions: Conditions) -> CheckVersion:
+    return lambda version: conditions.check(etag(version))
+
+
+# Raises unless the caller's conditions let a row of this version be changed; None without any.
+OptionalIfMatch = Annotated[CheckVersion | None, Depends(_if_match)]
+
+
+async def _required_if_match(request: Request, check_version: OptionalIfMatch) -> CheckVersion:
+    conditions = state_of(request.scope).conditions
+    if check_version is None or conditions is None or conditions.if_match is None:
+        raise PreconditionRequired("Send the ETag that you read as If-Match.")
+    return check_version
+
+
+# The same for a route that nobody may use without having read what it changes.
+IfMatch = Annotated[CheckVersion, Depends(_required_if_match)]
+
+
+# Among the `responses` of a route that answers with an ETag: its document names the header.
+UNLESS_KNOWN: dict[int | str, dict[str, Any]] = {
+    HTTPStatus.NOT_MODIFIED: {"description": "If-None-Match names what would have been sent"}
+}
 
 
 def _number(value: object) -> object:

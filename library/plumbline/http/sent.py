@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import Request
 
-from plumbline.http.state import state_of
+from plumbline.http.routing import state_of
 from plumbline.text import fold
 
 

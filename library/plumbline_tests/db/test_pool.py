@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from plumbline.db.engine import Engine, create_engine, fair_pool
+from plumbline.db.engine import Engine, create_engine
+from plumbline.db.pool import fair_pool
 from plumbline.db.url import asyncpg_url
 from plumbline_tests.proxy import Proxy
 from plumbline_tests.sandbox.database import settings

@@ -9,9 +9,9 @@ from sqlalchemy import event, func, select, text
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession, async_sessionmaker
 
-from plumbline.db.engine import create_engine, fair_pool
+from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify
-from plumbline.db.pool import FairPool
+from plumbline.db.pool import FairPool, fair_pool
 from plumbline.db.url import asyncpg_url
 from plumbline_tests.sandbox.data import make_book
 from plumbline_tests.sandbox.database import (

@@ -8,9 +8,9 @@ import pytest
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from plumbline.http.client_ip import AllowedHosts
 from plumbline.http.cors import READ
 from plumbline.http.load_shedding import LoadSheddingMiddleware
+from plumbline.http.request_context import AllowedHosts
 from plumbline.setting_values import parse_origins
 from plumbline.testing.server import serve
 from plumbline_tests.sandbox.database import Settings, settings

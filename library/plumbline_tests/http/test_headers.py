@@ -1,8 +1,7 @@
 import httpx2
 import pytest
 
-from plumbline.http.client_ip import AllowedHosts
-from plumbline.http.request_context import RequestContextMiddleware
+from plumbline.http.request_context import AllowedHosts, RequestContextMiddleware
 from plumbline_tests.http.asgi import middleware_of
 from plumbline_tests.processes import python
 from plumbline_tests.sandbox.models import Book

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from plumbline.http.client_ip import AllowedHosts, ClientNetworks
-from plumbline.http.request_context import RequestContextMiddleware
+from plumbline.http.client_ip import ClientNetworks
+from plumbline.http.request_context import AllowedHosts, RequestContextMiddleware
 from plumbline.setting_values import parse_networks
 from plumbline_tests.http.asgi import middleware_of
 from plumbline_tests.http.connection import connect

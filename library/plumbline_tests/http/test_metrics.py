@@ -16,9 +16,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from plumbline import metrics
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import FairPool
-from plumbline.http.client_ip import AllowedHosts
 from plumbline.http.load_shedding import LoadSheddingMiddleware
-from plumbline.http.request_context import RequestContextMiddleware
+from plumbline.http.request_context import AllowedHosts, RequestContextMiddleware
 from plumbline.metrics import exposition
 from plumbline_tests.http.asgi import middleware_of
 from plumbline_tests.processes import python

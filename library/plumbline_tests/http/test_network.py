@@ -3,7 +3,8 @@
 import pytest
 from starlette.datastructures import Headers
 
-from plumbline.http.client_ip import AllowedHosts, ClientNetworks
+from plumbline.http.client_ip import ClientNetworks
+from plumbline.http.request_context import AllowedHosts, last_hops
 from plumbline.setting_values import parse_networks
 
 PROXIES = parse_networks("10.0.0.0/8,fd00::/8")
@@ -11,7 +12,7 @@ PROXIES = parse_networks("10.0.0.0/8,fd00::/8")
 
 def _come_from(peer: str, *forwarded: str) -> str | None:
     headers = Headers(raw=[(b"x-forwarded-for", line.encode()) for line in forwarded])
-    return ClientNetworks(PROXIES).network_of({"type": "http", "client": (peer, 4711)}, headers)
+    return ClientNetworks(PROXIES).find(peer, last_hops(headers))
 
 
 @pytest.mark.parametrize(

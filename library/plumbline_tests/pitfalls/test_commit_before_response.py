@@ -13,7 +13,7 @@ import httpx2
 import pytest
 from sqlalchemy import Row, func, select, text
 
-from plumbline.http.headers import etag
+from plumbline.http.routing import etag
 from plumbline_tests.backends import until_backends
 from plumbline_tests.sandbox import models
 from plumbline_tests.sandbox.data import signed_in

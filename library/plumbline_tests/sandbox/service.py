@@ -13,15 +13,22 @@ from plumbline.db.idempotency import IdempotencyStore
 from plumbline.db.readiness import Readiness
 from plumbline.errors import Forbidden, NotFound, PreconditionRequired, Stale, Unauthenticated
 from plumbline.http.access import ANONYMOUS, Rule
-from plumbline.http.conditional_requests import UNLESS_KNOWN, IfMatch, OptionalIfMatch
-from plumbline.http.headers import etag
 from plumbline.http.idempotency import idempotent
 from plumbline.http.install import TRACES_ONLY, install
 from plumbline.http.lifespan import service_lifespan
 from plumbline.http.pagination import BeforeId, Limit, Page, page
 from plumbline.http.problems import error_responses
-from plumbline.http.routing import PathId, Payload, View, resource
-from plumbline.http.state import state_of
+from plumbline.http.routing import (
+    UNLESS_KNOWN,
+    IfMatch,
+    OptionalIfMatch,
+    PathId,
+    Payload,
+    View,
+    etag,
+    resource,
+    state_of,
+)
 from plumbline.logging import configure_logging
 from plumbline.text import OneLine, PlainText
 from plumbline_tests.sandbox import books
