@@ -27,7 +27,7 @@ CONCURRENCY = 8
 POOL = 10
 ONE, NEWEST, CALLER, INSERT = (
     each.sql
-    for each in (posts._POST_BY_ID, posts._NEWEST, callers._CALLER, posts._NEW_POST)  # noqa: SLF001 - the very statements
+    for each in (posts._POST_BY_ID, posts._NEWEST, callers._caller_by_token(), posts._NEW_POST)  # noqa: SLF001 - the very statements
 )
 _numbers = cycle(range(1, USERS + 1))
 

@@ -11,7 +11,6 @@ from sqlalchemy import (
     Connection,
     Interval,
     Select,
-    bindparam,
     func,
     literal_column,
     select,
@@ -31,6 +30,7 @@ from plumbline.errors import AppError, Outdated, Unauthenticated
 log = structlog.stdlib.get_logger(__name__)
 
 _HELD = "app.held"  # in the info of a session
+CallerRow = tuple[int, str, str, str, str, bool, datetime, datetime | None, int, bool]
 USE_PRECISION_SECONDS = 60  # `last_used_at` is at most this much behind
 
 
@@ -66,7 +66,7 @@ class Caller:
 
 
 @cache
-def _caller_by_token() -> CompiledSelect[Caller]:
+def _caller_by_token() -> CompiledSelect[..., Caller]:
     rows = select(
         User.id,
         User.username,
@@ -79,8 +79,11 @@ def _caller_by_token() -> CompiledSelect[Caller]:
         AccessToken.id,
         AccessToken.last_used_at < _ago(USE_PRECISION_SECONDS),
     ).join(AccessToken.user)
-    is_theirs = AccessToken.digest == bindparam("digest")
-    return CompiledSelect(rows.where(is_theirs, is_valid(), User.is_active), Caller)
+
+    def of_token(*, digest: bytes) -> Select[*CallerRow]:
+        return rows.where(AccessToken.digest == digest, is_valid(), User.is_active)
+
+    return CompiledSelect(of_token, Caller)
 
 
 def token_digest(token: str) -> bytes:
@@ -96,32 +99,30 @@ async def authenticate(token: str) -> Caller:
     return caller
 
 
-def _unchanged() -> Select[int]:
-    return (
-        select(User.id)
-        .join(AccessToken)
-        .where(
-            AccessToken.id == bindparam("token_id"),
-            User.role == bindparam("role"),
-            User.is_active,
-            is_valid(),
-        )
-    )
+def _unchanged(*, token_id: int, role: str) -> Select[int]:
+    is_theirs = (AccessToken.id == token_id) & (User.role == role)
+    return select(User.id).join(AccessToken).where(is_theirs, User.is_active, is_valid())
 
 
 @cache
-def _lock_of(*, shared: bool) -> CompiledLock:
+def _lock_of(*, shared: bool) -> CompiledLock[...]:
     """The account before the token, in this order, as in all that ends a log-in: no deadlocks.
 
     Both rows, since one that is only joined would be seen as it was before we waited.
     """
-    rows = _unchanged().where(take_turn(AccessToken.user_id, shared=shared))
-    return CompiledLock(rows.with_for_update(read=shared, of=[User, AccessToken]))
+
+    def rows(*, token_id: int, role: str) -> Select[int]:
+        in_turn = _unchanged(token_id=token_id, role=role).where(
+            take_turn(AccessToken.user_id, shared=shared)
+        )
+        return in_turn.with_for_update(read=shared, of=[User, AccessToken])
+
+    return CompiledLock(rows)
 
 
 @cache
-def _still_unchanged() -> CompiledSelect[int]:
-    return CompiledSelect(_unchanged(), int)
+def _still_unchanged() -> CompiledSelect[..., int]:
+    return CompiledSelect(_unchanged, int)
 
 
 _ADMINS = CompiledLock(LOCK_ADMINS)
@@ -153,7 +154,7 @@ def hold_alone(db: AsyncSession) -> None:
     db.info[_HELD] = _lock_of(shared=False)
 
 
-def _lock(connection: Connection, caller: Caller, lock: CompiledLock) -> None:
+def _lock(connection: Connection, caller: Caller, lock: CompiledLock[...]) -> None:
     if lock is _lock_of(shared=False) and caller.role == "admin":
         _ADMINS.is_found(connection)  # before any account
     if not lock.is_found(connection, token_id=caller.token_id, role=caller.role):

@@ -5,8 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, ColumnElement, bindparam, case, func, insert, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    case,
+    func,
+    insert,
+    select,
+    type_coerce,
+)
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from app.core.config import settings
 from app.db.models import Post, User
@@ -20,6 +30,7 @@ P = TypeVar("P")
 
 # Raises for a version that the caller does not want changed.
 CheckVersion = Callable[[int], None]
+PostRow = tuple[int, str, str, int, datetime, datetime | None, int, str]
 
 
 @dataclass(slots=True)
@@ -71,36 +82,48 @@ _POSTS = select(
     User.id,
     User.username,
 ).join(Post.author)
-_POST_BY_ID = CompiledSelect(_POSTS.where(Post.id == bindparam("post_id")), _post)
 
 
-def _page(*conditions: ColumnElement[bool]) -> CompiledSelect[PostRead | None]:
-    """The newest posts; None for one that does not fit on the page any more, and all after it.
+def _post_by_id(*, post_id: int) -> Select[*PostRow]:
+    return _POSTS.where(Post.id == post_id)
+
+
+def _newest(*, before_id: int, limit: int, max_bytes: int) -> Select[*tuple[Any, ...]]:
+    return _page(Post.id < before_id, limit=limit, max_bytes=max_bytes)
+
+
+def _newest_of_author(
+    *, author_id: int, before_id: int, limit: int, max_bytes: int
+) -> Select[*tuple[Any, ...]]:
+    is_next = (Post.id < before_id) & (Post.author_id == author_id)
+    return _page(is_next, limit=limit, max_bytes=max_bytes)
+
+
+def _page(is_next: ColumnElement[bool], *, limit: int, max_bytes: int) -> Select[*tuple[Any, ...]]:
+    """The newest posts; without content the one that does not fit on the page, and all after it.
 
     Texts that do not fit are not even read: PostgreSQL knows how long they are.
     """
     size = func.octet_length(Post.title) + func.octet_length(Post.content)
-    rows = (
-        _POSTS.add_columns(size.label("size"))
-        .where(Post.id < bindparam("before_id"), *conditions)
-        .order_by(Post.id.desc())
-        .limit(bindparam("limit", type_=BigInteger))
-        .subquery("newest")
-    ).c
+    newest = _POSTS.add_columns(size.label("size")).where(is_next)
+    rows = newest.order_by(Post.id.desc()).limit(limit).subquery("newest").c
     so_far = func.sum(rows.size).over(order_by=rows.id.desc(), rows=(None, 0))
-    max_bytes = bindparam("max_bytes", type_=BigInteger)
-    is_fitting = (so_far <= max_bytes) | (so_far == rows.size)  # the first one always is
+    # The first one always fits.
+    is_fitting = (so_far <= type_coerce(max_bytes, BigInteger)) | (so_far == rows.size)
     content = case((is_fitting, rows.content))
     columns = [content if name == "content" else column for name, column in rows.items()][:-1]
-    return CompiledSelect(select(*columns), _post_if_fitting)
+    return select(*columns)
 
 
-_NEWEST = _page()
-_NEWEST_OF_AUTHOR = _page(Post.author_id == bindparam("author_id"))
+def _new_post(*, title: str, content: str, author_id: int) -> ReturningInsert[int, int, datetime]:
+    row = insert(Post).values(title=title, content=content, author_id=author_id)
+    return row.returning(Post.id, Post.version, Post.created_at)
 
-_NEW_POST = CompiledInsert(
-    insert(Post).returning(Post.id, Post.version, Post.created_at), "title", "content", "author_id"
-)
+
+_POST_BY_ID = CompiledSelect(_post_by_id, _post)
+_NEWEST = CompiledSelect(_newest, _post_if_fitting)
+_NEWEST_OF_AUTHOR = CompiledSelect(_newest_of_author, _post_if_fitting)
+_NEW_POST = CompiledInsert(_new_post)
 
 
 async def create_post(db: AsyncSession, author: Caller, *, title: str, content: str) -> PostRead:
@@ -122,10 +145,12 @@ async def list_posts(
 
     None stands for those that do not fit on a page of MAX_PAGE_BYTES any more.
     """
-    values = {"before_id": before_id, "limit": limit, "max_bytes": settings.MAX_PAGE_BYTES}
+    max_bytes = settings.MAX_PAGE_BYTES
     if author_id is None:
-        return await _NEWEST.all(engine, **values)
-    return await _NEWEST_OF_AUTHOR.all(engine, **values, author_id=author_id)
+        return await _NEWEST.all(engine, before_id=before_id, limit=limit, max_bytes=max_bytes)
+    return await _NEWEST_OF_AUTHOR.all(
+        engine, author_id=author_id, before_id=before_id, limit=limit, max_bytes=max_bytes
+    )
 
 
 async def update_post(

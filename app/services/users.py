@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, delete, func, or_, select
+from sqlalchemy import Select, and_, delete, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
@@ -68,10 +68,11 @@ class ProfileRead:
     created_at: datetime
 
 
-_PROFILE = CompiledSelect(
-    select(User.id, User.username, User.created_at).where(User.id == bindparam("user_id")),
-    ProfileRead,
-)
+def _profile(*, user_id: int) -> Select[int, str, datetime]:
+    return select(User.id, User.username, User.created_at).where(User.id == user_id)
+
+
+_PROFILE = CompiledSelect(_profile, ProfileRead)
 
 
 async def get_profile(user_id: int) -> ProfileRead:

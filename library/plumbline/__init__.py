@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plumbline.db.compiling import is_any_of
     from plumbline.db.engine import Engine, create_engine
     from plumbline.db.idempotency import IdempotencyKeyColumns, IdempotencyStore
     from plumbline.db.migrate import Migrations
@@ -45,6 +46,7 @@ __version__ = "0.2.0"
 
 # Where each name is defined; a test compares it with the imports above.
 _MODULES = {
+    "plumbline.db.compiling": ("is_any_of",),
     "plumbline.db.engine": ("Engine", "create_engine"),
     "plumbline.db.idempotency": ("IdempotencyKeyColumns", "IdempotencyStore"),
     "plumbline.db.migrate": ("Migrations",),
@@ -110,6 +112,7 @@ __all__ = [
     "install_load_shedding",
     "install_problems",
     "install_request_context",
+    "is_any_of",
     "load_settings",
     "read_session_factory",
     "require_commit_before_response",

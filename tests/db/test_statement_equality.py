@@ -49,7 +49,7 @@ FROM generate_series(1, 50) AS n
 """
 
 
-def _all_reads() -> dict[str, CompiledSelect[Any]]:
+def _all_reads() -> dict[str, CompiledSelect[..., Any]]:
     """Each of the services, by its module and its name in it."""
     found = pkgutil.iter_modules(app.services.__path__)
     modules = {each.name: importlib.import_module(f"app.services.{each.name}") for each in found}

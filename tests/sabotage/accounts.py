@@ -18,17 +18,15 @@ _HELD = (
     Sabotage(
         "believe the role that the request began with",
         "app/services/callers.py",
-        '        User.role == bindparam("role"),\n',
-        '        bindparam("role") != "",\n',
+        "(AccessToken.id == token_id) & (User.role == role)",
+        "(AccessToken.id == token_id) & (User.role.concat(role) != '')",
         HOLDING + "::test_admin_who_is_removed_at_this_moment_does_nothing_more",
     ),
     Sabotage(
         "look at the caller's account without locking it",
         "app/services/callers.py",
-        """    rows = _unchanged().where(take_turn(AccessToken.user_id, shared=shared))
-    return CompiledLock(rows.with_for_update(read=shared, of=[User, AccessToken]))
-""",
-        "    return CompiledLock(_unchanged())\n",
+        "return in_turn.with_for_update(read=shared, of=[User, AccessToken])",
+        "return _unchanged(token_id=token_id, role=role)",
         HOLDING + "::test_answer_that_ends_a_log_in_comes_after_all_that_it_stores",
     ),
     Sabotage(
@@ -55,8 +53,8 @@ _HELD = (
     Sabotage(
         "let those who write overtake who ends their log-in",
         "app/services/callers.py",
-        "_unchanged().where(take_turn(AccessToken.user_id, shared=shared))",
-        "_unchanged()",
+        "            take_turn(AccessToken.user_id, shared=shared)\n",
+        "            User.id == AccessToken.user_id\n",
         HOLDING + "::test_log_in_that_writes_all_the_time_can_be_ended",
     ),
     Sabotage(

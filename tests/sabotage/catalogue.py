@@ -12,6 +12,7 @@ from tests.sabotage import (
     processes,
     protocol,
     setup,
+    statements,
     suite,
     text,
 )
@@ -286,6 +287,7 @@ SABOTAGES = (
     *processes.SABOTAGES,
     *protocol.SABOTAGES,
     *setup.SABOTAGES,
+    *statements.SABOTAGES,
     *suite.SABOTAGES,
     *text.SABOTAGES,
 )

@@ -9,114 +9,202 @@ session, it borrows a connection and is a transaction of its own. On a session t
 in its transaction, and sees its rows.
 """
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar, TypeVarTuple
+from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import asyncpg
 import structlog
-from sqlalchemy import Boolean, Connection, Engine, LargeBinary, Select
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy import Connection, Engine, Select
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
+from plumbline.db.compiling import Compiled, compile_statement
 from plumbline.db.connection import number_transaction
 from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import fair_pool
 from plumbline.db.session import ReadSession
 
+P = ParamSpec("P")
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-_CHECKED = (LargeBinary, Boolean)  # what SQLAlchemy would do to them, asyncpg does itself
-
+_LISTENS = (
+    "{} listens to do_orm_execute, and does not see compiled statements: write its criteria into "
+    "the statement and say passes_by_listeners=True, or execute it with a session"
+)
+_NO_ROW = "the INSERT stored no row, by ON CONFLICT or a trigger: take find()"
 STALE_TRIES = 3  # how many changes of the schema may overtake one statement
 
 log = structlog.stdlib.get_logger(__name__)
 
 
 class _Statement:
-    def __init__(
-        self,
-        statement: Select[*tuple[Any, ...]] | ReturningInsert[*tuple[Any, ...]],
-        names: tuple[str, ...] | None = None,
-    ) -> None:
-        compiled = statement.compile(dialect=_DIALECT, column_keys=names)
-        for column in statement.exported_columns:
-            if column.type.dialect_impl(_DIALECT).result_processor(_DIALECT, None):
-                raise TypeError(f"{column}: its type needs SQLAlchemy to read it; use a session")
-        for bind in compiled.binds.values():
-            is_changed = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
-            if is_changed and not isinstance(bind.type, _CHECKED):
-                raise TypeError(f"{bind.key}: its type needs SQLAlchemy to write it; use a session")
-        self.sql = str(compiled)
-        self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
-        self._constants = {
-            name: bind.value for name, bind in compiled.binds.items() if not bind.required
-        }
+    def __init__(self, statement: Any) -> None:  # noqa: ANN401 - said by the classes below
+        self._compiled = compile_statement(statement)
+        self.sql = self._compiled.sql
+        self._readers = self._compiled.readers
 
-    def _arguments(self, values: dict[str, object]) -> list[object]:
-        if self._constants:
-            values = self._constants | values
-        return [values[name] for name in self._names]
+    def _arguments(self, values: Mapping[str, object]) -> list[object]:
+        """In the order of the SQL; TypeError for a name that is missing, or one too many."""
+        compiled = self._compiled
+        if {*values} != compiled.parameters:
+            raise TypeError(_difference(compiled.parameters, values.keys()))
+        if compiled.constants or compiled.defaults or compiled.write:
+            values = _complete(compiled, values)
+        return [values[name] for name in compiled.names]
+
+    def _as_read(self, rows: list[Any]) -> list[Any]:
+        """As SQLAlchemy would read them, where the driver gives something else."""
+        return [
+            [
+                value if read is None else read(value)
+                for read, value in zip(self._readers, row, strict=True)
+            ]
+            for row in rows
+        ]
 
 
-class CompiledSelect(_Statement, Generic[T]):
-    """A SELECT whose rows `row_factory` makes into what the caller gets; mypy knows that they fit.
+def _complete(compiled: Compiled, values: Mapping[str, object]) -> Mapping[str, object]:
+    """With what is not given, and as the driver takes it."""
+    made = {name: make() for name, make in compiled.defaults.items()}
+    complete = compiled.constants | made | {**values}
+    for name, convert in compiled.write.items():
+        complete[name] = convert(complete[name])
+    return complete
 
-    Its parameters are `bindparam`s. Each run is one round trip. Outside of a transaction a plan
-    that a migration has made stale is made again, unseen.
+
+def _difference(parameters: AbstractSet[str], given: AbstractSet[str]) -> str:
+    missing, unknown = ", ".join(sorted(parameters - given)), ", ".join(sorted(given - parameters))
+    says = [f"it needs {missing}"] if missing else []
+    says += [f"it has no parameter {unknown}"] if unknown else []
+    return f"compiled statement: {'; '.join(says)}"
+
+
+class CompiledSelect(_Statement, Generic[P, T]):
+    """A SELECT whose rows `row_factory` makes into what the caller gets.
+
+    With parameters `statement` is a function that has them, keyword-only, and gives the SELECT: it
+    is called once, with a `bindparam` in place of each value. mypy knows the names and types of the
+    values, and that the columns fit `row_factory`. Each run is one round trip. Outside of a
+    transaction a plan that a migration has made stale is made again, unseen.
     """
 
-    def __init__(self, statement: Select[*Columns], row_factory: Callable[[*Columns], T]) -> None:
+    @overload
+    def __init__(
+        self: "CompiledSelect[[], T]",
+        statement: Select[*Columns],
+        row_factory: Callable[[*Columns], T],
+        *,
+        passes_by_listeners: bool = False,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: "CompiledSelect[P, T]",
+        statement: Callable[P, Select[*Columns]],
+        row_factory: Callable[[*Columns], T],
+        *,
+        passes_by_listeners: bool = False,
+    ) -> None: ...
+    def __init__(
+        self, statement: Any, row_factory: Any, *, passes_by_listeners: bool = False
+    ) -> None:
+        """TypeError for a statement that cannot be compiled once for all values.
+
+        `passes_by_listeners`: it may run although something listens to `do_orm_execute`.
+        """
         super().__init__(statement)
-        self._row_factory = row_factory
+        self._row_factory: Callable[..., T] = row_factory
+        self._passed: set[type[Session]] | None = None if passes_by_listeners else set()
 
-    async def all(self, on: AsyncEngine | AsyncSession, **values: object) -> list[T]:
+    async def all(self, on: AsyncEngine | AsyncSession, *_: P.args, **values: P.kwargs) -> list[T]:
         """All rows; `values` by the names of the parameters."""
-        make: Callable[..., T] = self._row_factory
-        return [make(*row) for row in await _rows(on, self.sql, self._arguments(values))]
+        make = self._row_factory
+        return [make(*row) for row in await self._rows(on, values)]
 
-    async def find(self, on: AsyncEngine | AsyncSession, **values: object) -> T | None:
+    async def find(
+        self, on: AsyncEngine | AsyncSession, *_: P.args, **values: P.kwargs
+    ) -> T | None:
         """The first row, or None."""
-        rows = await _rows(on, self.sql, self._arguments(values))
-        make: Callable[..., T] = self._row_factory
-        return make(*rows[0]) if rows else None
+        rows = await self._rows(on, values)
+        return self._row_factory(*rows[0]) if rows else None
+
+    async def _rows(self, on: AsyncEngine | AsyncSession, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - rows
+        sql, arguments = self.sql, self._arguments(values)
+        given: Any = on
+        session = given.sync_session if isinstance(on, AsyncSession) else None
+        kind = ReadSession if session is None else type(session)
+        if self._passed is not None and kind not in self._passed:
+            _refuse_listeners(kind)
+            self._passed.add(kind)
+        if session is None:
+            rows = await _fetch(given, sql, arguments)
+        elif session.in_transaction() or not isinstance(session, ReadSession):
+            rows = await given.run_sync(_execute, sql, arguments)
+        else:
+            rows = await _fetch(given.bind, sql, arguments)
+        return self._as_read(rows) if self._readers else rows
 
 
-class CompiledInsert(_Statement, Generic[*Columns]):
-    """An INSERT of the columns `names` that returns one row, in the transaction of a session."""
+def _refuse_listeners(kind: type[Session]) -> None:
+    """TypeError if such sessions change their statements, as nobody changes a compiled one.
 
-    def __init__(self, statement: ReturningInsert[*Columns], *names: str) -> None:
-        super().__init__(statement, names)
+    Soft deletion and tenants are often done so (`with_loader_criteria`).
+    """
+    for listener in kind().dispatch.do_orm_execute:
+        if not listener.__module__.startswith("plumbline."):
+            raise TypeError(_LISTENS.format(f"{listener.__module__}.{listener.__name__}"))
 
-    async def one(self, db: AsyncSession, **values: object) -> tuple[*Columns]:
-        """What the new row got from the database; `values` by the names of the columns."""
+
+class CompiledInsert(_Statement, Generic[P, *Columns]):
+    """An INSERT of one row that returns columns of it, in the transaction of a session.
+
+    `statement` is a function as for CompiledSelect; defaults of Python are run each time.
+    """
+
+    def __init__(self, statement: Callable[P, ReturningInsert[*Columns]]) -> None:
+        """TypeError for a statement that cannot be compiled once for all values."""
+        super().__init__(statement)
+
+    async def find(
+        self, db: AsyncSession, *_: P.args, **values: P.kwargs
+    ) -> tuple[*Columns] | None:
+        """What the new row got from the database; None where ON CONFLICT DO NOTHING did nothing."""
         rows: Any = await db.run_sync(_execute, self.sql, self._arguments(values))
+        if self._readers:
+            rows = self._as_read(rows)
+        return tuple(rows[0]) if rows else None
+
+    async def one(self, db: AsyncSession, *_: P.args, **values: P.kwargs) -> tuple[*Columns]:
+        """As `find`, for an INSERT that always gives a row; else NoResultFound."""
+        # Not by `find`: each further call in the way of a write is paid by all writes.
+        rows: Any = await db.run_sync(_execute, self.sql, self._arguments(values))
+        if not rows:
+            raise NoResultFound(_NO_ROW)
+        if self._readers:
+            rows = self._as_read(rows)
         return tuple(rows[0])
 
 
-class CompiledLock(_Statement):
+class CompiledLock(_Statement, Generic[P]):
     """A SELECT … FOR SHARE or FOR UPDATE, in a transaction that has begun."""
 
-    def is_found(self, connection: Connection, **values: object) -> bool:
+    @overload
+    def __init__(self: "CompiledLock[[]]", statement: Select[*tuple[Any, ...]]) -> None: ...
+    @overload
+    def __init__(
+        self: "CompiledLock[P]", statement: Callable[P, Select[*tuple[Any, ...]]]
+    ) -> None: ...
+    def __init__(self, statement: Any) -> None:
+        """TypeError for a statement that cannot be compiled once for all values."""
+        super().__init__(statement)
+
+    def is_found(self, connection: Connection, *_: P.args, **values: P.kwargs) -> bool:
         """Whether there is such a row; then it is locked until the transaction ends."""
         return bool(_execute_on(connection, self.sql, self._arguments(values)))
-
-
-async def _rows(on: AsyncEngine | AsyncSession, sql: str, arguments: list[object]) -> list[Any]:
-    if isinstance(on, AsyncSession):
-        if on.in_transaction() or not isinstance(on.sync_session, ReadSession):
-            return await on.run_sync(_execute, sql, arguments)
-        assert isinstance(on.bind, AsyncEngine)
-        on = on.bind
-    try:
-        return await _fetch(on, sql, arguments)
-    except Exception as error:  # noqa: BLE001 - it is raised again
-        is_lost = has_lost_connection(error)
-        raise_as_sqlalchemy(error, on.sync_engine, sql, arguments, is_lost=is_lost)
 
 
 def _execute(session: Session, sql: str, arguments: list[object]) -> list[Any]:
@@ -149,13 +237,14 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
 async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:
     """The rows; once more for each time that a change of the schema made the plan stale."""
     _echo(engine.sync_engine, sql, arguments)
-    for _ in range(STALE_TRIES):
+    for tries_left in reversed(range(STALE_TRIES + 1)):
         try:
             return await _fetch_once(engine, sql, arguments)
-        except Exception as error:
-            if not is_stale(error):
-                raise
-    return await _fetch_once(engine, sql, arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised again
+            if not (tries_left and is_stale(error)):
+                is_lost = has_lost_connection(error)
+                raise_as_sqlalchemy(error, engine.sync_engine, sql, arguments, is_lost=is_lost)
+    raise AssertionError
 
 
 async def _fetch_once(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:

@@ -6,10 +6,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import Column, Integer, MetaData, Table, Text, bindparam, select, text
+from sqlalchemy import Column, Integer, MetaData, Select, Table, Text, literal_column, select, text
 from sqlalchemy.dialects.postgresql import ENUM
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.pool import NullPool
+from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
@@ -66,20 +67,38 @@ CATS = Table(
     Column("lives", Integer), Column("mood", ENUM("good", name="mood")),
 )  # fmt: skip
 PETS = Table("pets", MetaData(), Column("id", Integer, primary_key=True), Column("name", Text))
-_FIRST = bindparam("cat_id", type_=Integer)
-_EVERYTHING = select(text("*")).select_from(CATS).where(CATS.c.id == _FIRST)
-_IN_A_MOOD = select(CATS.c.id).where(text("mood = :mood"))
+
+
+def _columns(*, cat_id: int) -> Select[*tuple[Any, ...]]:
+    return select(CATS.c.name, CATS.c.lives).where(CATS.c.id == cat_id)
+
+
+def _everything(*, cat_id: int) -> Select[*tuple[Any, ...]]:
+    return select(text("*")).select_from(CATS).where(CATS.c.id == cat_id)
+
+
+def _pets(*, cat_id: int) -> Select[*tuple[Any, ...]]:
+    return select(PETS.c.name).where(PETS.c.id == cat_id)
+
+
+def _in_a_mood(*, mood: object) -> Select[*tuple[Any, ...]]:
+    """Nothing says the type of the parameter: PostgreSQL takes that of the column."""
+    return select(CATS.c.id).where(literal_column("mood") == mood)
+
+
+def _new_cat(*, name: str) -> ReturningInsert[*tuple[Any, ...]]:
+    return CATS.insert().values(name=name).returning(CATS.c.id, CATS.c.lives)
 
 
 def _row(*row: object) -> object:
     return row
 
 
-_COLUMNS = CompiledSelect(select(CATS.c.name, CATS.c.lives).where(CATS.c.id == _FIRST), _row)
-_ALL = CompiledSelect(_EVERYTHING, _row)
-_VIEW = CompiledSelect(select(PETS.c.name).where(PETS.c.id == _FIRST), _row)
-_BY_ENUM = CompiledSelect(_IN_A_MOOD, _row)
-_INSERT = CompiledInsert(CATS.insert().returning(CATS.c.id, CATS.c.lives), "name")
+_COLUMNS = CompiledSelect(_columns, _row)
+_ALL = CompiledSelect(_everything, _row)
+_VIEW = CompiledSelect(_pets, _row)
+_BY_ENUM = CompiledSelect(_in_a_mood, _row)
+_INSERT = CompiledInsert(_new_cat)
 
 Ask = Callable[[AsyncEngine], Awaitable[object]]
 
@@ -98,7 +117,7 @@ async def _insert(spare: AsyncEngine) -> object:
 
 async def _select_all(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
-        return (await db.execute(_EVERYTHING, {"cat_id": 1})).all()
+        return (await db.execute(_everything(cat_id=1))).all()
 
 
 async def _select_by_enum(spare: AsyncEngine) -> object:

@@ -1,25 +1,10 @@
 """Statements past the session give and store exactly what the ORM does."""
 
-from typing import Any
-
 import pytest
-from sqlalchemy import (
-    BigInteger,
-    Column,
-    Enum,
-    LargeBinary,
-    MetaData,
-    PickleType,
-    Table,
-    insert,
-    select,
-    text,
-)
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import joinedload
-from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline_tests.db.equality import assert_equal
 from plumbline_tests.sandbox.books import _NEW_BOOK, _NEWEST
 from plumbline_tests.sandbox.database import engine
@@ -53,38 +38,6 @@ async def test_read_gives_exactly_what_the_orm_gives(
     assert len(stored) == (0 if before_id == 1 else limit)
     for read, expected in zip([*rows, *filter(None, [first])], stored + stored[:1], strict=True):
         assert_equal(read, expected)
-
-
-class _Shouted(TypeDecorator[str]):
-    impl = LargeBinary
-    cache_ok = True
-
-    def process_result_value(self, value: object, _dialect: object) -> str:
-        return str(value).upper()
-
-
-class _Whispered(TypeDecorator[str]):
-    impl = LargeBinary
-    cache_ok = True
-
-    def process_bind_param(self, value: object, _dialect: object) -> bytes:
-        return str(value).lower().encode()
-
-
-@pytest.mark.parametrize("kind", [Enum("a", "b", name="letter"), PickleType(), _Shouted()])
-def test_read_refuses_what_sqlalchemy_would_have_to_convert(kind: TypeEngine[Any]) -> None:
-    table = Table("t", MetaData(), Column("x", kind))
-
-    with pytest.raises(TypeError, match=r"t\.x: its type needs SQLAlchemy to read it"):
-        CompiledSelect(select(table.c.x), str)
-
-
-@pytest.mark.parametrize("kind", [Enum("a", "b", name="letter"), PickleType(), _Whispered()])
-def test_write_refuses_what_sqlalchemy_would_have_to_convert(kind: TypeEngine[Any]) -> None:
-    table = Table("t", MetaData(), Column("id", BigInteger), Column("x", kind))
-
-    with pytest.raises(TypeError, match="x: its type needs SQLAlchemy to write it"):
-        CompiledInsert(insert(table).returning(table.c.id), "x")
 
 
 async def test_write_stores_exactly_what_it_was_given(db: AsyncSession, jane: Author) -> None:

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import event, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.engine import create_engine
 from plumbline.db.statements import CompiledInsert, CompiledSelect
@@ -34,7 +35,14 @@ OUTLASTS = 2 * PATIENCE_SECONDS  # all that waits for the end of a statement
 _SLEEPING = func.pg_sleep(OUTLASTS)
 _READ = CompiledSelect(select(Author.id).where(_SLEEPING.is_not(None)), lambda number: number)
 _NEW = {"name": "late", "email": "b@c", "kind": "person"}
-_WRITE = CompiledInsert(insert(Author).returning(Author.id, _SLEEPING), *_NEW)
+
+
+def _new_author(*, name: str, email: str, kind: str) -> ReturningInsert[int, Any]:
+    row = insert(Author).values(name=name, email=email, kind=kind)
+    return row.returning(Author.id, _SLEEPING)
+
+
+_WRITE = CompiledInsert(_new_author)
 _numbers = itertools.count()
 _UPDATE = text("UPDATE authors SET name = 'late' WHERE pg_sleep(:seconds) IS NOT NULL")
 

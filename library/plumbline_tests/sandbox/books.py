@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import BigInteger, bindparam, insert, select
+from sqlalchemy import Select, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.errors import Forbidden, NotFound
@@ -15,6 +16,7 @@ from plumbline_tests.sandbox.models import Author, Book
 
 B = TypeVar("B")
 CheckVersion = Callable[[int], None]
+BookRow = tuple[int, str, str, int, datetime, datetime | None, int, str]
 
 
 @dataclass(slots=True)
@@ -58,19 +60,29 @@ _BOOKS = select(
     Author.id,
     Author.name,
 ).join(Book.author)
-_BOOK_BY_ID = CompiledSelect(_BOOKS.where(Book.id == bindparam("book_id")), _book)
-_NEWEST = CompiledSelect(
-    _BOOKS.where(Book.id < bindparam("before_id"))
-    .order_by(Book.id.desc())
-    .limit(bindparam("limit", type_=BigInteger)),
-    _book,
-)
-_NEW_BOOK = CompiledInsert(
-    insert(Book).returning(Book.id, Book.version, Book.created_at), "title", "content", "author_id"
-)
-_AUTHOR_BY_NAME = CompiledSelect(
-    select(Author.id, Author.name).where(Author.name == bindparam("name")), AuthorRead
-)
+
+
+def _book_by_id(*, book_id: int) -> Select[*BookRow]:
+    return _BOOKS.where(Book.id == book_id)
+
+
+def _newest(*, before_id: int, limit: int) -> Select[*BookRow]:
+    return _BOOKS.where(Book.id < before_id).order_by(Book.id.desc()).limit(limit)
+
+
+def _new_book(*, title: str, content: str, author_id: int) -> ReturningInsert[int, int, datetime]:
+    row = insert(Book).values(title=title, content=content, author_id=author_id)
+    return row.returning(Book.id, Book.version, Book.created_at)
+
+
+def _author_by_name(*, name: str) -> Select[int, str]:
+    return select(Author.id, Author.name).where(Author.name == name)
+
+
+_BOOK_BY_ID = CompiledSelect(_book_by_id, _book)
+_NEWEST = CompiledSelect(_newest, _book)
+_NEW_BOOK = CompiledInsert(_new_book)
+_AUTHOR_BY_NAME = CompiledSelect(_author_by_name, AuthorRead)
 
 
 async def find_author(name: str) -> AuthorRead | None:
