@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from plumbline.http.idempotency import idempotent, install_idempotency
     from plumbline.http.install import install
     from plumbline.http.lifespan import service_lifespan
+    from plumbline.http.listing import Listing, ListRequest
     from plumbline.http.load_shedding import install_load_shedding
     from plumbline.http.request_context import install_request_context
     from plumbline.http.routing import ApiRoute, resource, state_of
@@ -66,6 +67,7 @@ _MODULES = {
     "plumbline.http.idempotency": ("idempotent", "install_idempotency"),
     "plumbline.http.install": ("install",),
     "plumbline.http.lifespan": ("service_lifespan",),
+    "plumbline.http.listing": ("Listing", "ListRequest"),
     "plumbline.http.load_shedding": ("install_load_shedding",),
     "plumbline.http.request_context": ("install_request_context",),
     "plumbline.http.routing": ("ApiRoute", "resource", "state_of"),
@@ -90,6 +92,8 @@ __all__ = [
     "IdempotencyKeyColumns",
     "IdempotencyStore",
     "Invalid",
+    "ListRequest",
+    "Listing",
     "Migrations",
     "NotFound",
     "OutcomeUnknown",

@@ -71,10 +71,14 @@ def page(
     if len(items) == len(rows):
         return Page(items, None)
     cursor = write_cursor(key(items[-1]))
-    # The path is decoded by now: routes also match `/posts%0A`, and a header must not hold that.
-    path, query = (
-        quote(request.scope["path"]),
-        urlencode({**request.query_params, "cursor": cursor}),
-    )
-    response.headers["Link"] = f'<{path}?{query}>; rel="next"'
+    link_next(cursor, request, response)
     return Page(items, cursor)
+
+
+def link_next(cursor: str, request: Request, response: Response) -> None:
+    """Name the next page in the header Link: the same request with another cursor (RFC 8288)."""
+    # The path is decoded by now: routes also match `/posts%0A`, and a header must not hold that.
+    path = quote(request.scope["path"])
+    others = [item for item in request.query_params.multi_items() if item[0] != "cursor"]
+    query = urlencode([*others, ("cursor", cursor)])
+    response.headers["Link"] = f'<{path}?{query}>; rel="next"'
