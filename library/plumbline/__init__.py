@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from plumbline.http.commit_order import require_commit_before_response
     from plumbline.http.exception_handlers import install_problems
     from plumbline.http.health import install_health
-    from plumbline.http.idempotency import idempotent, install_idempotency
+    from plumbline.http.idempotency import (
+        everybody,
+        idempotent,
+        install_idempotency,
+        principal_id,
+    )
     from plumbline.http.install import install
     from plumbline.http.lifespan import service_lifespan
     from plumbline.http.load_shedding import install_load_shedding
@@ -61,7 +66,9 @@ _MODULES = {
     "plumbline.http.commit_order": ("require_commit_before_response",),
     "plumbline.http.exception_handlers": ("install_problems",),
     "plumbline.http.health": ("install_health",),
-    "plumbline.http.idempotency": ("idempotent", "install_idempotency"),
+    "plumbline.http.idempotency": (
+        *("everybody", "idempotent", "install_idempotency", "principal_id"),
+    ),
     "plumbline.http.install": ("install",),
     "plumbline.http.lifespan": ("service_lifespan",),
     "plumbline.http.load_shedding": ("install_load_shedding",),
@@ -103,6 +110,7 @@ __all__ = [
     "__version__",
     "configure_logging",
     "create_engine",
+    "everybody",
     "idempotent",
     "install",
     "install_health",
@@ -111,6 +119,7 @@ __all__ = [
     "install_problems",
     "install_request_context",
     "load_settings",
+    "principal_id",
     "read_session_factory",
     "require_commit_before_response",
     "require_rules",

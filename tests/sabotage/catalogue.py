@@ -8,6 +8,7 @@ from tests.sabotage import (
     driver,
     edge,
     failures,
+    names,
     plugin,
     processes,
     protocol,
@@ -133,8 +134,8 @@ _DATABASE = (
     Sabotage(
         "give everybody's key to everybody",
         "library/plumbline/http/idempotency.py",
-        'str(user.id if user else "anonymous").encode()',
-        'b""',
+        '"digest", caller.encode()',
+        '"digest", b""',
         "library/plumbline_tests/http/test_idempotency.py::test_key_of_somebody_else_is_another_key",
     ),
     Sabotage(
@@ -283,6 +284,7 @@ SABOTAGES = (
     *driver.SABOTAGES,
     *edge.SABOTAGES,
     *failures.SABOTAGES,
+    *names.SABOTAGES,
     *processes.SABOTAGES,
     *protocol.SABOTAGES,
     *setup.SABOTAGES,

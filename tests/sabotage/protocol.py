@@ -137,7 +137,7 @@ _PARTS = (
     Sabotage(
         "give a key away when who asks is found too late",
         "library/plumbline/http/idempotency.py",
-        "if state.principal is not claimed_by:",
+        "if _find(caller, request) != claimed_by:",
         "if False:",
         PARTS + "test_key_is_not_given_away_when_who_asks_is_found_too_late",
     ),

@@ -13,7 +13,7 @@ from plumbline.db.idempotency import IdempotencyStore
 from plumbline.db.readiness import Readiness
 from plumbline.errors import Forbidden, NotFound, PreconditionRequired, Stale, Unauthenticated
 from plumbline.http.access import ANONYMOUS, Rule
-from plumbline.http.idempotency import idempotent
+from plumbline.http.idempotency import idempotent, principal_id
 from plumbline.http.install import TRACES_ONLY, install
 from plumbline.http.lifespan import service_lifespan
 from plumbline.http.pagination import BeforeId, Limit, Page, page
@@ -43,8 +43,8 @@ from plumbline_tests.sandbox.database import (
 )
 from plumbline_tests.sandbox.models import IdempotencyKey
 
-answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings.IDEMPOTENCY_SECONDS)
-get_db_once = idempotent(get_db, answers)
+answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings)
+get_db_once = idempotent(get_db, answers, principal_id)
 Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
 ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
 

@@ -1,0 +1,23 @@
+"""Promises about whose things are, what they are called, and when they are made."""
+
+from tests.sabotage import Sabotage
+
+KEYS = "library/plumbline_tests/pitfalls/test_shared_keys.py::"
+IDEMPOTENCY = "library/plumbline/http/idempotency.py"
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "let callers share their keys when nobody says whose they are",
+        IDEMPOTENCY,
+        "    if caller is None:\n        raise TypeError(WHOSE)\n",
+        "    caller = caller or everybody\n",
+        KEYS + "test_session_that_does_not_know_whose_a_key_is_stops_the_start",
+    ),
+    Sabotage(
+        "take what is no id for whose a key is",
+        IDEMPOTENCY,
+        "    if isinstance(found, bool) or not isinstance(found, str | int | UUID)",
+        "    if False",
+        KEYS + "test_key_without_an_owner_is_a_defect_and_stores_nothing",
+    ),
+)
