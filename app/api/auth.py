@@ -8,14 +8,14 @@ from pydantic import ConfigDict, Field
 
 from app.api.access import ANONYMOUS, OWNER, SIGNED_IN
 from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
-from app.core.config import settings
+from app.api.users import Password
 from app.db.models import AccessToken
 from app.services import tokens
 from plumbline.errors import NotFound, TooManyRequests, Unauthenticated
 from plumbline.http.pagination import BeforeId, Limit, Page, page
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import PathId, Payload, View, resource
-from plumbline.text import OneLine, PlainText, composed
+from plumbline.text import OneLine
 
 router = resource("auth")
 
@@ -27,12 +27,7 @@ class LoginForm(Payload):
 
     grant_type: Literal["password"] = "password"
     username: Annotated[str, Field(max_length=255, description="User name or e-mail."), OneLine]
-    password: Annotated[
-        str,
-        Field(max_length=settings.PASSWORD_MAX_BYTES),
-        composed(settings.PASSWORD_MAX_BYTES),
-        PlainText,
-    ]
+    password: Password
 
 
 class NewTokenRead(View):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import Request, Response, status
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from app.api.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
@@ -19,29 +19,17 @@ from plumbline.errors import Conflict, Forbidden, NotFound, TooManyRequests, Una
 from plumbline.http.pagination import BeforeId, Limit, Page, page
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import PathId, Payload, View, resource
-from plumbline.text import Email, PlainText, Username, composed
+from plumbline.text import ComposedLength, Email, PlainText, Username
 
 router = resource("users")
 
-_MASKED: dict[str, JsonValue] = {"format": "password"}  # Swagger UI shows dots
-Password = Annotated[
-    str,
-    Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED),
-    composed(settings.PASSWORD_MAX_BYTES),
-    PlainText,
-]
+_Masked = Annotated[str, Field(json_schema_extra={"format": "password"})]  # Swagger UI shows dots
+Password = Annotated[_Masked, ComposedLength(lambda: (0, settings.PASSWORD_MAX_BYTES)), PlainText]
 NewPassword = Annotated[
-    str,
-    Field(
-        min_length=settings.PASSWORD_MIN_LENGTH,
-        max_length=settings.PASSWORD_MAX_BYTES,
-        json_schema_extra=_MASKED,
-    ),
-    composed(settings.PASSWORD_MAX_BYTES),
+    _Masked,
+    ComposedLength(lambda: (settings.PASSWORD_MIN_LENGTH, settings.PASSWORD_MAX_BYTES)),
     PlainText,
 ]
-
-
 Role = Literal["user", "admin"]
 
 

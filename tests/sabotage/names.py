@@ -20,4 +20,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    if False",
         KEYS + "test_key_without_an_owner_is_a_defect_and_stores_nothing",
     ),
+    Sabotage(
+        "read a setting at import",
+        "library/plumbline/db/idempotency.py",
+        "        self._settings = IdempotencySettings() if settings is None else settings\n",
+        "        self._settings = settings or IdempotencySettings()\n"
+        "        assert self._settings.IDEMPOTENCY_SECONDS\n",
+        "tests/test_imports.py"
+        "::test_settings_are_read_at_import_only_where_the_service_is_put_together",
+    ),
 )
