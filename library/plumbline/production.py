@@ -58,7 +58,7 @@ def find_warnings(settings: Settings) -> list[str]:
         "DATABASE_URL: leads to another machine without TLS; add ?sslmode=verify-full": (
             _is_remote(url) and not _is_encrypted(url)
         ),
-        "DB_APPLICATION_ROLE: is empty; serve as a role that cannot change the audit": (
+        "DB_APPLICATION_ROLE: is empty; serve as a role that cannot change append-only tables": (
             not settings.DB_APPLICATION_ROLE
         ),
         **{f"{name}: {why}": extreme for name, (extreme, why) in _extremes(settings).items()},

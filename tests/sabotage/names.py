@@ -2,6 +2,7 @@
 
 from tests.sabotage import Sabotage
 
+PROGRAM = "library/plumbline_tests/db/test_program_name.py::"
 KEYS = "library/plumbline_tests/pitfalls/test_shared_keys.py::"
 IDEMPOTENCY = "library/plumbline/http/idempotency.py"
 
@@ -19,6 +20,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    if isinstance(found, bool) or not isinstance(found, str | int | UUID)",
         "    if False",
         KEYS + "test_key_without_an_owner_is_a_defect_and_stores_nothing",
+    ),
+    Sabotage(
+        "forget the name of the service's command",
+        "library/plumbline/db/engine.py",
+        "Origin(models, settings.PROGRAM)",
+        "Origin(models)",
+        PROGRAM + "test_error_of_an_engine_names_the_command_of_its_service",
+    ),
+    Sabotage(
+        "call the command of every service by one name",
+        "library/plumbline/db/migrate.py",
+        "explain(error, self.settings.PROGRAM)",
+        "explain(error)",
+        PROGRAM + "test_error_of_a_migration_names_it_as_well",
     ),
     Sabotage(
         "read a setting at import",

@@ -83,7 +83,7 @@ class Migrations:
             with engine.connect() as connection:
                 return MigrationContext.configure(connection).get_current_revision()
         except DBAPIError as error:
-            raise OperatorError(explain(error)) from error
+            raise self._told(error) from error
 
     @cached_property
     def _head(self) -> str | None:
@@ -94,6 +94,9 @@ class Migrations:
         scripts = ScriptDirectory.from_config(self.config())
         return frozenset(script.revision for script in scripts.walk_revisions())
 
+    def _told(self, error: DBAPIError) -> OperatorError:
+        return OperatorError(explain(error, self.settings.PROGRAM))
+
     def _run(self, migrate: Callable[[], object]) -> None:
         """Each revision is a transaction: a further try goes on where the last one stopped."""
         tries = self.settings.MIGRATION_TRIES
@@ -102,7 +105,7 @@ class Migrations:
                 migrate()
             except DBAPIError as error:
                 if sqlstate(error) != LOCK_NOT_AVAILABLE:
-                    raise OperatorError(explain(error)) from error
+                    raise self._told(error) from error
                 log.warning("a lock is taken, trying again", attempt=attempt)
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
