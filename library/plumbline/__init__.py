@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from plumbline.executor import BoundedExecutor
     from plumbline.http.access import ANONYMOUS, Rule, require_rules
     from plumbline.http.commit_order import require_commit_before_response
     from plumbline.http.exception_handlers import install_problems
@@ -62,6 +63,7 @@ _MODULES = {
         *("AppError", "Conflict", "Forbidden", "Invalid", "NotFound", "OutcomeUnknown"),
         *("Stale", "TooManyRequests", "Unauthenticated", "Unavailable"),
     ),
+    "plumbline.executor": ("BoundedExecutor",),
     "plumbline.http.access": ("ANONYMOUS", "Rule", "require_rules"),
     "plumbline.http.commit_order": ("require_commit_before_response",),
     "plumbline.http.exception_handlers": ("install_problems",),
@@ -83,6 +85,7 @@ __all__ = [
     "ANONYMOUS",
     "ApiRoute",
     "AppError",
+    "BoundedExecutor",
     "CompiledInsert",
     "CompiledLock",
     "CompiledSelect",

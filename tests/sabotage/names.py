@@ -36,6 +36,21 @@ SABOTAGES: tuple[Sabotage, ...] = (
         PROGRAM + "test_error_of_a_migration_names_it_as_well",
     ),
     Sabotage(
+        "forget what a rule answers",
+        "library/plumbline/http/openapi.py",
+        "error_responses(*rule.errors)",
+        "error_responses()",
+        "library/plumbline_tests/http/test_rule_errors.py"
+        "::test_route_has_the_errors_of_its_rule_and_its_own",
+    ),
+    Sabotage(
+        "let any number wait for a thread",
+        "library/plumbline/executor.py",
+        "self.taken.total() >= places or ",
+        "",
+        "library/plumbline_tests/test_executor.py::test_work_beyond_the_places_is_refused_at_once",
+    ),
+    Sabotage(
         "read a setting at import",
         "library/plumbline/db/idempotency.py",
         "        self._settings = IdempotencySettings() if settings is None else settings\n",

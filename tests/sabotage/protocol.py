@@ -126,7 +126,7 @@ _PAGES = (
     ),
     Sabotage(
         "tell OAuth libraries nothing",
-        "app/api/oauth.py",
+        "library/plumbline/http/oauth.py",
         'if scope["method"] != "POST"',
         'if scope["method"] != "NONE"',
         API + "test_oauth.py::test_library_understands_why_a_log_in_is_refused",

@@ -19,8 +19,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from plumbline.db.errors import explain, sqlstate
+from plumbline.db.errors import DATABASE_ERRORS, explain, sqlstate, upgrade_command
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
@@ -71,6 +72,22 @@ class Migrations:
     def stamp(self, url: str | None = None, revision: str = "head") -> None:
         """Record that the database is at `revision` without changing it."""
         self._run(lambda: command.stamp(self.config(url), revision))
+
+    async def create_tables(self, engine: AsyncEngine) -> None:
+        """Create the tables that are missing, and record that the schema is the newest.
+
+        For a throw-away database, at DATABASE_URL as that of `engine` is; OperatorError in
+        production.
+        """
+        if self.settings.ENVIRONMENT == "production":
+            command = upgrade_command(self.settings.PROGRAM)
+            raise OperatorError(f"ENVIRONMENT is production: run `{command}` instead")
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(self.metadata.create_all)
+        except DATABASE_ERRORS as error:
+            raise OperatorError(explain(error)) from error
+        self.stamp()
 
     def revision(self, message: str, url: str | None = None) -> None:
         """Write a new migration script: how the models differ from the database at `url`."""

@@ -16,7 +16,7 @@ from plumbline.http.access import ANONYMOUS, Rule
 from plumbline.http.idempotency import idempotent, principal_id
 from plumbline.http.install import TRACES_ONLY, install
 from plumbline.http.lifespan import service_lifespan
-from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.pagination import Page, PageView, Paging
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import (
     UNLESS_KNOWN,
@@ -24,7 +24,6 @@ from plumbline.http.routing import (
     OptionalIfMatch,
     PathId,
     Payload,
-    View,
     etag,
     resource,
     state_of,
@@ -83,18 +82,14 @@ class BookUpdate(Payload):
     content: Content = Field(default_factory=str)
 
 
-class BookPage(View):
-    items: list[BookRead]
-    next_cursor: str | None
+class BookPage(PageView[BookRead]): ...
 
 
 @router.get("", response_model=BookPage, dependencies=[ANONYMOUS])
-async def list_books(
-    before_id: BeforeId, request: Request, response: Response, limit: Limit = 20
-) -> Page[BookRead]:
+async def list_books(paging: Paging) -> Page[BookRead]:
     """Books, newest first."""
-    rows = await books.list_books(before_id=before_id, limit=limit + 1)
-    return page(rows, limit, lambda book: book.id, request, response)
+    rows = await books.list_books(before_id=paging.before_id, limit=paging.limit)
+    return paging.page(rows, lambda book: book.id)
 
 
 @router.post(
