@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 
 from app.api import audit, auth, index, posts, users
-from app.api.oauth import add_error
 from app.core.config import SERVICE_NAME, settings
 from app.core.production import require_safe_settings
 from app.core.security import prepare
@@ -52,7 +51,8 @@ def create_app() -> FastAPI:
         app.router.routes.extend(module.router.routes)
     ready = app.state.readiness = Readiness(engine, settings, migrations)
     warn = app.state.warn_of_rights = Privileges(engine.control_engine, settings, APPEND_ONLY).warn
-    install(app, settings, ready, extend_problem=add_error, when_ready=warn, counts_writes=True)
+    extend = auth.extend_problem
+    install(app, settings, ready, extend_problem=extend, when_ready=warn, counts_writes=True)
     return app
 
 

@@ -115,8 +115,10 @@ CLAIMS = [
     ),
     Claim(
         "docs/pitfalls.md",
-        "The import in `app/db/__init__.py` turns the error into that line",
-        lambda: _says("app/db/__init__.py", '"asyncpg is not installed: pip install asyncpg"'),
+        "The import in `library/plumbline/db/__init__.py` turns the error into that line",
+        lambda: _says(
+            "library/plumbline/db/__init__.py", '"asyncpg is not installed: pip install asyncpg"'
+        ),
     ),
     Claim(
         "docs/pitfalls.md",

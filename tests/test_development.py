@@ -155,7 +155,7 @@ def test_address_that_cannot_be_had_is_one_line_before_anything_is_made(
     told = capsys.readouterr().err
     assert ended.value.code == 1
     assert told.startswith(f"app: port {port} of {host} cannot be had ({reason}")
-    assert told.endswith(f"): choose another one, as in `make run port={port + 1}`\n")
+    assert told.endswith(f"): choose another one, as in `app dev --port {port + 1}`\n")
     assert told.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 

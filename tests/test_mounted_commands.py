@@ -80,8 +80,10 @@ def test_another_service_speaks_by_its_own_name_and_of_its_own_settings(shop: Pa
     wrong = _run(shop, "nonsense")
     checked = _run(shop, "check", "--production", LOGIN_LIMIT_PER_ACCOUNT="0")
     helped = _run(shop, "db", DB_POOL_SIZE="many")
+    away = _run(shop, "db", "current", DATABASE_URL="postgresql://x:x@127.0.0.1:1/x")
 
     assert wrong.stderr == "shop: No such command 'nonsense'. See `shop --help`.\n"
     assert checked.stderr == "shop: production does not start with these settings\n"
     assert "LOGIN_LIMIT" not in checked.stdout
     assert "upgrade" in helped.stdout
+    assert away.stderr.startswith("shop: PostgreSQL cannot be reached: start it (`shop postgres`)")

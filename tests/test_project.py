@@ -62,6 +62,22 @@ def test_functions_are_short() -> None:
     assert lengths[len(lengths) // 2] <= 12
 
 
+SEED = ("main", "core/config", "db/session", "db/base", "db/init_db")
+
+
+def test_service_is_short_and_the_files_of_the_seed_are_a_page_each() -> None:
+    app = ROOT / "app"
+    models = (path.relative_to(app).with_suffix("") for path in (app / "db/models").glob("*.py"))
+    lines = {
+        str(file.relative_to(app).with_suffix("")): file.read_text().count("\n")
+        for file in app.rglob("*.py")
+        if "versions" not in file.parts
+    }
+
+    assert sum(lines.values()) <= 2_210
+    assert {name: lines[name] for name in (*SEED, *map(str, models)) if lines[name] > 60} == {}
+
+
 def test_no_module_has_a_name_that_says_nothing() -> None:
     vague = re.compile("util|helper|common|manager|repositor|crud")
 

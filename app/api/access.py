@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from app.api.deps import authenticate
 from app.services.callers import Caller, stands
-from plumbline.errors import Forbidden, Outdated
+from plumbline.errors import Forbidden, Outdated, Unauthenticated
 from plumbline.http.access import ANONYMOUS, Rule
 
 __all__ = ["ADMIN", "ANONYMOUS", "OWNER", "OWNER_OR_ADMIN", "SIGNED_IN"]
@@ -30,9 +30,10 @@ async def _admin(
         raise Outdated
 
 
-SIGNED_IN = Rule(authenticate, name="signed-in")
+_NEEDED = (Unauthenticated,)
+SIGNED_IN = Rule(authenticate, name="signed-in", errors=_NEEDED)
 # Signed in; the service compares, where it has the row: Forbidden, or NotFound for private ids.
-OWNER = Rule(authenticate, name="owner")
-OWNER_OR_ADMIN = Rule(authenticate, name="owner-or-admin")
+OWNER = Rule(authenticate, name="owner", errors=_NEEDED)
+OWNER_OR_ADMIN = Rule(authenticate, name="owner-or-admin", errors=_NEEDED)
 # scope="function": what it says after the route comes before the answer.
-ADMIN = Rule(_admin, scope="function", name="admin")
+ADMIN = Rule(_admin, scope="function", name="admin", errors=(*_NEEDED, Forbidden))

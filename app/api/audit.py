@@ -3,15 +3,13 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Query
 
 from app.api.access import ADMIN
 from app.api.deps import CurrentUser, ReadDb
 from app.db.models import AuditEvent
 from app.services import audit
-from plumbline.errors import Forbidden, Unauthenticated
-from plumbline.http.pagination import BeforeId, Limit, Page, page
-from plumbline.http.problems import error_responses
+from plumbline.http.pagination import Page, PageView, Paging
 from plumbline.http.routing import MAX_ID, Number, View, resource
 
 router = resource("audit")
@@ -30,30 +28,18 @@ class AuditEventRead(View):
     detail: str | None
 
 
-class AuditPage(View):
-    """`next_cursor` asks for the next page; null on the last."""
-
-    items: list[AuditEventRead]
-    next_cursor: str | None
+class AuditPage(PageView[AuditEventRead]): ...
 
 
-@router.get(
-    "",
-    response_model=AuditPage,
-    responses=error_responses(Unauthenticated, Forbidden),
-    dependencies=[ADMIN],
-)
+@router.get("", response_model=AuditPage, dependencies=[ADMIN])
 async def list_events(
     db: ReadDb,
     user: CurrentUser,
-    before_id: BeforeId,
-    request: Request,
-    response: Response,
-    limit: Limit = 20,
+    paging: Paging,
     subject_id: Annotated[int | None, Query(ge=1, le=MAX_ID), Number] = None,
 ) -> Page[AuditEvent]:
     """Sign-ups, log-ins, changes, deletions, and what admins read and delete; newest first."""
     rows = await audit.list_events(
-        db, before_id=before_id, limit=limit + 1, actor_id=user.id, subject_id=subject_id
+        db, paging.before_id, paging.limit, actor_id=user.id, subject_id=subject_id
     )
-    return page(rows, limit, lambda event: event.id, request, response)
+    return paging.page(rows, lambda event: event.id)

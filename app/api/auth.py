@@ -3,21 +3,23 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Form, Header, Request, Response, status
+from fastapi import Form, Header, status
 from pydantic import ConfigDict, Field
 
 from app.api.access import ANONYMOUS, OWNER, SIGNED_IN
-from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
-from app.core.config import settings
+from app.api.deps import TOKEN_PATH, AccountDb, CurrentUser, Db, ReadDb
+from app.api.users import Password
 from app.db.models import AccessToken
 from app.services import tokens
 from plumbline.errors import NotFound, TooManyRequests, Unauthenticated
-from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.oauth import oauth_errors
+from plumbline.http.pagination import Page, PageView, Paging
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import PathId, Payload, View, resource
-from plumbline.text import OneLine, PlainText, composed
+from plumbline.text import OneLine
 
 router = resource("auth")
+extend_problem = oauth_errors(TOKEN_PATH)
 
 
 class LoginForm(Payload):
@@ -27,12 +29,7 @@ class LoginForm(Payload):
 
     grant_type: Literal["password"] = "password"
     username: Annotated[str, Field(max_length=255, description="User name or e-mail."), OneLine]
-    password: Annotated[
-        str,
-        Field(max_length=settings.PASSWORD_MAX_BYTES),
-        composed(settings.PASSWORD_MAX_BYTES),
-        PlainText,
-    ]
+    password: Password
 
 
 class NewTokenRead(View):
@@ -51,11 +48,7 @@ class TokenRead(View):
     expires_at: datetime
 
 
-class TokenPage(View):
-    """`next_cursor` asks for the next page; null on the last."""
-
-    items: list[TokenRead]
-    next_cursor: str | None
+class TokenPage(PageView[TokenRead]): ...
 
 
 @router.post(
@@ -75,40 +68,23 @@ async def create_token(
     )
 
 
-@router.delete(
-    "/token",
-    status_code=status.HTTP_204_NO_CONTENT,
-    responses=error_responses(Unauthenticated),
-    dependencies=[SIGNED_IN],
-)
+@router.delete("/token", status_code=status.HTTP_204_NO_CONTENT, dependencies=[SIGNED_IN])
 async def delete_current_token(db: AccountDb, user: CurrentUser) -> None:
     """Log out: end the token that this request carries."""
     await tokens.delete_token(db, user.token_id, user.id)
 
 
-@router.get(
-    "/tokens",
-    response_model=TokenPage,
-    responses=error_responses(Unauthenticated),
-    dependencies=[SIGNED_IN],
-)
-async def list_tokens(
-    db: ReadDb,
-    user: CurrentUser,
-    before_id: BeforeId,
-    request: Request,
-    response: Response,
-    limit: Limit = 20,
-) -> Page[AccessToken]:
+@router.get("/tokens", response_model=TokenPage, dependencies=[SIGNED_IN])
+async def list_tokens(db: ReadDb, user: CurrentUser, paging: Paging) -> Page[AccessToken]:
     """Your log-ins, newest first."""
-    rows = await tokens.list_tokens(db, user.id, before_id=before_id, limit=limit + 1)
-    return page(rows, limit, lambda token: token.id, request, response)
+    rows = await tokens.list_tokens(db, user.id, paging.before_id, paging.limit)
+    return paging.page(rows, lambda token: token.id)
 
 
 @router.delete(
     "/tokens/{token_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=error_responses(Unauthenticated, NotFound),
+    responses=error_responses(NotFound),
     dependencies=[OWNER],
 )
 async def delete_token(db: AccountDb, user: CurrentUser, token_id: PathId) -> None:

@@ -6,7 +6,6 @@ from fastapi import BackgroundTasks, Depends, Request
 from fastapi.security import OAuth2PasswordBearer
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.api.oauth import TOKEN_PATH
 from app.core.config import settings
 from app.db.models import IdempotencyKey
 from app.db.session import ReadSessionFactory, get_db, get_read_db
@@ -14,10 +13,11 @@ from app.services import callers
 from app.services.callers import Caller
 from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Unauthenticated
-from plumbline.http.idempotency import idempotent
+from plumbline.http.idempotency import everybody, idempotent
 from plumbline.http.load_shedding import COUNTED_METHODS, WriteCounts
 from plumbline.http.routing import state_of
 
+TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - an address
 _writes = WriteCounts()
 
 
@@ -68,8 +68,14 @@ def _hold_log_in(request: Request, db: AsyncSession) -> None:
     callers.hold(db, caller)
 
 
-_answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings.IDEMPOTENCY_SECONDS)
-get_db_once = idempotent(get_db, _answers, prepare=_hold_log_in)
+def _owner_of_key(request: Request) -> int | str:
+    """Those who are not signed in share their keys: they may only sign up and log in."""
+    caller = _find_caller(request)
+    return everybody(request) if caller is None else caller.id
+
+
+_answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings)
+get_db_once = idempotent(get_db, _answers, _owner_of_key, prepare=_hold_log_in)
 
 
 async def get_account_db(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request, Response, status
+from fastapi import Query, Response, status
 from pydantic import Field
 
 from app.api.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
@@ -10,14 +10,8 @@ from app.api.deps import CurrentUser, Db
 from app.db.models.post import CONTENT_MAX_LENGTH
 from app.services import posts
 from app.services.posts import PostRead
-from plumbline.errors import (
-    Forbidden,
-    NotFound,
-    PreconditionRequired,
-    Stale,
-    Unauthenticated,
-)
-from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.errors import Forbidden, NotFound, PreconditionRequired, Stale
+from plumbline.http.pagination import Page, PageView, Paging
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import (
     MAX_ID,
@@ -27,7 +21,6 @@ from plumbline.http.routing import (
     OptionalIfMatch,
     PathId,
     Payload,
-    View,
     etag,
     resource,
 )
@@ -51,33 +44,19 @@ class PostUpdate(Payload):
     content: Content = Field(default_factory=str)
 
 
-class PostPage(View):
-    """`next_cursor` asks for the next page; null on the last."""
-
-    items: list[PostRead]
-    next_cursor: str | None
+class PostPage(PageView[PostRead]): ...
 
 
 @router.get("", response_model=PostPage, dependencies=[ANONYMOUS])
 async def list_posts(
-    before_id: BeforeId,
-    request: Request,
-    response: Response,
-    limit: Limit = 20,
-    author_id: Annotated[int | None, Query(ge=1, le=MAX_ID), Number] = None,
+    paging: Paging, author_id: Annotated[int | None, Query(ge=1, le=MAX_ID), Number] = None
 ) -> Page[PostRead]:
     """Posts, newest first."""
-    rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=author_id)
-    return page(rows, limit, lambda post: post.id, request, response)
+    rows = await posts.list_posts(paging.before_id, paging.limit, author_id)
+    return paging.page(rows, lambda post: post.id)
 
 
-@router.post(
-    "",
-    status_code=status.HTTP_201_CREATED,
-    response_model=PostRead,
-    responses=error_responses(Unauthenticated),
-    dependencies=[SIGNED_IN],
-)
+@router.post("", status_code=201, response_model=PostRead, dependencies=[SIGNED_IN])
 async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> PostRead:
     """Write a post."""
     post = await posts.create_post(db, user, **body.model_dump())
@@ -102,7 +81,7 @@ async def get_post(post_id: PathId, response: Response) -> PostRead:
 @router.patch(
     "/{post_id}",
     response_model=PostRead,
-    responses=error_responses(Unauthenticated, Forbidden, NotFound, Stale, PreconditionRequired),
+    responses=error_responses(Forbidden, NotFound, Stale, PreconditionRequired),
     dependencies=[OWNER],
 )
 async def update_post(
@@ -123,7 +102,7 @@ async def update_post(
 @router.delete(
     "/{post_id}",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=error_responses(Unauthenticated, Forbidden, NotFound, Stale),
+    responses=error_responses(Forbidden, NotFound, Stale),
     dependencies=[OWNER_OR_ADMIN],
 )
 async def delete_post(

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import Request, Response, status
-from pydantic import Field, JsonValue
+from fastapi import Response, status
+from pydantic import Field
 
 from app.api.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
@@ -15,33 +15,21 @@ from app.services import posts, users
 from app.services.callers import Caller
 from app.services.posts import PostRead
 from app.services.users import ProfileRead
-from plumbline.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthenticated
-from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.errors import Conflict, Forbidden, NotFound, TooManyRequests
+from plumbline.http.pagination import Page, PageView, Paging
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import PathId, Payload, View, resource
-from plumbline.text import Email, PlainText, Username, composed
+from plumbline.text import ComposedLength, Email, PlainText, Username
 
 router = resource("users")
 
-_MASKED: dict[str, JsonValue] = {"format": "password"}  # Swagger UI shows dots
-Password = Annotated[
-    str,
-    Field(max_length=settings.PASSWORD_MAX_BYTES, json_schema_extra=_MASKED),
-    composed(settings.PASSWORD_MAX_BYTES),
-    PlainText,
-]
+_Masked = Annotated[str, Field(json_schema_extra={"format": "password"})]  # Swagger UI shows dots
+Password = Annotated[_Masked, ComposedLength(lambda: (0, settings.PASSWORD_MAX_BYTES)), PlainText]
 NewPassword = Annotated[
-    str,
-    Field(
-        min_length=settings.PASSWORD_MIN_LENGTH,
-        max_length=settings.PASSWORD_MAX_BYTES,
-        json_schema_extra=_MASKED,
-    ),
-    composed(settings.PASSWORD_MAX_BYTES),
+    _Masked,
+    ComposedLength(lambda: (settings.PASSWORD_MIN_LENGTH, settings.PASSWORD_MAX_BYTES)),
     PlainText,
 ]
-
-
 Role = Literal["user", "admin"]
 
 
@@ -85,11 +73,7 @@ class UserRead(View):
     updated_at: datetime | None
 
 
-class UserPage(View):
-    """`next_cursor` asks for the next page; null on the last."""
-
-    items: list[UserRead]
-    next_cursor: str | None
+class UserPage(PageView[UserRead]): ...
 
 
 class Deleted(View):
@@ -110,31 +94,14 @@ async def create_user(db: Db, body: UserCreate, response: Response) -> User:
     return user
 
 
-@router.get(
-    "",
-    response_model=UserPage,
-    responses=error_responses(Unauthenticated, Forbidden),
-    dependencies=[ADMIN],
-)
-async def list_users(
-    db: ReadDb,
-    user: CurrentUser,
-    before_id: BeforeId,
-    request: Request,
-    response: Response,
-    limit: Limit = 20,
-) -> Page[User]:
+@router.get("", response_model=UserPage, dependencies=[ADMIN])
+async def list_users(db: ReadDb, user: CurrentUser, paging: Paging) -> Page[User]:
     """All accounts, newest first; that you read them is on record."""
-    rows = await users.list_users(db, before_id=before_id, limit=limit + 1, actor_id=user.id)
-    return page(rows, limit, lambda user: user.id, request, response)
+    rows = await users.list_users(db, paging.before_id, paging.limit, actor_id=user.id)
+    return paging.page(rows, lambda user: user.id)
 
 
-@router.get(
-    "/me",
-    response_model=UserRead,
-    responses=error_responses(Unauthenticated),
-    dependencies=[SIGNED_IN],
-)
+@router.get("/me", response_model=UserRead, dependencies=[SIGNED_IN])
 async def get_me(user: CurrentUser) -> Caller:
     """Your own account."""
     return user
@@ -143,7 +110,7 @@ async def get_me(user: CurrentUser) -> Caller:
 @router.patch(
     "/me",
     response_model=UserRead,
-    responses=error_responses(Unauthenticated, Conflict, TooManyRequests),
+    responses=error_responses(Conflict, TooManyRequests),
     dependencies=[SIGNED_IN],
 )
 async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
@@ -153,7 +120,7 @@ async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
 
 @router.delete(
     "/me",
-    responses=error_responses(Unauthenticated, Forbidden, Conflict, TooManyRequests),
+    responses=error_responses(Forbidden, Conflict, TooManyRequests),
     dependencies=[SIGNED_IN],
 )
 async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Deleted:
@@ -164,7 +131,7 @@ async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Delet
 @router.put(
     "/me/password",
     status_code=status.HTTP_204_NO_CONTENT,
-    responses=error_responses(Unauthenticated, Forbidden, TooManyRequests),
+    responses=error_responses(Forbidden, TooManyRequests),
     dependencies=[SIGNED_IN],
 )
 async def change_password(db: AccountDb, user: CurrentUser, body: PasswordUpdate) -> None:
@@ -172,12 +139,7 @@ async def change_password(db: AccountDb, user: CurrentUser, body: PasswordUpdate
     await users.change_password(db, user, **body.model_dump())
 
 
-@router.get(
-    "/{user_id}",
-    response_model=ProfileRead,
-    responses=error_responses(NotFound),
-    dependencies=[ANONYMOUS],
-)
+@router.get("/{user_id}", responses=error_responses(NotFound), dependencies=[ANONYMOUS])
 async def get_user(user_id: PathId) -> ProfileRead:
     """A user's public profile."""
     return await users.get_profile(user_id)
@@ -186,7 +148,7 @@ async def get_user(user_id: PathId) -> ProfileRead:
 @router.patch(
     "/{user_id}",
     response_model=UserRead,
-    responses=error_responses(Unauthenticated, Forbidden, NotFound, Conflict),
+    responses=error_responses(NotFound, Conflict),
     dependencies=[ADMIN],
 )
 async def update_user(db: AccountDb, user: CurrentUser, user_id: PathId, body: UserUpdate) -> User:
@@ -201,14 +163,8 @@ async def update_user(db: AccountDb, user: CurrentUser, user_id: PathId, body: U
     responses=error_responses(NotFound),
     dependencies=[ANONYMOUS],
 )
-async def list_user_posts(
-    user_id: PathId,
-    before_id: BeforeId,
-    request: Request,
-    response: Response,
-    limit: Limit = 20,
-) -> Page[PostRead]:
+async def list_user_posts(user_id: PathId, paging: Paging) -> Page[PostRead]:
     """A user's posts, newest first."""
     await users.get_profile(user_id)
-    rows = await posts.list_posts(before_id=before_id, limit=limit + 1, author_id=user_id)
-    return page(rows, limit, lambda post: post.id, request, response)
+    rows = await posts.list_posts(paging.before_id, paging.limit, author_id=user_id)
+    return paging.page(rows, lambda post: post.id)

@@ -1,6 +1,5 @@
 """`app user`: accounts."""
 
-import asyncio
 import sys
 from collections.abc import Coroutine
 from typing import Annotated, Any, Literal
@@ -13,9 +12,9 @@ from app.db.models import User
 from app.db.schema import migrations
 from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
 from app.services import audit, users
-from plumbline.db.errors import DATABASE_ERRORS, explain, is_for_the_operator
+from plumbline.cli.database import run_with
 from plumbline.db.readiness import Readiness
-from plumbline.errors import OperatorError, Unavailable
+from plumbline.errors import OperatorError
 
 cli = typer.Typer(help="Accounts.", no_args_is_help=True)
 
@@ -95,20 +94,5 @@ def _ask_password() -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run to the end and give the connections back; an error becomes its one line."""
-
-    async def run() -> None:
-        try:
-            await coroutine
-        except DATABASE_ERRORS as error:
-            meaning = await Readiness(engine, settings, migrations).classify(error)
-            if isinstance(meaning, Unavailable) or is_for_the_operator(error):
-                raise OperatorError(explain(error)) from error
-            if meaning is None:
-                raise
-            raise meaning from error
-        finally:
-            await engine.dispose()
-
-    asyncio.run(run())
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    run_with(engine, Readiness(engine, settings, migrations), work)

@@ -11,7 +11,6 @@ from plumbline.cli.commands import service_commands
 from plumbline.cli.service import Service
 
 service = Service(
-    name="app",
     app="app.main:app",
     folder=Path(__file__).parents[1],
     settings=settings,

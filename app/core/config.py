@@ -15,6 +15,8 @@ SERVICE_NAME = "Plumbline"
 class Settings(PasswordSettings, plumbline.Settings):
     """What can be set from outside. A name ends with its unit where it has one."""
 
+    PROGRAM = "app"
+
     TOKEN_LIFETIME_SECONDS: int = Field(
         default=2_592_000,
         ge=60,

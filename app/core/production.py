@@ -7,8 +7,10 @@ import os
 
 from app.core.config import Settings
 from plumbline import production
+from plumbline.production import find_risks
 
-DAY_SECONDS = 86_400
+__all__ = ["find_risks", "find_warnings", "require_safe_settings"]
+
 # Ten in a quarter of an hour are 960 a day. Some ten times the defaults is no limit any more.
 MOST_A_DAY = {
     "LOGIN_LIMIT_PER_ACCOUNT": 10_000,
@@ -22,28 +24,9 @@ def require_safe_settings(settings: Settings) -> None:
     production.require_safe(settings, find_risks(settings), find_warnings(settings))
 
 
-def find_risks(settings: Settings) -> list[str]:
-    """Each unsafe setting as a line that says what to do; empty when production may start."""
-    return production.find_risks(settings)
-
-
 def find_warnings(settings: Settings) -> list[str]:
     """What production may start with, but should not do unnoticed."""
-    lines = [_limit(settings, name) for name in MOST_A_DAY]
-    return [*filter(None, lines), *production.find_warnings(settings), *_threads(settings)]
-
-
-def _limit(settings: Settings, name: str) -> str | None:
-    limit: int = getattr(settings, name)
-    a_day = limit * DAY_SECONDS / settings.LIMIT_WINDOW_SECONDS
-    if not limit:
-        return f"{name}: is 0, so guessing is not limited"
-    if a_day > MOST_A_DAY[name]:
-        return f"{name}: allows {a_day:,.0f} a day, so guessing is hardly limited"
-    return None
-
-
-def _threads(settings: Settings) -> list[str]:
-    if (os.cpu_count() or 1) >= settings.PASSWORD_HASH_THREADS:
-        return []
-    return ["PASSWORD_HASH_THREADS: is more than this machine has processors"]
+    lines = production.find_lax_limits(settings, MOST_A_DAY) + production.find_warnings(settings)
+    if (os.cpu_count() or 1) < settings.PASSWORD_HASH_THREADS:
+        lines.append("PASSWORD_HASH_THREADS: is more than this machine has processors")
+    return lines

@@ -1,15 +1,8 @@
 """Password hashes, and which passwords are refused."""
 
-import asyncio
 import secrets
 import unicodedata
-from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import cache
-from typing import TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,10 +11,8 @@ from zxcvbn import zxcvbn
 
 from app.core.config import settings
 from app.core.known_words import without_known_words
-from plumbline import context
-from plumbline.errors import FieldError, Invalid, Unavailable
-
-T = TypeVar("T")
+from plumbline.errors import FieldError, Invalid
+from plumbline.executor import BoundedExecutor
 
 
 @cache
@@ -33,54 +24,21 @@ def _hasher() -> PasswordHasher:
     )
 
 
-class _Queue:
-    """Threads for one kind of work, and places for those who wait for them.
-
-    Only the event loop's thread touches the count of places.
-    """
-
-    def __init__(self, name: str, threads: int) -> None:
-        self.threads = threads
-        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self.taken = Counter[str | None]()  # by network
-        self.has_place: ContextVar[bool] = ContextVar(name, default=False)
-
-    @contextmanager
-    def place(self) -> Iterator[None]:
-        """A place for this task's work; Unavailable when all are taken, or half by one network.
-
-        The work takes one by itself; taken around what comes before, a refusal costs nothing.
-        """
-        if self.has_place.get():
-            yield
-            return
-        places, network = self.threads + settings.PASSWORD_HASH_QUEUE, context.network()
-        if self.taken.total() >= places or self.taken[network] >= max(1, places // 2):
-            raise Unavailable("Too many passwords are being checked.", retry_after_seconds=1)
-        self.taken[network] += 1
-        mine = self.has_place.set(True)
-        try:
-            yield
-        finally:
-            self.has_place.reset(mine)
-            self.taken[network] -= 1
-            self.taken += Counter()  # drops the networks with none
-
-    async def run(self, work: Callable[[], T]) -> T:
-        with self.place():
-            return await asyncio.get_running_loop().run_in_executor(self.executor, work)
+def _executor(name: str, threads: int) -> BoundedExecutor:
+    refusal = "Too many passwords are being checked."
+    return BoundedExecutor(name, threads, lambda: settings.PASSWORD_HASH_QUEUE, refusal)
 
 
 @cache
-def hashing() -> _Queue:
+def hashing() -> BoundedExecutor:
     """A hash takes some 25 ms of one core: on the event loop it would stop every other request."""
-    return _Queue("argon2", settings.PASSWORD_HASH_THREADS)
+    return _executor("argon2", settings.PASSWORD_HASH_THREADS)
 
 
 @cache
-def estimating() -> _Queue:
+def estimating() -> BoundedExecutor:
     """Not in the thread that log-ins wait for."""
-    return _Queue("zxcvbn", 1)
+    return _executor("zxcvbn", 1)
 
 
 @cache

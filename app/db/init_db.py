@@ -6,26 +6,17 @@ Everything else is migrated: `app db upgrade`.
 import asyncio
 import sys
 
-from app.core.config import settings
-from app.db.base import Base
 from app.db.schema import migrations
 from app.db.session import engine
-from plumbline.db.errors import DATABASE_ERRORS, explain
 from plumbline.errors import OperatorError
 
 
 async def create_tables() -> None:
     """Create the tables that are missing, and record that the schema is the newest."""
-    if settings.ENVIRONMENT == "production":
-        raise OperatorError("ENVIRONMENT is production: run `app db upgrade` instead")
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(Base.metadata.create_all)
-    except DATABASE_ERRORS as error:
-        raise OperatorError(explain(error)) from error
+        await migrations.create_tables(engine)
     finally:
         await engine.dispose()
-    migrations.stamp()
 
 
 if __name__ == "__main__":

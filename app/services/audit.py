@@ -57,7 +57,7 @@ def address_digest(user_id: int, email: str) -> str:
 
 
 async def list_events(
-    db: AsyncSession, *, before_id: int, limit: int, actor_id: int, subject_id: int | None = None
+    db: AsyncSession, before_id: int, limit: int, *, actor_id: int, subject_id: int | None = None
 ) -> list[AuditEvent]:
     """Newest first, `limit` at the most, of those with an id below `before_id`.
 

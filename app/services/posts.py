@@ -139,7 +139,7 @@ async def get_post(post_id: int) -> PostRead:
 
 
 async def list_posts(
-    *, before_id: int, limit: int, author_id: int | None = None
+    before_id: int, limit: int, author_id: int | None = None
 ) -> list[PostRead | None]:
     """Newest first, `limit` at the most, of those with an id below `before_id`.
 

@@ -122,7 +122,7 @@ async def _create_token(db: AsyncSession, user: User, label: str) -> NewToken:
 
 
 async def list_tokens(
-    db: AsyncSession, user_id: int, *, before_id: int, limit: int
+    db: AsyncSession, user_id: int, before_id: int, limit: int
 ) -> list[AccessToken]:
     """The user's valid tokens, newest first, `limit` at the most, with ids below `before_id`."""
     mine = (AccessToken.user_id == user_id) & (AccessToken.id < before_id)

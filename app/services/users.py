@@ -107,7 +107,7 @@ async def find_user_by_login(db: AsyncSession, login: str) -> tuple[User | None,
     return (row[0], row[1]) if row else (None, False)
 
 
-async def list_users(db: AsyncSession, *, before_id: int, limit: int, actor_id: int) -> list[User]:
+async def list_users(db: AsyncSession, before_id: int, limit: int, *, actor_id: int) -> list[User]:
     """Newest first, `limit` at the most, of those with an id below `before_id`."""
     await audit.record_reading("accounts read", actor_id=actor_id)
     rows = select(User).where(User.id < before_id).order_by(User.id.desc()).limit(limit)

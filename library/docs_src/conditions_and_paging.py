@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from fastapi import Request, Response
+from fastapi import Response
 from sqlalchemy import select
 
 from docs_src.engine import Db, Order
 from plumbline import NotFound, resource
-from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.pagination import Page, Paging
 from plumbline.http.routing import UNLESS_KNOWN, IfMatch, PathId, etag
 
 
@@ -22,12 +22,11 @@ router = resource("orders")  # /api/v1/orders, with ApiRoute
 
 
 @router.get("")
-async def list_orders(
-    db: Db, request: Request, response: Response, before_id: BeforeId, limit: Limit = 20
-) -> Page[OrderRead]:
-    newest = select(Order).where(Order.id < before_id).order_by(Order.id.desc()).limit(limit + 1)
-    rows = [OrderRead(row.id, row.text, row.version) for row in await db.scalars(newest)]
-    return page(rows, limit, lambda order: order.id, request, response)
+async def list_orders(db: Db, paging: Paging) -> Page[OrderRead]:
+    newest = select(Order).where(Order.id < paging.before_id).order_by(Order.id.desc())
+    rows = await db.scalars(newest.limit(paging.limit))  # one more than the page shows
+    orders = [OrderRead(row.id, row.text, row.version) for row in rows]
+    return paging.page(orders, lambda order: order.id)
 
 
 @router.get("/{order_id}", responses=UNLESS_KNOWN)

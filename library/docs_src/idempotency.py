@@ -13,6 +13,7 @@ from plumbline import (
     idempotent,
     install_idempotency,
     install_problems,
+    principal_id,
     state_of,
 )
 
@@ -21,8 +22,8 @@ class IdempotencyKey(IdempotencyKeyColumns, Base):  # a migration makes the tabl
     __tablename__ = "idempotency_keys"
 
 
-store = IdempotencyStore(IdempotencyKey, ReadSessionFactory, lifetime_seconds=86_400)
-get_db_once = idempotent(get_db, store)
+store = IdempotencyStore(IdempotencyKey, ReadSessionFactory)
+get_db_once = idempotent(get_db, store, caller=principal_id)
 Db = Annotated[AsyncSession, Depends(get_db_once)]
 
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from sqlalchemy import func
 
 from docs_src.engine import AsyncSessionFactory, Base, ReadSessionFactory
-from plumbline import Expiring, RateLimit, RateLimits, sweeping
+from plumbline import Expiring, RateLimits, sweeping
 from plumbline.db.rate_limits import AttemptCountColumns
 
 
@@ -19,7 +19,7 @@ rate_limits = RateLimits(AttemptCount, AsyncSessionFactory, ReadSessionFactory)
 
 
 async def check_code(phone: str, code: str) -> bool:
-    limit = RateLimit("codes", phone, allowed=5, window_seconds=900)
+    limit = rate_limits.limit("codes", phone, allowed=5)
     async with rate_limits.attempt(limit, place=nullcontext()) as reservation:
         is_right = code == "123456"
     if is_right:

@@ -29,11 +29,17 @@ if TYPE_CHECKING:
         Unauthenticated,
         Unavailable,
     )
+    from plumbline.executor import BoundedExecutor
     from plumbline.http.access import ANONYMOUS, Rule, require_rules
     from plumbline.http.commit_order import require_commit_before_response
     from plumbline.http.exception_handlers import install_problems
     from plumbline.http.health import install_health
-    from plumbline.http.idempotency import idempotent, install_idempotency
+    from plumbline.http.idempotency import (
+        everybody,
+        idempotent,
+        install_idempotency,
+        principal_id,
+    )
     from plumbline.http.install import install
     from plumbline.http.lifespan import service_lifespan
     from plumbline.http.listing import Listing, ListRequest
@@ -60,11 +66,14 @@ _MODULES = {
         *("AppError", "Conflict", "Forbidden", "Invalid", "NotFound", "OutcomeUnknown"),
         *("Stale", "TooManyRequests", "Unauthenticated", "Unavailable"),
     ),
+    "plumbline.executor": ("BoundedExecutor",),
     "plumbline.http.access": ("ANONYMOUS", "Rule", "require_rules"),
     "plumbline.http.commit_order": ("require_commit_before_response",),
     "plumbline.http.exception_handlers": ("install_problems",),
     "plumbline.http.health": ("install_health",),
-    "plumbline.http.idempotency": ("idempotent", "install_idempotency"),
+    "plumbline.http.idempotency": (
+        *("everybody", "idempotent", "install_idempotency", "principal_id"),
+    ),
     "plumbline.http.install": ("install",),
     "plumbline.http.lifespan": ("service_lifespan",),
     "plumbline.http.listing": ("Listing", "ListRequest"),
@@ -80,6 +89,7 @@ __all__ = [
     "ANONYMOUS",
     "ApiRoute",
     "AppError",
+    "BoundedExecutor",
     "CompiledInsert",
     "CompiledLock",
     "CompiledSelect",
@@ -109,6 +119,7 @@ __all__ = [
     "__version__",
     "configure_logging",
     "create_engine",
+    "everybody",
     "idempotent",
     "install",
     "install_health",
@@ -118,6 +129,7 @@ __all__ = [
     "install_request_context",
     "is_any_of",
     "load_settings",
+    "principal_id",
     "read_session_factory",
     "require_commit_before_response",
     "require_rules",

@@ -1,9 +1,9 @@
 """Every metric of the service, and their sum over all workers.
 
 A process counts in its memory. Where PROMETHEUS_MULTIPROC_DIR names a folder, it counts in files
-there instead, and the worker that happens to be scraped adds up the files of all. `app serve
---workers` names one; under another server with several workers the operator does. prometheus_client
-decides between the two when it is imported, so the variable has to be there before.
+there instead, and the worker that happens to be scraped adds up the files of all. The command
+`serve --workers` names one; under another server with several workers the operator does. When it is
+imported, prometheus_client decides between the two, so the variable has to be there before.
 """
 
 import asyncio

@@ -1,16 +1,18 @@
 """What may be convenient on a developer's machine, and is dangerous where others can reach it."""
 
 import os
+from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import structlog
 
 from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
-from plumbline.settings import CommonSettings, Settings
+from plumbline.settings import CommonSettings, RateLimitSettings, Settings
 
 log = structlog.stdlib.get_logger(__name__)
 
+DAY_SECONDS = 86_400
 WELL_KNOWN = "postgres"  # of the embedded PostgreSQL, of every tutorial, and of .env.example
 ENCRYPTED = {"require", "verify-ca", "verify-full"}  # `prefer` takes what it gets
 
@@ -58,12 +60,25 @@ def find_warnings(settings: Settings) -> list[str]:
         "DATABASE_URL: leads to another machine without TLS; add ?sslmode=verify-full": (
             _is_remote(url) and not _is_encrypted(url)
         ),
-        "DB_APPLICATION_ROLE: is empty; serve as a role that cannot change the audit": (
+        "DB_APPLICATION_ROLE: is empty; serve as a role that cannot change append-only tables": (
             not settings.DB_APPLICATION_ROLE
         ),
         **{f"{name}: {why}": extreme for name, (extreme, why) in _extremes(settings).items()},
     }
     return [line for line, unwise in warnings.items() if unwise]
+
+
+def find_lax_limits(settings: RateLimitSettings, most_a_day: Mapping[str, int]) -> list[str]:
+    """A line for each setting that limits guessing and allows more than `most_a_day`, or all."""
+    allowed = {name: int(getattr(settings, name)) for name in most_a_day}
+    a_day = {name: allowed[name] * DAY_SECONDS / settings.LIMIT_WINDOW_SECONDS for name in allowed}
+    return [
+        f"{name}: allows {a_day[name]:,.0f} a day, so guessing is hardly limited"
+        if allowed[name]
+        else f"{name}: is 0, so guessing is not limited"
+        for name in most_a_day
+        if not allowed[name] or a_day[name] > most_a_day[name]
+    ]
 
 
 def _extremes(settings: Settings) -> dict[str, tuple[bool, str]]:

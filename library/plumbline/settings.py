@@ -6,7 +6,7 @@ A name ends with its unit where it has one.
 """
 
 import os
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,7 +17,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 class CommonSettings(BaseSettings):
-    """What every part may ask."""
+    """What every part may ask; and what the service's command is called, for messages."""
+
+    PROGRAM: ClassVar[str | None] = None  # no setting; None: the service has mounted no commands
 
     ENVIRONMENT: Literal["development", "production"] = Field(
         default="development", description="`production` logs JSON and refuses what loses data."
@@ -111,7 +113,7 @@ class DatabaseSettings(CommonSettings):
     DB_APPLICATION_ROLE: str = Field(
         default="",
         pattern=r"^[a-z_][a-z0-9_]*$|^$",
-        description="`app db upgrade` lets this role use the tables, and only append to the audit.",
+        description="`db upgrade` lets this role use the tables, and only add to append-only ones.",
     )
     MIGRATION_LOCK_TIMEOUT_SECONDS: float = Field(
         default=0.3,
@@ -284,13 +286,13 @@ def load_settings(kind: type[S]) -> S:
         raise SystemExit(f".env: cannot be read ({error.strerror})") from None
     except ValidationError as error:
         lines = [
-            f"{'.'.join(map(str, item['loc']))}: {_reason(item['type'], item['msg'])}"
+            f"{'.'.join(map(str, item['loc']))}: {_reason(kind, item['type'], item['msg'])}"
             for item in error.errors(include_input=False, include_context=False)
         ]
         raise SystemExit("\n".join(lines)) from None
 
 
-def _reason(kind: str, message: str) -> str:
+def _reason(settings: type, kind: str, message: str) -> str:
     if kind == "extra_forbidden":
-        return "no such setting; .env.example lists them all"
+        return f"no such setting; {settings.__module__}.{settings.__qualname__} has them all"
     return message.removeprefix("Value error, ")

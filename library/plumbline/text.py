@@ -2,10 +2,14 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 # PostgreSQL stores neither NUL nor half a surrogate pair; terminals and logs obey the rest.
 _CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff"
@@ -92,17 +96,41 @@ def _email(text: str) -> str:
     return folded
 
 
-def composed(max_length: int) -> BeforeValidator:
-    """Compose a text (NFC) before its length is checked; then it is what its hash is made of."""
+@dataclass(frozen=True, slots=True)
+class ComposedLength:
+    """A text that is composed (NFC) and then counted: what its hash is made of, as for passwords.
 
-    def compose(value: object) -> object:
+    `bounds` gives the least and the most characters. It is asked for each text, and when the API
+    document is made, so that they may be settings: nothing reads those at import.
+    """
+
+    bounds: Callable[[], tuple[int, int]]
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Around the check that it is a text."""
+        return core_schema.no_info_wrap_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """With the bounds of this moment."""
+        least, most = self.bounds()
+        return {**handler(schema), **({"minLength": least} if least else {}), "maxLength": most}
+
+    def _check(self, value: object, validate: Callable[[object], str]) -> str:
+        least, most = self.bounds()
         # A composed character has four decomposed at the most (UAX 15, 9); sorting the marks of a
         # text takes the square of its length, so what will be refused is left alone.
-        if isinstance(value, str) and len(value) <= 4 * max_length:
-            return unicodedata.normalize("NFC", value)
-        return value
-
-    return BeforeValidator(compose)
+        if isinstance(value, str) and len(value) <= 4 * most:
+            value = unicodedata.normalize("NFC", value)
+        text = validate(value)
+        if len(text) < least:
+            raise PydanticKnownError("string_too_short", {"min_length": least})
+        if len(text) > most:
+            raise PydanticKnownError("string_too_long", {"max_length": most})
+        return text
 
 
 # To go with a length: Annotated[str, Field(max_length=200), OneLine].

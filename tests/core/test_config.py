@@ -55,7 +55,10 @@ def test_unknown_setting_in_the_env_file_is_named(tmp_path: pytest.TempPathFacto
     process = _start(ENV_FILE=str(file))
 
     assert process.returncode == 1
-    assert process.stderr.lower() == "databse_url: no such setting; .env.example lists them all\n"
+    assert (
+        process.stderr.lower()
+        == "databse_url: no such setting; app.core.config.settings has them all\n"
+    )
 
 
 def test_env_file_that_is_no_text_is_one_line(tmp_path: pytest.TempPathFactory) -> None:

@@ -82,7 +82,7 @@ def test_password_that_everybody_knows_is_refused_in_the_variable_of_libpq_too(
         ("DATABASE_URL", "postgresql://app:x@db.example.com/app", "without TLS"),
         ("DATABASE_URL", "postgresql://app:x@10.0.0.7/app?sslmode=prefer", "without TLS"),
         ("DATABASE_URL", "postgresql://app:x@/app?host=localhost,10.0.0.7:5432", "without TLS"),
-        ("DB_APPLICATION_ROLE", "", "audit"),
+        ("DB_APPLICATION_ROLE", "", "append-only"),
         ("DB_STATEMENT_TIMEOUT_SECONDS", "0", "for ever"),
         ("DB_LOCK_TIMEOUT_SECONDS", "0", "for ever"),
         ("DB_IDLE_TRANSACTION_TIMEOUT_SECONDS", "0", "for ever"),

@@ -18,7 +18,7 @@ from plumbline.errors import Conflict
 from plumbline.http.access import ANONYMOUS, Rule
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.health import health_router
-from plumbline.http.idempotency import idempotent, install_idempotency
+from plumbline.http.idempotency import everybody, idempotent, install_idempotency
 from plumbline.http.install import install
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.routing import resource, state_of
@@ -27,8 +27,8 @@ from plumbline_tests.http.connection import connect
 from tests.conftest import serve
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
-ANSWERS = IdempotencyStore(IdempotencyKey, ReadSessionFactory, lifetime_seconds=3600)
-Once = Annotated[AsyncSession, Depends(idempotent(get_db, ANSWERS), scope="function")]
+ANSWERS = IdempotencyStore(IdempotencyKey, ReadSessionFactory)
+Once = Annotated[AsyncSession, Depends(idempotent(get_db, ANSWERS, everybody), scope="function")]
 
 
 def _client(app: FastAPI) -> httpx2.AsyncClient:
@@ -128,17 +128,24 @@ def test_route_that_would_not_keep_its_answer_stops_the_start() -> None:
         install_idempotency(app)
 
 
+def _principal(request: Request) -> object:
+    return state_of(request.scope).principal
+
+
 async def test_key_is_not_given_away_when_who_asks_is_found_too_late(
     alice: User, db: AsyncSession
 ) -> None:
     """Else it would belong to everybody who is not signed in."""
+    late = idempotent(get_db, ANSWERS, lambda request: getattr(_principal(request), "id", "nobody"))
     app, router = FastAPI(), resource("notes", prefix="")
 
     async def find_user(request: Request) -> None:
         state_of(request.scope).principal = alice
 
     @router.post("")
-    async def create_note(db: Once, _: Annotated[None, Depends(find_user)]) -> None:
+    async def create_note(
+        db: Annotated[AsyncSession, Depends(late)], _: Annotated[None, Depends(find_user)]
+    ) -> None:
         db.add(AuditEvent(action="late"))
 
     app.include_router(router)

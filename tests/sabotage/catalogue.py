@@ -9,6 +9,7 @@ from tests.sabotage import (
     edge,
     failures,
     lists,
+    names,
     plugin,
     processes,
     protocol,
@@ -135,8 +136,8 @@ _DATABASE = (
     Sabotage(
         "give everybody's key to everybody",
         "library/plumbline/http/idempotency.py",
-        'str(user.id if user else "anonymous").encode()',
-        'b""',
+        '"digest", caller.encode()',
+        '"digest", b""',
         "library/plumbline_tests/http/test_idempotency.py::test_key_of_somebody_else_is_another_key",
     ),
     Sabotage(
@@ -286,6 +287,7 @@ SABOTAGES = (
     *edge.SABOTAGES,
     *failures.SABOTAGES,
     *lists.SABOTAGES,
+    *names.SABOTAGES,
     *processes.SABOTAGES,
     *protocol.SABOTAGES,
     *setup.SABOTAGES,

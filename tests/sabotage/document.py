@@ -35,10 +35,10 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "forget a status that a route answers",
-        "app/api/users.py",
-        "error_responses(Unauthenticated, Conflict, TooManyRequests)",
-        "error_responses(Unauthenticated, Conflict)",
-        "tests/api/test_guessing.py::test_sign_ups_are_limited_by_network",
+        "app/api/posts.py",
+        "error_responses(Forbidden, NotFound, Stale),",
+        "error_responses(NotFound, Stale),",
+        "tests/api/test_posts.py::test_stranger_cannot_delete_a_post",
     ),
     Sabotage(
         "say nothing of routes that are for everybody",

@@ -126,7 +126,7 @@ _PAGES = (
     ),
     Sabotage(
         "tell OAuth libraries nothing",
-        "app/api/oauth.py",
+        "library/plumbline/http/oauth.py",
         'if scope["method"] != "POST"',
         'if scope["method"] != "NONE"',
         API + "test_oauth.py::test_library_understands_why_a_log_in_is_refused",
@@ -137,7 +137,7 @@ _PARTS = (
     Sabotage(
         "give a key away when who asks is found too late",
         "library/plumbline/http/idempotency.py",
-        "if state.principal is not claimed_by:",
+        "if _find(caller, request) != claimed_by:",
         "if False:",
         PARTS + "test_key_is_not_given_away_when_who_asks_is_found_too_late",
     ),

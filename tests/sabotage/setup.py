@@ -44,7 +44,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "notice a taken port last",
         "library/plumbline/cli/dev.py",
-        "    _refuse_taken_port(host, port)\n",
+        "    _refuse_taken_port(service.name, host, port)\n",
         "",
         DEVELOPMENT + "test_address_that_cannot_be_had_is_one_line_before_anything_is_made",
     ),

@@ -6,8 +6,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "passwords are counted as typed",
         "library/plumbline/text.py",
-        'return unicodedata.normalize("NFC", value)',
-        "return value",
+        'value = unicodedata.normalize("NFC", value)',
+        "value = str(value)",
         "tests/api/test_passwords.py::test_password_that_is_short_long_or_common_is_refused",
     ),
     Sabotage(

@@ -35,7 +35,7 @@ def dev(
     """Develop: PostgreSQL (or DATABASE_URL where it is set), migrations, the server with reload."""
     settings = service.settings
     service.configure_logging()
-    _refuse_taken_port(host, port)
+    _refuse_taken_port(service.name, host, port)
     base_url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     if "BASE_URL" not in settings.model_fields_set:  # the API page calls what the document names
         os.environ["BASE_URL"] = base_url
@@ -50,7 +50,7 @@ def dev(
         _run(command, server.url(), server)
 
 
-def _refuse_taken_port(host: str, port: int) -> None:
+def _refuse_taken_port(name: str, host: str, port: int) -> None:
     """Before anything is made or started; the server finds out itself what changes until then."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET  # as uvicorn decides
     try:
@@ -60,7 +60,7 @@ def _refuse_taken_port(host: str, port: int) -> None:
         reason = "it is taken" if is_taken else str(error.strerror).partition(" (while")[0]
         raise OperatorError(
             f"port {port} of {host} cannot be had ({reason}): "
-            f"choose another one, as in `make run port={port % 65535 + 1}`"
+            f"choose another one, as in `{name} dev --port {port % 65535 + 1}`"
         ) from error
 
 

@@ -12,14 +12,13 @@ from plumbline.settings import Settings
 
 @dataclass(frozen=True)
 class Service:
-    """`name` is that of its command; `app` names its ASGI application, as in `app.main:app`.
+    """`app` names its ASGI application, as in `app.main:app`; its command is PROGRAM of `settings`.
 
     `dev` watches `folder`, and shows the address of `page`. To the tables `append_only` the
     application's own role may add rows, which it cannot change. `find_risks` gives a line for each
     setting with which production must not start, `find_warnings` for each that is unwise.
     """
 
-    name: str
     app: str
     folder: Path
     settings: Settings
@@ -28,6 +27,18 @@ class Service:
     find_warnings: Callable[[], list[str]]
     page: str = "/"
     append_only: Collection[str] = ()
+
+    def __post_init__(self) -> None:
+        if not self.settings.PROGRAM:
+            raise TypeError(
+                "a service with commands needs a name for them, as in "
+                'class Settings(plumbline.Settings): PROGRAM = "shop"'
+            )
+
+    @property
+    def name(self) -> str:
+        """What its command is called."""
+        return str(self.settings.PROGRAM)
 
     @property
     def is_production(self) -> bool:

@@ -16,7 +16,7 @@ from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
 from plumbline.db.connection import APPLICATION_NAME, FindOutcome, number_transaction
 from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale
-from plumbline.db.origin import claim, remember_models
+from plumbline.db.origin import Origin, claim, remember_origin
 from plumbline.db.pool import FairPool, Turns, fair_pool, refuse_unusable, require_greenlet
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
@@ -61,7 +61,8 @@ def create_engine(
     alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
     control = _create(settings, url, None, **alone)
     made = Engine(_create(settings, url, partial(find_outcome, control), **options), control)
-    remember_models(made.dialect, models)
+    for each in (made, control):
+        remember_origin(each.dialect, Origin(models, settings.PROGRAM))
     if isinstance(made.sync_engine.pool, FairPool):
         watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
         watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())

@@ -13,7 +13,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from plumbline.db.connection import DRIVER_ERRORS, CommitResultUnknown, NotConnected
 from plumbline.db.constraints import is_still_referred_to, violated_fields
-from plumbline.db.origin import is_ours, models_of
+from plumbline.db.origin import is_ours, origin_of
 from plumbline.db.values import refused_values
 from plumbline.errors import (
     AppError,
@@ -70,7 +70,7 @@ def _classify_dbapi(error: DBAPIError) -> AppError | None:
     if isinstance(cause, NotConnected):
         return Unavailable("The database cannot be reached.", retry_after_seconds=1)
     if state.startswith("23") and isinstance(cause, asyncpg.PostgresError):
-        return _classify_constraint(state, cause, models_of(error))
+        return _classify_constraint(state, cause, origin_of(error).models)
     if refused_values(error, cause):
         return Invalid("A value cannot be stored.")
     if state in {_LOCKED, *_LOST_A_RACE}:
@@ -179,13 +179,15 @@ def sqlstate(error: BaseException) -> str | None:
     return getattr(getattr(error, "orig", error), "sqlstate", None)
 
 
+# As templates: a service has commands of its own name, or none (`Settings.PROGRAM`).
 _ADVICE = {
     "28P01": "the password in DATABASE_URL is wrong",
     "28000": "the user in DATABASE_URL may not connect",
     "3D000": "the database in DATABASE_URL does not exist: create it (`createdb`)",
-    "42P01": "the database has not been migrated: run `app db upgrade`",
-    "42703": "the database has not been migrated: run `app db upgrade`",
-    "42501": "the user in DATABASE_URL lacks a right: see DB_APPLICATION_ROLE in .env.example",
+    "42P01": "the database has not been migrated: run `{upgrade}`",
+    "42703": "the database has not been migrated: run `{upgrade}`",
+    "42501": "the user in DATABASE_URL lacks a right: grant it (`{upgrade}` does so for the role "
+    "that DB_APPLICATION_ROLE names)",
     "42704": "something named in the settings does not exist: create the role DB_APPLICATION_ROLE",
     "53300": "PostgreSQL has no connection left: raise max_connections or lower DB_POOL_SIZE",
     "57P03": "PostgreSQL is starting up: try again in a moment",
@@ -205,23 +207,32 @@ def is_for_the_operator(error: BaseException) -> bool:
     return is_ours(error) and sqlstate(error) in {"42501", "42704"}
 
 
-def explain(error: BaseException) -> str:
-    """One line for whoever runs the service: what is wrong with the database, and what to do."""
+def upgrade_command(program: str | None) -> str:
+    """What migrates the database of a service whose command is called `program`."""
+    return "alembic upgrade head" if program is None else f"{program} db upgrade"
+
+
+def explain(error: BaseException, program: str | None = None) -> str:
+    """One line for whoever runs the service: what is wrong with the database, and what to do.
+
+    `program` is the command of the service; the errors of its engine know it by themselves.
+    """
     if isinstance(error, AppError):
         return error.detail
     if isinstance(error, PoolTimeoutError):
         return "all connections are in use: raise DB_POOL_SIZE, or find out what holds them"
+    program = program or origin_of(error).program
     if advice := _ADVICE.get(sqlstate(error) or ""):
-        return advice
+        return advice.format(upgrade=upgrade_command(program))
     if isinstance(error, DBAPIError):
-        return _explain_dbapi(error)
-    return _explain_silence(error)
+        return _explain_dbapi(error, program)
+    return _explain_silence(error, program)
 
 
-def _explain_dbapi(error: DBAPIError) -> str:
+def _explain_dbapi(error: DBAPIError, program: str | None) -> str:
     cause, state = driver_error(error), sqlstate(error)
     if isinstance(cause, NotConnected):
-        return _explain_silence(cause.__cause__ or cause)
+        return _explain_silence(cause.__cause__ or cause, program)
     words = str(cause)
     if state:
         return f"PostgreSQL refuses: {_line(words)} ({state})"
@@ -230,18 +241,17 @@ def _explain_dbapi(error: DBAPIError) -> str:
             return advice
     if isinstance(cause, DRIVER_ERRORS) and not error.connection_invalidated:
         return f"the driver refuses: {_line(words)}"
-    return _explain_silence(cause)
+    return _explain_silence(cause, program)
 
 
-def _explain_silence(error: BaseException) -> str:
+def _explain_silence(error: BaseException, program: str | None) -> str:
     """Which of the many ways not to answer."""
     if isinstance(error, TimeoutError):
         return "PostgreSQL does not answer in time: look at its load, and at the network"
     is_refused = isinstance(error, ConnectionRefusedError) or not isinstance(error, _WITH_REASON)
     reason = "" if is_refused else f" ({type(error).__name__}: {_line(str(error))})"
-    return (
-        f"PostgreSQL cannot be reached{reason}: start it (`app postgres`) or correct DATABASE_URL"
-    )
+    start = f"{program or 'plumbline'} postgres"
+    return f"PostgreSQL cannot be reached{reason}: start it (`{start}`) or correct DATABASE_URL"
 
 
 # Of psycopg's errors the text is libpq's, of many lines.

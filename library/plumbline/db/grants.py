@@ -45,7 +45,7 @@ def grant(
                 connection.execute(text(statement))
             connection.commit()
     except DBAPIError as error:
-        raise OperatorError(explain(error)) from error
+        raise OperatorError(explain(error, settings.PROGRAM)) from error
 
 
 def _refuse_owner(connection: Connection, role: str, append_only: Collection[str]) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from plumbline.db.session import at_begin
 from plumbline.errors import Conflict, FieldError, Invalid
+from plumbline.settings import IdempotencySettings
 
 HEADER = "Idempotency-Key"
 
@@ -36,17 +37,20 @@ class Claim:
 
 
 class IdempotencyStore:
-    """The answers that are kept in the table `model`, each for `lifetime_seconds`."""
+    """The answers that are kept in the table `model`, each for IDEMPOTENCY_SECONDS.
+
+    Without `settings` they come from the environment, or are the defaults.
+    """
 
     def __init__(
         self,
         model: type[IdempotencyKeyColumns],
         reads: async_sessionmaker[AsyncSession],
-        lifetime_seconds: int,
+        settings: IdempotencySettings | None = None,
     ) -> None:
         self._model = model
         self._reads = reads
-        self._lifetime = timedelta(seconds=lifetime_seconds)
+        self._settings = IdempotencySettings() if settings is None else settings
         self._kept = select(model.fingerprint, model.answer).where(
             model.digest == bindparam("digest"), model.expires_at > func.now()
         )
@@ -92,10 +96,11 @@ class IdempotencyStore:
 
     async def keep_answer(self, db: AsyncSession, claim: Claim, answer: bytes) -> None:
         """Store it in the transaction of the effect: both are there, or neither."""
+        lifetime = timedelta(seconds=self._settings.IDEMPOTENCY_SECONDS)
         row = {
             "fingerprint": claim.fingerprint,
             "answer": answer,
-            "expires_at": func.now() + self._lifetime,
+            "expires_at": func.now() + lifetime,
         }
         await db.execute(
             insert(self._model)

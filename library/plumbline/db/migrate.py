@@ -19,8 +19,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
 
-from plumbline.db.errors import explain, sqlstate
+from plumbline.db.errors import DATABASE_ERRORS, explain, sqlstate, upgrade_command
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
@@ -72,6 +73,22 @@ class Migrations:
         """Record that the database is at `revision` without changing it."""
         self._run(lambda: command.stamp(self.config(url), revision))
 
+    async def create_tables(self, engine: AsyncEngine) -> None:
+        """Create the tables that are missing, and record that the schema is the newest.
+
+        For a throw-away database, at DATABASE_URL as that of `engine` is; OperatorError in
+        production.
+        """
+        if self.settings.ENVIRONMENT == "production":
+            command = upgrade_command(self.settings.PROGRAM)
+            raise OperatorError(f"ENVIRONMENT is production: run `{command}` instead")
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(self.metadata.create_all)
+        except DATABASE_ERRORS as error:
+            raise OperatorError(explain(error)) from error
+        self.stamp()
+
     def revision(self, message: str, url: str | None = None) -> None:
         """Write a new migration script: how the models differ from the database at `url`."""
         self._run(lambda: command.revision(self.config(url), message, autogenerate=True))
@@ -83,7 +100,7 @@ class Migrations:
             with engine.connect() as connection:
                 return MigrationContext.configure(connection).get_current_revision()
         except DBAPIError as error:
-            raise OperatorError(explain(error)) from error
+            raise self._told(error) from error
 
     @cached_property
     def _head(self) -> str | None:
@@ -94,6 +111,9 @@ class Migrations:
         scripts = ScriptDirectory.from_config(self.config())
         return frozenset(script.revision for script in scripts.walk_revisions())
 
+    def _told(self, error: DBAPIError) -> OperatorError:
+        return OperatorError(explain(error, self.settings.PROGRAM))
+
     def _run(self, migrate: Callable[[], object]) -> None:
         """Each revision is a transaction: a further try goes on where the last one stopped."""
         tries = self.settings.MIGRATION_TRIES
@@ -102,7 +122,7 @@ class Migrations:
                 migrate()
             except DBAPIError as error:
                 if sqlstate(error) != LOCK_NOT_AVAILABLE:
-                    raise OperatorError(explain(error)) from error
+                    raise self._told(error) from error
                 log.warning("a lock is taken, trying again", attempt=attempt)
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)

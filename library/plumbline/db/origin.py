@@ -6,7 +6,7 @@ error what SQLAlchemy would have made of it (`raise_as_sqlalchemy`).
 """
 
 from collections.abc import Sequence
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from sqlalchemy import Engine, MetaData
 from sqlalchemy.dialects.postgresql.asyncpg import (
@@ -28,14 +28,23 @@ _MARK = "plumbline_origin"
 _ADAPTED = AsyncAdapt_asyncpg_dbapi.Error
 
 
-def remember_models(dialect: object, models: MetaData | None) -> None:
-    """Its engine's errors are about the tables of `models`; all copies of an engine share it."""
-    vars(dialect)[_MARK] = models
+class Origin(NamedTuple):
+    """The engine that an error came from, as far as what is said of the error depends on it."""
+
+    models: MetaData | None = (
+        None  # the tables that its errors are about, if its service named them
+    )
+    program: str | None = None  # the command of its service
+
+
+def remember_origin(dialect: object, origin: Origin) -> None:
+    """Let the errors of its engine be known by `origin`; all copies of an engine share it."""
+    vars(dialect)[_MARK] = origin
 
 
 def mark(error: E, dialect: object) -> E:
     """Say of `error` that the engine of this dialect raised it."""
-    vars(error)[_MARK] = vars(dialect).get(_MARK)
+    vars(error)[_MARK] = vars(dialect).get(_MARK, Origin())
     return error
 
 
@@ -44,9 +53,9 @@ def is_ours(error: BaseException) -> bool:
     return _MARK in vars(error)
 
 
-def models_of(error: BaseException) -> MetaData | None:
-    """The tables of the engine that raised it, if its service has named them."""
-    found: MetaData | None = vars(error).get(_MARK)
+def origin_of(error: BaseException) -> Origin:
+    """What is known of the engine that raised it; nothing, of another error."""
+    found: Origin = vars(error).get(_MARK, Origin())
     return found
 
 

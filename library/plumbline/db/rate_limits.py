@@ -20,6 +20,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.session import SessionFactory
 from plumbline.errors import TooManyRequests, Unavailable
+from plumbline.settings import RateLimitSettings
 
 
 class AttemptCountColumns:
@@ -52,17 +53,26 @@ Reservation = dict[bytes, datetime]
 
 
 class RateLimits:
-    """Attempts counted in the table `model`."""
+    """Attempts counted in the table `model`.
+
+    Without `settings` they come from the environment, or are the defaults.
+    """
 
     def __init__(
         self,
         model: type[AttemptCountColumns],
         sessions: SessionFactory,
         reads: async_sessionmaker[AsyncSession],
+        settings: RateLimitSettings | None = None,
     ) -> None:
+        self._settings = RateLimitSettings() if settings is None else settings
         self._model = model
         self._sessions = sessions
         self._reads = reads
+
+    def limit(self, name: str, key: str, allowed: int) -> RateLimit:
+        """So many of `name` by `key` in LIMIT_WINDOW_SECONDS; 0: no limit."""
+        return RateLimit(name, key, allowed, self._settings.LIMIT_WINDOW_SECONDS)
 
     @asynccontextmanager
     async def attempt(

@@ -15,6 +15,7 @@ from plumbline.db.errors import (
     does_not_fit_the_schema,
     explain,
     sqlstate,
+    upgrade_command,
 )
 from plumbline.errors import AppError, Unavailable
 from plumbline.settings import DatabaseSettings
@@ -74,6 +75,7 @@ class Readiness:
             settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE
         )
         self._revisions = revisions
+        self._upgrade = upgrade_command(settings.PROGRAM)
         self._state = text(_STATE if revisions is None else f"{_STATE}, {_REVISION}")
         self._obstacle: Obstacle | None = None
         self._logged: Obstacle | None = None
@@ -132,7 +134,7 @@ class Readiness:
         if current == needed:
             return None
         if current is None or revisions.is_known(current):
-            reason = f"the database is at revision {current}, not {needed}: run `app db upgrade`"
+            reason = f"the database is at revision {current}, not {needed}: run `{self._upgrade}`"
             return Obstacle(BEHIND, reason)
         if current != self._newer:
             self._newer = current

@@ -56,7 +56,9 @@ class ReadSession(Session):
 
 @event.listens_for(ReadSession, "before_flush")
 def _refuse_writes(*_: object) -> NoReturn:
-    raise TypeError("a read session stores nothing: take Db instead of ReadDb")
+    raise TypeError(
+        "a read session stores nothing: take one of session_factory(), such as Db instead of ReadDb"
+    )
 
 
 class _Transaction:

@@ -12,15 +12,21 @@ from dataclasses import dataclass, field
 from fastapi import FastAPI, params
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
+from plumbline.errors import AppError
+
 MARK = "x-access"
 _OURS = "plumbline."  # modules of the library: its health routes bring their rule
 
 
 @dataclass(frozen=True)
 class Rule(params.Depends):
-    """A dependency that stands among others, as any `Depends(check)` does."""
+    """A dependency that stands among others, as any `Depends(check)` does.
+
+    `errors` are those that the check raises: the document of each route with the rule has them.
+    """
 
     name: str = field(kw_only=True)
+    errors: tuple[type[AppError], ...] = field(kw_only=True, default=())
 
 
 async def _anybody() -> None:

@@ -20,6 +20,7 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Annotated, NoReturn
+from uuid import UUID
 from weakref import WeakSet
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -55,9 +56,16 @@ Key = Annotated[
     ),
 ]
 
+# Gives whose a key is: what tells callers apart, as the id of a user does.
+FindCaller = Callable[[Request], str | int | UUID]
+
 NOT_KEPT = (
     "nobody would keep the answer: make its router with route_class=ApiRoute, or with resource() "
     "(plumbline/http/routing.py)"
+)
+WHOSE = (
+    "idempotent() must know whose a key is, or callers would get each other's answers: give it "
+    "caller=principal_id, a function that finds the id, or caller=everybody where all may share"
 )
 
 _made: WeakSet[Callable[..., object]] = WeakSet()  # what `idempotent` has given
@@ -98,15 +106,37 @@ async def _on_replay(_request: Request, replay: Exception) -> Response:
     return replay.response
 
 
+def principal_id(request: Request) -> int:
+    """A `caller` for `idempotent`: the principal that a check of the service has set."""
+    if (principal := state_of(request.scope).principal) is None:
+        raise RuntimeError(
+            f"nobody has said whose the {HEADER} is: let a check that runs before the session set "
+            "state_of(request.scope).principal"
+        )
+    return principal.id
+
+
+def everybody(_request: Request) -> str:
+    """A `caller` for `idempotent`: all callers share their keys.
+
+    Who sends another's key with the same request gets the answer to it, and stores nothing.
+    """
+    return "anonymous"
+
+
 def idempotent(
     get_db: Callable[[], AsyncIterator[AsyncSession]],
     store: IdempotencyStore,
+    caller: FindCaller | None = None,
     prepare: Callable[[Request, AsyncSession], None] | None = None,
 ) -> Callable[..., Awaitable[AsyncSession]]:
     """A dependency that gives the session of `get_db`: with a key, its transaction happens once.
 
+    `caller` finds whose a key is; the same key of two callers is two keys. TypeError without it.
     `prepare` is called with each session, after a request that is repeated has been answered.
     """
+    if caller is None:
+        raise TypeError(WHOSE)
 
     async def get_db_once(
         request: Request,
@@ -118,7 +148,7 @@ def idempotent(
     ) -> AsyncSession:
         if lines := request.headers.getlist(HEADER):
             _refuse_half_of_it(request)
-            await _claim(request, db, store, _read_key(lines))
+            await _claim(request, db, store, caller, _read_key(lines))
         if prepare is not None:
             prepare(request, db)
         return db
@@ -138,18 +168,21 @@ def _refuse_half_of_it(request: Request) -> None:
 
 
 async def _claim(
-    request: Request, db: AsyncSession, store: IdempotencyStore, secret: bytes
+    request: Request,
+    db: AsyncSession,
+    store: IdempotencyStore,
+    caller: FindCaller,
+    secret: bytes,
 ) -> None:
-    state = state_of(request.scope)
-    claim = Claim(_digest(secret, request), _fingerprint(secret, request))
-    claimed_by = state.principal
+    claimed_by = _find(caller, request)
+    claim = Claim(_digest(secret, claimed_by), _fingerprint(secret, request))
 
     def replay(answer: bytes) -> NoReturn:
         raise Replay(_open(secret, answer))
 
     async def keep(response: Response) -> None:
-        if state.principal is not claimed_by:
-            raise RuntimeError("who asks was found after the key was claimed: make it the rule")
+        if _find(caller, request) != claimed_by:
+            raise RuntimeError("who asks was found after the key was claimed: find it before")
         if len(response.body) > LARGE_BYTES:
             sealed = await asyncio.to_thread(_seal, secret, response)
         else:
@@ -158,8 +191,17 @@ async def _claim(
 
     if (kept := await store.find_kept(claim)) is not None:
         replay(kept)
-    state.keep = keep
+    state_of(request.scope).keep = keep
     store.claim_at_begin(db, claim, replay)
+
+
+def _find(caller: FindCaller, request: Request) -> str:
+    """RuntimeError for what does not tell callers apart, or not the same one twice."""
+    found: object = caller(request)
+    if isinstance(found, bool) or not isinstance(found, str | int | UUID) or found == "":
+        kind = type(found).__name__
+        raise RuntimeError(f"`caller` gave a {kind} and no id of who asks: text, number or UUID")
+    return str(found)
 
 
 def _read_key(lines: list[str]) -> bytes:
@@ -185,10 +227,9 @@ def _hmac(secret: bytes, purpose: str, *parts: bytes) -> bytes:
     return hmac.digest(secret, b"\0".join([purpose.encode(), *parts]), "sha256")
 
 
-def _digest(secret: bytes, request: Request) -> bytes:
+def _digest(secret: bytes, caller: str) -> bytes:
     """The same key of somebody else is another key."""
-    user = state_of(request.scope).principal
-    return _hmac(secret, "digest", str(user.id if user else "anonymous").encode())
+    return _hmac(secret, "digest", caller.encode())
 
 
 def _fingerprint(secret: bytes, request: Request) -> bytes:

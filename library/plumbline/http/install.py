@@ -57,7 +57,7 @@ def install(
     # What is added last is outermost: it gives every request its id, the refused ones as well.
     install_load_shedding(app, settings)
     install_request_context(app, settings)
-    app.state.server_settings = settings  # for the connections of `app serve` (protocol.py)
+    app.state.server_settings = settings  # for the connections of `serve` (protocol.py)
     if uses_rules:
         require_rules(app)
     customize_openapi(app, counts_writes=counts_writes)

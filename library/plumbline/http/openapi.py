@@ -14,7 +14,7 @@ from plumbline.errors import Conflict, TooManyRequests
 from plumbline.http.access import MARK, rules_of
 from plumbline.http.conditional_requests import ETAGS_PATTERN
 from plumbline.http.load_shedding import COUNTED_METHODS
-from plumbline.http.problems import MEDIA_TYPE, Problem
+from plumbline.http.problems import MEDIA_TYPE, Problem, error_responses
 
 Json = dict[str, Any]
 
@@ -66,8 +66,8 @@ def customize_openapi(app: FastAPI, *, counts_writes: bool = False) -> None:
         is_made = app.openapi_schema is not None
         document = original()
         if not is_made:
-            _complete(document, COUNTED_METHODS if counts_writes else set())
             _add_rules(document, app)
+            _complete(document, COUNTED_METHODS if counts_writes else set())
         return document
 
     app.openapi = openapi  # type: ignore[method-assign] # the way that FastAPI documents
@@ -156,8 +156,10 @@ def _fields(response: Json, schemas: Json) -> Json:
 
 
 def _add_rules(document: Json, app: FastAPI) -> None:
-    """Each route's rule as `x-access`."""
+    """Each route's rule as `x-access`, and what its check answers."""
     for context, rule in rules_of(app):
         for method in context.methods or ():
             if operation := document["paths"].get(context.path_format, {}).get(method.lower()):
                 operation[MARK] = rule.name
+                for status, response in error_responses(*rule.errors).items():
+                    operation["responses"].setdefault(str(status), response)

@@ -7,13 +7,22 @@ from typing import Annotated, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Query, Request, Response
+from pydantic import Field
 
 from plumbline.errors import FieldError, Invalid
-from plumbline.http.routing import MAX_ID, Number
-
-Limit = Annotated[int, Query(ge=1, le=100, description="How many at the most."), Number]
+from plumbline.http.routing import MAX_ID, Number, View
 
 T = TypeVar("T")
+
+Limit = Annotated[int, Query(ge=1, le=100, description="How many at the most."), Number]
+Cursor = Annotated[
+    str | None,
+    Query(
+        max_length=64,
+        description="`next_cursor` of the page before.",
+        json_schema_extra={"pattern": "^[A-Za-z0-9_-]{11}$"},
+    ),
+]
 
 
 @dataclass(slots=True)
@@ -24,16 +33,48 @@ class Page(Generic[T]):
     next_cursor: str | None
 
 
-async def _read_cursor(
-    cursor: Annotated[
-        str | None,
-        Query(
-            max_length=64,
-            description="`next_cursor` of the page before.",
-            json_schema_extra={"pattern": "^[A-Za-z0-9_-]{11}$"},
-        ),
-    ] = None,
-) -> int:
+class PageView(View, Generic[T]):
+    """The same as a response body: `class PostPage(PageView[PostRead]): ...`."""
+
+    items: list[T]
+    next_cursor: Annotated[
+        str | None, Field(description="Asks for the next page; null on the last.")
+    ]
+
+
+@dataclass(slots=True)
+class PageRequest:
+    """Which page is asked for: of rows with an id below `before_id`, newest first."""
+
+    before_id: int
+    limit: int  # how many rows to read: one more than are shown says that there is a next page
+    request: Request
+    response: Response
+
+    def page(self, rows: Sequence[T | None], key: Callable[[T], int]) -> Page[T]:
+        """The page of the rows that were read, with its `Link`; `key` gives the id of one.
+
+        None is a row that did not fit any more, after one at least that did: the page ends before
+        it.
+        """
+        items = [row for row in rows[: self.limit - 1] if row is not None]
+        if len(items) == len(rows):
+            return Page(items, None)
+        cursor = write_cursor(key(items[-1]))
+        link_next(cursor, self.request, self.response)
+        return Page(items, cursor)
+
+
+async def _read(
+    request: Request, response: Response, limit: Limit = 20, cursor: Cursor = None
+) -> PageRequest:
+    return PageRequest(_read_cursor(cursor), limit + 1, request, response)
+
+
+Paging = Annotated[PageRequest, Depends(_read)]
+
+
+def _read_cursor(cursor: str | None) -> int:
     """The id that the page begins below; the first page begins below all."""
     if cursor is None:
         return MAX_ID
@@ -50,29 +91,6 @@ async def _read_cursor(
 def write_cursor(before_id: int) -> str:
     """The cursor of a page that begins below this id: 11 characters of base64url."""
     return base64.urlsafe_b64encode(before_id.to_bytes(8)).decode().rstrip("=")
-
-
-# Rows whose id is below this one are on the page.
-BeforeId = Annotated[int, Depends(_read_cursor)]
-
-
-def page(
-    rows: Sequence[T | None],
-    limit: int,
-    key: Callable[[T], int],
-    request: Request,
-    response: Response,
-) -> Page[T]:
-    """The first `limit` of `limit + 1` rows asked for: the one too many says that there is more.
-
-    None is a row that did not fit any more, after one at least that did: the page ends before it.
-    """
-    items = [row for row in rows[:limit] if row is not None]
-    if len(items) == len(rows):
-        return Page(items, None)
-    cursor = write_cursor(key(items[-1]))
-    link_next(cursor, request, response)
-    return Page(items, cursor)
 
 
 def link_next(cursor: str, request: Request, response: Response) -> None:

@@ -39,7 +39,7 @@ class _TooLarge(Exception):
 
 
 class BoundedProtocol(DrainingProtocol):
-    """The protocol of `app serve` and `app dev`."""
+    """The protocol of the commands `serve` and `dev`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **kwargs)

@@ -8,7 +8,6 @@ from plumbline_tests.sandbox.database import migrations, settings
 
 cli = service_commands(
     Service(
-        name="sandbox",
         app="plumbline_tests.sandbox.service:app",
         folder=Path(__file__).parent,
         settings=settings,

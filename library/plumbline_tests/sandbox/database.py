@@ -28,6 +28,8 @@ def _beside_the_service(url: str) -> str:
 
 
 class Settings(plumbline.Settings):
+    PROGRAM = "sandbox"
+
     DATABASE_URL: Annotated[str, AfterValidator(_beside_the_service)] = Field(
         default="postgresql+asyncpg://postgres:postgres@localhost:5432/sandbox", repr=False
     )

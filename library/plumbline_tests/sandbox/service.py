@@ -13,10 +13,10 @@ from plumbline.db.idempotency import IdempotencyStore
 from plumbline.db.readiness import Readiness
 from plumbline.errors import Forbidden, NotFound, PreconditionRequired, Stale, Unauthenticated
 from plumbline.http.access import ANONYMOUS, Rule
-from plumbline.http.idempotency import idempotent
+from plumbline.http.idempotency import idempotent, principal_id
 from plumbline.http.install import TRACES_ONLY, install
 from plumbline.http.lifespan import service_lifespan
-from plumbline.http.pagination import BeforeId, Limit, Page, page
+from plumbline.http.pagination import Page, PageView, Paging
 from plumbline.http.problems import error_responses
 from plumbline.http.routing import (
     UNLESS_KNOWN,
@@ -24,7 +24,6 @@ from plumbline.http.routing import (
     OptionalIfMatch,
     PathId,
     Payload,
-    View,
     etag,
     resource,
     state_of,
@@ -43,8 +42,8 @@ from plumbline_tests.sandbox.database import (
 )
 from plumbline_tests.sandbox.models import IdempotencyKey
 
-answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings.IDEMPOTENCY_SECONDS)
-get_db_once = idempotent(get_db, answers)
+answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings)
+get_db_once = idempotent(get_db, answers, principal_id)
 Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
 ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
 
@@ -83,18 +82,14 @@ class BookUpdate(Payload):
     content: Content = Field(default_factory=str)
 
 
-class BookPage(View):
-    items: list[BookRead]
-    next_cursor: str | None
+class BookPage(PageView[BookRead]): ...
 
 
 @router.get("", response_model=BookPage, dependencies=[ANONYMOUS])
-async def list_books(
-    before_id: BeforeId, request: Request, response: Response, limit: Limit = 20
-) -> Page[BookRead]:
+async def list_books(paging: Paging) -> Page[BookRead]:
     """Books, newest first."""
-    rows = await books.list_books(before_id=before_id, limit=limit + 1)
-    return page(rows, limit, lambda book: book.id, request, response)
+    rows = await books.list_books(before_id=paging.before_id, limit=paging.limit)
+    return paging.page(rows, lambda book: book.id)
 
 
 @router.post(

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.types import Scope
 
-TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - an address
+from plumbline.http.problems import ExtendProblem
 
 _NOT_ALLOWED = re.compile(r"[^\x20-\x21\x23-\x5b\x5d-\x7e]")  # in a description
 
@@ -24,13 +24,21 @@ _ERRORS = {
 }
 
 
-def add_error(scope: Scope, document: dict[str, Any]) -> dict[str, Any]:
-    """The problem document of a refused log-in with the members of OAuth; any other as it is.
+def oauth_errors(token_path: str) -> ExtendProblem:
+    """For `install`: gives the problem documents of a token endpoint the members of OAuth.
 
-    Wrong values are a 400 there.
+    Wrong values are a 400 there. All other documents stay as they are.
     """
-    if scope["method"] != "POST" or scope["path"] != TOKEN_PATH:
-        return document
+
+    def extend(scope: Scope, document: dict[str, Any]) -> dict[str, Any]:
+        if scope["method"] != "POST" or scope["path"] != token_path:
+            return document
+        return _with_error(document)
+
+    return extend
+
+
+def _with_error(document: dict[str, Any]) -> dict[str, Any]:
     error = _ERRORS.get(document["status"], "invalid_request")
     if any(wrong["field"] == "grant_type" for wrong in document.get("errors", ())):
         error = "unsupported_grant_type"
