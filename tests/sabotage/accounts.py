@@ -5,7 +5,7 @@ from tests.sabotage import Sabotage
 ACCESS, HOLDING = "tests/api/test_access.py", "tests/api/test_holding.py"
 PASSWORDS = "tests/api/test_passwords.py"
 KEYS, TOKENS = "tests/api/test_idempotency.py", "tests/api/test_tokens.py"
-SWEEPING = "tests/faults/test_sweeping.py"
+SWEEPING = "library/plumbline_tests/faults/test_sweeping.py"
 
 _HELD = (
     Sabotage(
@@ -147,7 +147,7 @@ _KEPT = (
         "app/services/expiring.py",
         "        Expiring(AccessToken.id, AccessToken.last_used_at <= idle_since()),\n",
         "",
-        SWEEPING + "::test_expired_rows_of_every_table_go_in_batches",
+        "tests/db/test_expiring.py::test_expired_rows_of_every_table_go",
     ),
     Sabotage(
         "sweep one batch",

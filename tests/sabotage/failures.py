@@ -46,7 +46,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/readiness.py",
         "obstacle.code == BEHIND",
         'obstacle.code == "never"',
-        "tests/faults/test_defects.py::test_missing_column_is_a_defect_unless_the_schema_is_behind",
+        "library/plumbline_tests/faults/test_defects.py"
+        "::test_missing_column_is_a_defect_unless_the_schema_is_behind",
     ),
     Sabotage(
         "blame the caller for our own values",

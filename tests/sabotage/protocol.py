@@ -167,7 +167,8 @@ _PARTS = (
         "library/plumbline/http/load_shedding.py",
         "            if state.is_to_run_again:",
         "            if False:",
-        "tests/faults/test_races.py::test_request_that_a_deadlock_ends_is_run_again",
+        "library/plumbline_tests/faults/test_races.py"
+        "::test_requests_in_a_deadlock_with_each_other_both_succeed",
     ),
 )
 
