@@ -247,7 +247,7 @@ _DATABASE = (
         "library/plumbline/db/environment.py",
         "milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
         "milliseconds = 0",
-        "tests/faults/test_migrations_under_load.py"
+        FAULTS + "test_migrations_under_load.py"
         "::test_migration_that_meets_a_long_reader_steps_back_until_it_is_gone",
     ),
     Sabotage(

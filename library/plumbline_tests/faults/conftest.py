@@ -5,6 +5,7 @@ import pytest
 from plumbline_tests.faults.fixtures import (
     _database,
     _service,
+    counted,
     database,
     new_database,
     new_proxy,
@@ -22,6 +23,7 @@ from plumbline_tests.sandbox.database import migrations
 __all__ = [
     "_database",
     "_service",
+    "counted",
     "database",
     "initialised",
     "new_database",
