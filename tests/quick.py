@@ -21,7 +21,7 @@ SLOW = (
     "tests/api/test_health.py",
     "tests/api/test_openapi_tools.py",
     "tests/core/test_production.py",
-    "tests/db/embedded",
+    "library/plumbline_tests/db/embedded",
     "tests/db/test_growth.py",
     "tests/db/test_init_db.py",
     "tests/db/test_migrations.py",
@@ -42,7 +42,7 @@ SLOW = (
     "tests/test_main.py",
     "tests/test_proofs.py",
     "tests/test_speed.py",
-    "tests/test_telemetry.py",
+    "library/plumbline_tests/test_telemetry.py",
     "tests/testing",
 )
 

@@ -2,6 +2,8 @@
 
 from tests.sabotage import Sabotage
 
+GRANTS = "library/plumbline_tests/db/test_grants.py::"
+
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "passwords are counted as typed",
@@ -36,35 +38,35 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/text.py",
         r"\u2060-\u206f\u3164\ufe00",
         r"\u2060-\u206f\ufe00",
-        "tests/core/test_invisible.py::test_what_is_ignored_is_what_unicode_ignores",
+        "library/plumbline_tests/test_invisible.py::test_what_is_ignored_is_what_unicode_ignores",
     ),
     Sabotage(
         "what is not seen stays in a name",
         "library/plumbline/text.py",
         'unicodedata.normalize("NFKC", _IGNORABLES.sub("", text)).casefold()',
         'unicodedata.normalize("NFKC", text).casefold()',
-        "tests/core/test_invisible.py::test_name_with_something_unseen_is_the_name_without",
+        "library/plumbline_tests/test_invisible.py::test_name_with_something_unseen_is_the_name_without",
     ),
     Sabotage(
         "a title of nothing that is seen",
         "library/plumbline/text.py",
         "if not _VISIBLE.search(text):",
         "if not text.strip():",
-        "tests/core/test_invisible.py::test_nobody_and_nothing_is_called_by_what_is_not_seen",
+        "library/plumbline_tests/test_invisible.py::test_nobody_and_nothing_is_called_by_what_is_not_seen",
     ),
     Sabotage(
         "blanks in an e-mail",
         "library/plumbline/text.py",
         "if not folded or _HAS_BLANK.search(folded):",
         "if not folded:",
-        "tests/core/test_invisible.py::test_what_is_blank_but_not_ignorable_is_refused_in_names",
+        "library/plumbline_tests/test_invisible.py::test_what_is_blank_but_not_ignorable_is_refused_in_names",
     ),
     Sabotage(
         "marks may stand alone",
         "library/plumbline/text.py",
         '_WRONG_MARKS = re.compile("(?<![Lnc])[nc]|n{5}")',
         '_WRONG_MARKS = re.compile("n{5}")',
-        "tests/core/test_invisible.py"
+        "library/plumbline_tests/test_invisible.py"
         "::test_mark_without_a_letter_and_marks_without_end_are_refused",
     ),
     Sabotage(
@@ -72,7 +74,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/text.py",
         '_SECOND_DOT.sub("", unicodedata.normalize("NFKC", text))',
         'unicodedata.normalize("NFKC", text)',
-        "tests/core/test_invisible.py::test_second_dot_on_a_letter_makes_no_second_name",
+        "library/plumbline_tests/test_invisible.py::test_second_dot_on_a_letter_makes_no_second_name",
     ),
     Sabotage(
         "a number in a URL has many spellings",
@@ -157,28 +159,28 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/grants.py",
         'and column["default"] not in CLOCK',
         "",
-        "tests/db/test_grants.py::test_application_role_can_only_append_to_the_audit",
+        GRANTS + "test_application_role_forges_no_id_no_owner_and_no_time",
     ),
     Sabotage(
         "the application's role gives ids by itself",
         "library/plumbline/db/grants.py",
         '"identity" not in column and column',
         "column",
-        "tests/db/test_grants.py::test_application_role_forges_no_id_no_owner_and_no_time",
+        GRANTS + "test_application_role_forges_no_id_no_owner_and_no_time",
     ),
     Sabotage(
         "the application's role keeps what it once had",
         "library/plumbline/db/grants.py",
         'yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"',
         "pass",
-        "tests/db/test_grants.py::test_application_role_can_only_append_to_the_audit",
+        GRANTS + "test_application_role_can_only_append_where_nothing_may_change",
     ),
     Sabotage(
-        "the application's role gives posts to others",
+        "the application's role gives books to others",
         "library/plumbline/db/grants.py",
         'return {"created_at", *keys, *(name for columns in owners for name in columns)}',
         'return {"created_at", *keys} and set[str]()',
-        "tests/db/test_grants.py::test_application_role_forges_no_id_no_owner_and_no_time",
+        GRANTS + "test_application_role_forges_no_id_no_owner_and_no_time",
     ),
     Sabotage(
         "some log-in has ended",

@@ -17,7 +17,6 @@ from plumbline_tests.faults.fixtures import (
 )
 from plumbline_tests.faults.service import Deployment
 from plumbline_tests.faults.writers import WRITERS, add_writers, signed_in
-from plumbline_tests.initialised import initialised
 from plumbline_tests.sandbox.database import migrations
 
 __all__ = [
@@ -25,7 +24,6 @@ __all__ = [
     "_service",
     "counted",
     "database",
-    "initialised",
     "new_database",
     "new_proxy",
     "new_replica",
