@@ -31,7 +31,7 @@ SLOW = (
     "tests/faults",
     "tests/test_without_posts.py",
     "library/plumbline_tests/faults",
-    "tests/http/test_cors_in_browser.py",
+    "library/plumbline_tests/http/test_cors_in_browser.py",
     "library/plumbline_tests/http/test_memory.py",
     "library/plumbline_tests/http/test_slow_requests.py",
     "tests/pitfalls/test_asyncpg_missing.py",

@@ -14,6 +14,7 @@ from plumbline.testing.cluster import Cluster
 from plumbline.testing.plugin import CLUSTER
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.server import serve
+from plumbline_tests.browser import browser
 from plumbline_tests.initialised import initialised
 from plumbline_tests.ports import free_port
 from plumbline_tests.sandbox.data import make_author, make_book
@@ -21,7 +22,7 @@ from plumbline_tests.sandbox.database import DATABASE, AsyncSessionFactory, engi
 from plumbline_tests.sandbox.models import Author, Base, Book
 from plumbline_tests.sandbox.service import app
 
-__all__ = ["free_port", "initialised"]
+__all__ = ["browser", "free_port", "initialised"]
 
 TEMPLATE = "sandbox_template"
 
