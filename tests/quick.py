@@ -18,7 +18,6 @@ from tests.postgres import ROOT
 SLOW = (
     "tests/api/test_access.py",
     "tests/api/test_guessing.py",
-    "tests/api/test_health.py",
     "tests/api/test_openapi_tools.py",
     "tests/core/test_production.py",
     "library/plumbline_tests/db/embedded",

@@ -76,7 +76,7 @@ _COUNTED = (
         """                await db.commit()
                 found = await self._find_refusal(db, refused)
 """,
-        "tests/api/test_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
+        "library/plumbline_tests/db/test_rate_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
     ),
     Sabotage(
         "take a place before the limit is asked",
