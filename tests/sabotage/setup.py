@@ -109,7 +109,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/environment.py",
         'given.get("migrations", of_service)',
         "of_service",
-        "tests/db/test_migrations.py::test_alembic_compares_with_the_models_that_it_is_given",
+        "library/plumbline_tests/db/test_migrations.py"
+        "::test_alembic_compares_with_the_models_that_it_is_given",
     ),
     Sabotage(
         "keep the command of Alembic from migrating",
