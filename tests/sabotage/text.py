@@ -131,7 +131,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "app/services/posts.py",
         "if post.author_id != user.id:",
         "if False:",
-        "tests/api/test_record.py::test_admin_who_deletes_a_post_of_another_is_on_record",
+        "tests/api/test_posts_of_users.py::test_admin_who_deletes_a_post_of_another_is_on_record",
     ),
     Sabotage(
         "accounts are read without a record",
