@@ -97,7 +97,7 @@ SABOTAGES = (
         "app/main.py",
         "        telemetry=TRACES_ONLY,\n",
         "",
-        "library/plumbline_tests/test_telemetry.py::test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error",
+        "tests/test_main.py::test_service_is_traced_as_the_library_says",
     ),
     Sabotage(
         "log without the trace",

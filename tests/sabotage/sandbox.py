@@ -1,4 +1,4 @@
-"""Promises about event loops, broken on purpose."""
+"""Promises about event loops and traces, broken on purpose."""
 
 from tests.sabotage import Sabotage
 
@@ -27,5 +27,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         " and (terminate or driver.has_lost_its_loop()):",
         " and terminate:",
         IN_TURN,
+    ),
+    Sabotage(
+        "trace the steps of a request, and mark refusals among them as errors",
+        "library/plumbline/http/install.py",
+        '    "operation_spans": False,\n',
+        "",
+        "library/plumbline_tests/test_telemetry.py"
+        "::test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error",
     ),
 )
