@@ -33,7 +33,7 @@ run: setup  ## Run PostgreSQL and the service, with reload: make run, or port=80
 	@$(BIN)/app dev $(if $(port),--port=$(port)) || [ $$? -eq 130 ]  # Ctrl-C is the way to stop it
 
 browser: setup  ## Bring a Chromium for the browser tests, where the machine has none
-	@$(BIN)/python -m tests.chromium
+	@$(BIN)/python -m plumbline_tests.chromium
 
 test: setup browser  ## Run all tests against a PostgreSQL of their own
 	@$(BIN)/pytest

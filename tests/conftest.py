@@ -25,7 +25,7 @@ from tests.service import SERVICE, refuse_secrets_in
 
 __all__ = ["free_port", "initialised", "serve"]
 
-pytest_plugins = ["tests.browser", "tests.measured"]
+pytest_plugins = ["tests.measured"]
 
 
 def pytest_plumbline_service() -> ServiceUnderTest:

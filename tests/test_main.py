@@ -1,5 +1,7 @@
 """The assembly, as a process of its own."""
 
+from app.main import app
+from plumbline.http.install import TRACES_ONLY
 from plumbline_tests.processes import new_python
 from tests.core.test_production import SAFE
 
@@ -25,3 +27,7 @@ def test_what_stays_is_not_looked_through_under_load() -> None:
 
     assert frozen > 100_000
     assert left < frozen / 20
+
+
+def test_service_is_traced_as_the_library_says() -> None:
+    assert dict(app._telemetry) | TRACES_ONLY == dict(app._telemetry)

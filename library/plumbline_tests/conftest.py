@@ -7,22 +7,22 @@ tables, by `stored_rows`.
 from collections.abc import AsyncIterator, Callable, Iterator
 
 import httpx2
-import psycopg
 import pytest
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.testing.cluster import Cluster
 from plumbline.testing.plugin import CLUSTER
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.server import serve
+from plumbline_tests.browser import browser
+from plumbline_tests.initialised import initialised
 from plumbline_tests.ports import free_port
 from plumbline_tests.sandbox.data import make_author, make_book
 from plumbline_tests.sandbox.database import DATABASE, AsyncSessionFactory, engine, migrations
 from plumbline_tests.sandbox.models import Author, Base, Book
 from plumbline_tests.sandbox.service import app
 
-__all__ = ["free_port"]
+__all__ = ["browser", "free_port", "initialised"]
 
 TEMPLATE = "sandbox_template"
 
@@ -38,15 +38,8 @@ def postgres(pytestconfig: pytest.Config) -> Cluster:
 @pytest.fixture
 def clone(postgres: Cluster) -> Iterator[Callable[[], str]]:
     """Make a migrated database of its own for a test that migrates, crashes or breaks things."""
-    names: list[str] = []
-
-    def make() -> str:
-        names.append(f"sandbox_clone_{len(names)}")
-        return postgres.create(names[-1], TEMPLATE)
-
-    yield make
-    for name in names:
-        postgres.drop(name)
+    with postgres.clones(TEMPLATE) as make:
+        yield make
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -59,9 +52,8 @@ async def main_database(postgres: Cluster) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 def stored_rows(main_database: str) -> Iterator[StoredRows]:
     """By a connection beside the engine's, for what each test pays."""
-    url = make_url(main_database).set(drivername="postgresql")
-    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
-        yield StoredRows(connection, Base.metadata, frozenset())
+    with StoredRows.of_database(main_database, Base.metadata) as stored:
+        yield stored
 
 
 @pytest.fixture

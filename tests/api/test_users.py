@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import AccessToken, Post, User
-from tests.people import PASSWORD, make_post, signed_in
+from app.db.models import User
+from tests.people import PASSWORD, signed_in
 
 SIGN_UP = {"username": "carol", "email": "carol@example.com", "password": PASSWORD}
 
@@ -144,22 +144,6 @@ async def test_wrong_current_password_changes_nothing(
     assert (await client.post("/api/v1/auth/token", data=form)).status_code == 200
 
 
-async def test_deleted_account_takes_posts_and_tokens_with_it(
-    client: httpx2.AsyncClient, db: AsyncSession, alice: User, post: Post
-) -> None:
-    await make_post(alice)
-
-    response = await client.request(
-        "DELETE", "/api/v1/users/me", json={"password": PASSWORD}, headers=signed_in(alice)
-    )
-
-    assert response.status_code == 200
-    assert response.json() == {"deleted_posts": 2}
-    for model in (User, Post, AccessToken):
-        assert await db.scalar(select(func.count(model.id))) == 0
-    assert (await client.get(f"/api/v1/posts/{post.id}")).status_code == 404
-
-
 async def test_account_is_not_deleted_without_the_password(
     client: httpx2.AsyncClient, alice: User
 ) -> None:
@@ -175,14 +159,3 @@ async def test_account_is_not_deleted_without_the_password(
 
 async def test_unknown_user_is_404(client: httpx2.AsyncClient) -> None:
     assert (await client.get("/api/v1/users/1")).status_code == 404
-    assert (await client.get("/api/v1/users/1/posts")).status_code == 404
-
-
-async def test_posts_of_a_user_are_only_theirs(
-    client: httpx2.AsyncClient, alice: User, bob: User, post: Post
-) -> None:
-    theirs = (await client.get(f"/api/v1/users/{alice.id}/posts")).json()
-    others = (await client.get(f"/api/v1/users/{bob.id}/posts")).json()
-
-    assert [item["id"] for item in theirs["items"]] == [post.id]
-    assert others["items"] == []

@@ -6,6 +6,7 @@ from app.db.schema import migrations
 from plumbline_tests.faults.fixtures import (
     _database,
     _service,
+    counted,
     database,
     new_database,
     new_proxy,
@@ -22,6 +23,7 @@ from tests.people import refuse_secrets
 __all__ = [
     "_database",
     "_service",
+    "counted",
     "database",
     "new_database",
     "new_proxy",

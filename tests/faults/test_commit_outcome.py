@@ -1,4 +1,4 @@
-"""COMMIT without an answer: the service finds out what came of it, or says that it cannot."""
+"""COMMIT without an answer, for each kind of write to accounts."""
 
 import json
 from collections.abc import AsyncIterator
@@ -10,7 +10,6 @@ from plumbline_tests.faults.database import Database
 from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.wire import JSON, Answer, Wire
 from plumbline_tests.proxy import Choose, Fate, Proxy
-from tests.faults.visits import write
 from tests.faults.writers import add_writers, signed_in
 from tests.people import PASSWORD, PASSWORDS
 
@@ -58,7 +57,6 @@ WRITES = {  # how to ask, and what counts the effect
     "sign-up": (_sign_up, "SELECT count(*) FROM users WHERE username = %s"),
     "log-in": (_log_in, AUDITED.format("log-in")),
     "e-mail": (_change_email, AUDITED.format("email change")),
-    "post": (write, "SELECT count(*) FROM posts WHERE title = %s"),
     "password": (_change_password, AUDITED.format("password change")),
     "deletion": (_delete_account, AUDITED.format("deletion")),
 }

@@ -1,6 +1,6 @@
-"""PostgreSQL is away, silent or unwilling: honest answers soon, and health again by itself.
+"""PostgreSQL is away or unwilling, for every route of the service and for its tokens.
 
-All through one process of the service with the default settings, which is never restarted.
+How outages end, the library proves (its own test_outages.py).
 """
 
 import httpx2
@@ -11,10 +11,6 @@ from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.visits import until_unready
 from tests.faults.writers import WRITERS, add_writers, signed_in
 from tests.service import SERVICE
-
-# The longest from the database's return to the first success: some 0.1 s, and a busy machine.
-RETURN_SECONDS = 5
-DISK_FULL = "RAISE disk_full USING MESSAGE = 'could not extend file: No space left on device'"
 
 
 async def test_every_route_is_a_503_without_a_database_but_those_that_watch(

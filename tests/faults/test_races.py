@@ -1,34 +1,20 @@
-"""Requests that meet: one wins, the others are told the truth, and nobody is told 500."""
+"""Requests about accounts that meet; that the library settles it: its own test_races.py."""
 
 import asyncio
-import json
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from itertools import cycle, islice
+from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from urllib.parse import urlsplit
 
-import httpx2
 import pytest
-from argon2 import PasswordHasher
 from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from app.api.deps import Db
-from app.core import security
-from app.core.config import settings
-from app.db.models import Post, User
-from app.db.session import AsyncSessionFactory
-from app.main import create_app
+from app.db.models import User
 from plumbline_tests.backends import until_backends
 from plumbline_tests.faults.crowd import own_engine
-from plumbline_tests.faults.fixtures import CONNECTIONS
-from plumbline_tests.faults.wire import JSON, Answer, Wire
-from plumbline_tests.torture import Amount, Figure
-from tests.conftest import serve
+from plumbline_tests.faults.wire import JSON, Wire
 from tests.people import PASSWORD, signed_in
 
-Connect = Callable[..., Wire]
-RACERS, WRITERS = 16, 32
 WAITS_FOR_A_LOCK = "wait_event_type = 'Lock'"
 WAITS_FOR_A_TRANSACTION = "wait_event = 'transactionid'"
 
@@ -41,137 +27,36 @@ async def own() -> AsyncIterator[AsyncEngine]:
 
 
 @pytest.fixture
-def connect(server: str) -> Iterator[Connect]:
-    """A connection to the service, for whoever sends these headers."""
-    wires: list[Wire] = []
-
-    def connect_as(headers: dict[str, str] | None = None) -> Wire:
-        wires.append(Wire(urlsplit(server).port or 0, headers or {}))
-        return wires[-1]
-
-    yield connect_as
-    for wire in wires:
-        wire.close()
+def wire(server: str) -> Iterator[Wire]:
+    with closing(Wire(urlsplit(server).port or 0)) as wire:
+        yield wire
 
 
-@pytest.fixture
-def quick_sign_ups(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing but the database stands between the sign-ups: no limit, no slow hash, no queue."""
-    monkeypatch.setattr(settings, "SIGNUP_LIMIT_PER_NETWORK", 0)
-    monkeypatch.setattr(settings, "PASSWORD_HASH_QUEUE", 2000)
-    monkeypatch.setattr(security, "_hasher", lambda: PasswordHasher(1, 8, 1))
-
-
-def _spellings(name: str) -> list[str]:
-    """Names that look different, and are the same person's (Unicode's NFKC_Casefold)."""
-    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in name)
-    return [name, name.upper(), name.title(), wide, wide.upper(), name.replace("fi", "ﬁ")]
-
-
-async def _sign_up(wire: Wire, username: str, email: str) -> Answer:
-    account = {"username": username, "email": email, "password": PASSWORD}
-    return await wire.post("/api/v1/users", account)
-
-
-@pytest.mark.usefixtures("quick_sign_ups")
 @pytest.mark.parametrize("field", ["username", "email"])
-async def test_of_many_who_sign_up_as_the_same_person_one_does(
-    connect: Connect, own: AsyncEngine, field: str, amount: Amount, figure: Figure
+async def test_sign_up_that_waits_for_another_one_of_that_person_is_told_what_is_taken(
+    wire: Wire, own: AsyncEngine, field: str
 ) -> None:
-    """They stand before the closed table, as many as there are connections, until it opens."""
-    rounds, outcomes = amount(5, 50), Counter[str]()
-    wires = [connect() for _ in range(RACERS)]
-    for number in range(rounds):
-        names = list(islice(cycle(_spellings(f"fiona{number}")), RACERS))
-        others = [f"{field}{number}.{racer}" for racer in range(RACERS)]
-        users, mails = (names, others) if field == "username" else (others, names)
-        async with own.begin() as gate:
-            await gate.execute(text("LOCK TABLE users IN SHARE MODE"))
-            race = [
-                asyncio.create_task(_sign_up(wire, user, f"{mail}@example.com"))
-                for wire, user, mail in zip(wires, users, mails, strict=True)
-            ]
-            await until_backends(own, WAITS_FOR_A_LOCK, are=min(RACERS, CONNECTIONS))
-        outcomes.update([_outcome(await racer) for racer in race])
-
-    assert outcomes == {"201": rounds, f"409 {field}": rounds * (RACERS - 1)}
-    figure(f"{RACERS} sign-ups with the same {field} at once, {rounds} times", dict(outcomes))
-
-
-def _outcome(answer: Answer) -> str:
-    """Its status, and the fields that it names."""
-    fields = [error["field"] for error in answer.json().get("errors", [])]
-    return " ".join([str(answer.status), *fields])
-
-
-@pytest.mark.usefixtures("quick_sign_ups")
-@pytest.mark.parametrize(("is_stored", "outcome"), [(True, "409 username"), (False, "201")])
-async def test_sign_up_waits_for_another_one_with_its_name(
-    connect: Connect, own: AsyncEngine, *, is_stored: bool, outcome: str
-) -> None:
+    """However the name is spelled."""
+    account = {"username": "carol", "email": "carol@example.com"}
+    same = {field: account[field].upper()}
+    other_person = {"username": "dora", "email": "dora@example.com", "password": PASSWORD}
     async with AsyncSession(own) as other:
-        other.add(User(username="carol", email="carol@example.com", hashed_password="-"))
+        other.add(User(**account, hashed_password="-"))
         await other.flush()
-        waiting = asyncio.create_task(_sign_up(connect(), "CAROL", "caroline@example.com"))
+        waiting = asyncio.create_task(wire.post("/api/v1/users", other_person | same))
         await until_backends(own, WAITS_FOR_A_TRANSACTION, are=1)
-        await (other.commit() if is_stored else other.rollback())
+        await other.commit()
 
-    assert _outcome(await waiting) == outcome
-
-
-@pytest.fixture
-def unlimited_writes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One person has 32 writers, whose refused edits count as well."""
-    monkeypatch.setattr(settings, "WRITE_LIMIT_PER_USER", 0)
+    answer = await waiting
+    assert answer.status == 409
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
-@pytest.mark.usefixtures("unlimited_writes")
-@pytest.mark.timeout(600)
-async def test_no_edit_of_many_writers_is_lost(
-    connect: Connect, alice: User, post: Post, amount: Amount, figure: Figure
-) -> None:
-    """Each adds a word to what it read: the words are the history, in the order of the versions."""
-    path, edits = f"/api/v1/posts/{post.id}", amount(1, 10)
-    words, statuses = dict[int, str](), Counter[int]()
-
-    async def write(writer: int) -> None:
-        wire = connect(signed_in(alice))
-        for number in range(edits):
-            while not await add(wire, f"{writer}.{number}"):
-                pass
-
-    async def add(wire: Wire, word: str) -> bool:
-        read = await wire.get(path)
-        if read.status == 503:
-            return False
-        body = json.dumps({"content": f"{read.json()['content']} {word}"}).encode()
-        precondition = {"If-Match": read.headers["etag"]}
-        answer = await wire.request("PATCH", path, body, JSON, **precondition)
-        assert answer.status in {200, 412, 503}
-        statuses[answer.status] += 1
-        # An edit outdates what each other has read; some have no answer yet.
-        assert statuses[412] <= (WRITERS - 1) * (statuses[200] + WRITERS)
-        if answer.status == 200:
-            version = answer.json()["version"]
-            assert version == read.json()["version"] + 1
-            words[version] = word
-        return answer.status == 200
-
-    async with asyncio.TaskGroup() as group:
-        for writer in range(WRITERS):
-            group.create_task(write(writer))
-
-    stored = (await connect().get(path)).json()
-    assert stored["version"] == 1 + statuses[200] == 1 + WRITERS * edits
-    assert stored["content"].split() == ["World", *(words[version] for version in sorted(words))]
-    figure(f"edits of {WRITERS} writers lost", f"0 of {statuses[200]} ({statuses[412]} refused)")
-
-
-async def test_request_that_a_deadlock_ends_is_run_again(
-    connect: Connect, own: AsyncEngine, admin: User, alice: User
+async def test_change_of_an_account_that_a_deadlock_ends_is_run_again(
+    wire: Wire, own: AsyncEngine, admin: User, alice: User
 ) -> None:
     """It holds the admins and waits for alice; somebody holds alice and wants an admin."""
-    wire = connect(signed_in(admin))
+    wire.headers = signed_in(admin)
     async with own.begin() as other:
         await other.execute(text("SET LOCAL deadlock_timeout = '1min'"))  # the request finds it
         await other.execute(select(User).where(User.id == alice.id).with_for_update())
@@ -181,47 +66,3 @@ async def test_request_that_a_deadlock_ends_is_run_again(
         await other.execute(select(User).where(User.id == admin.id).with_for_update())
 
     assert (await request).status == 200
-
-
-async def test_requests_in_a_deadlock_with_each_other_both_succeed(alice: User, bob: User) -> None:
-    service, attempts, both_hold_one = create_app(), list[int](), asyncio.Barrier(2)
-
-    @service.post("/lock/{first}/{second}")
-    async def lock(db: Db, first: int, second: int) -> None:
-        await db.get(User, first, with_for_update=True)
-        attempts.append(first)
-        if len(attempts) <= 2:
-            await both_hold_one.wait()
-        await db.get(User, second, with_for_update=True)
-
-    async with serve(service) as address, httpx2.AsyncClient(base_url=address) as client:
-        paths = (f"/lock/{alice.id}/{bob.id}", f"/lock/{bob.id}/{alice.id}")
-        answers = await asyncio.gather(*(client.post(path) for path in paths))
-
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert len(attempts) == 3
-
-
-async def test_request_that_meets_a_serialisation_failure_is_run_again(post: Post) -> None:
-    """It read what somebody changes before it writes."""
-    service, has_read, may_write = create_app(), asyncio.Event(), asyncio.Event()
-
-    @service.post("/append/{post_id}")
-    async def append(db: Db, post_id: int) -> None:
-        _ = await db.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        mine = await db.get_one(Post, post_id)
-        has_read.set()
-        await may_write.wait()
-        mine.title += ", World"
-
-    async with serve(service) as address, httpx2.AsyncClient(base_url=address) as client:
-        request = asyncio.create_task(client.post(f"/append/{post.id}"))
-        await has_read.wait()
-        async with AsyncSessionFactory.begin() as db:
-            (await db.get_one(Post, post.id)).title += " again"
-        may_write.set()
-        answer = await request
-
-    assert answer.status_code == 200
-    async with AsyncSessionFactory() as db:
-        assert (await db.get_one(Post, post.id)).title == "Hello again, World"

@@ -1,13 +1,15 @@
-"""What each route asks of PostgreSQL, counted on the wire: exact, for any number of rows."""
+"""What each route of the service asks of PostgreSQL: exact, for any number of rows.
 
-from collections.abc import AsyncIterator, Callable
+What a read, a write and a key cost at all: library/plumbline_tests/faults/test_round_trips.py.
+"""
+
 from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
 from plumbline_tests.faults.database import Database
-from plumbline_tests.faults.service import Deployment, Service, run_service
+from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.wire import JSON, Answer, Wire
 from plumbline_tests.proxy import Proxy
 from tests.faults.writers import add_writers, signed_in
@@ -25,13 +27,8 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-async def scene(
-    _database: Database,
-    tmp_path_factory: pytest.TempPathFactory,
-    free_port: Callable[[], int],
-    deployment: Deployment,
-) -> AsyncIterator[Scene]:
-    """An admin with `MANY` posts; a service of one connection, which has prepared everything."""
+def scene(_database: Database, counted: tuple[Proxy, Service]) -> Scene:
+    """An admin with `MANY` posts."""
     _database.query("DELETE FROM users WHERE username = 'counter'")  # xdist may come back to this
     add_writers(_database.url(), ["counter"])
     _database.query("UPDATE users SET role = 'admin' WHERE username = 'counter'")
@@ -39,13 +36,7 @@ async def scene(
     sql = "INSERT INTO posts (title, content, author_id) SELECT 'x', 'x', %s"
     _database.query(f"{sql} FROM generate_series(1, {MANY})", user_id)
     post_id = _database.query("SELECT max(id) FROM posts")[0][0]
-    proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("counted") / "log"
-    await proxy.accept()
-    async with run_service(
-        deployment, proxy.url(), free_port(), log, DB_POOL_SIZE="1", DB_MAX_OVERFLOW="0"
-    ) as service:
-        yield Scene(proxy, service, post_id, user_id)
-    await proxy.close()
+    return Scene(*counted, post_id, user_id)
 
 
 READS = {  # round trips, each of which is a statement
@@ -124,16 +115,3 @@ async def test_write_takes_no_needless_round_trip(name: str, scene: Scene) -> No
             counts.append(scene.proxy.round_trips - before)
 
     assert min(counts) == expected
-
-
-async def test_key_adds_four_round_trips(scene: Scene) -> None:
-    """A look for a kept answer, its lock, another look, and the answer that is kept."""
-    counts = []
-    for number in range(4):
-        key = {"Idempotency-Key": f"a-random-key-number-{number}"}
-        with closing(scene.service.wire(signed_in("counter") | key)) as wire:
-            before = scene.proxy.round_trips
-            await _create(wire, scene)
-            counts.append(scene.proxy.round_trips - before)
-
-    assert min(counts) == WRITES["create_post"][1] + 4

@@ -5,7 +5,7 @@ from tests.sabotage import Sabotage
 ACCESS, HOLDING = "tests/api/test_access.py", "tests/api/test_holding.py"
 PASSWORDS = "tests/api/test_passwords.py"
 KEYS, TOKENS = "tests/api/test_idempotency.py", "tests/api/test_tokens.py"
-SWEEPING = "tests/faults/test_sweeping.py"
+SWEEPING = "library/plumbline_tests/faults/test_sweeping.py"
 
 _HELD = (
     Sabotage(
@@ -74,7 +74,7 @@ _COUNTED = (
         """                await db.commit()
                 found = await self._find_refusal(db, refused)
 """,
-        "tests/api/test_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
+        "library/plumbline_tests/db/test_rate_limits.py::test_what_one_limit_refuses_counts_for_none_however_many_come_at_once",
     ),
     Sabotage(
         "take a place before the limit is asked",
@@ -145,7 +145,7 @@ _KEPT = (
         "app/services/expiring.py",
         "        Expiring(AccessToken.id, AccessToken.last_used_at <= idle_since()),\n",
         "",
-        SWEEPING + "::test_expired_rows_of_every_table_go_in_batches",
+        "tests/db/test_expiring.py::test_expired_rows_of_every_table_go",
     ),
     Sabotage(
         "sweep one batch",

@@ -2,9 +2,9 @@
 
 from tests.sabotage import Sabotage
 
-ORDER = "tests/http/test_commit_order.py::"
+ORDER = "library/plumbline_tests/http/test_commit_order.py::"
 LATE = ORDER + "test_commit_after_the_response_stops_the_start"
-EXISTING = "tests/http/test_existing_service.py::"
+EXISTING = "library/plumbline_tests/http/test_existing_service.py::"
 HTTP = "library/plumbline/http/"
 
 SABOTAGES: tuple[Sabotage, ...] = (

@@ -13,6 +13,7 @@ from tests.sabotage import (
     plugin,
     processes,
     protocol,
+    sandbox,
     setup,
     statements,
     suite,
@@ -85,14 +86,14 @@ _DATABASE = (
         "library/plumbline/db/engine.py",
         '"timezone": "UTC"}',
         '"timezone": "UTC", "synchronous_commit": "off"}',
-        "tests/faults/test_durability.py::test_commits_wait_for_the_disk",
+        FAULTS + "test_durability.py::test_commits_wait_for_the_disk",
     ),
     Sabotage(
         "be ready on a database that forgets",
         "library/plumbline/db/readiness.py",
         'if value == "off"]',
         'if value == "never"]',
-        "tests/faults/test_durability.py::test_production_is_not_ready_on_a_database_that_forgets",
+        FAULTS + "test_durability.py::test_production_is_not_ready_on_a_database_that_forgets",
     ),
     Sabotage(
         "keep the answer in a transaction of its own",
@@ -187,7 +188,7 @@ _DATABASE = (
         "library/plumbline/http/load_shedding.py",
         "MAX_ATTEMPTS = 4",
         "MAX_ATTEMPTS = 1",
-        "tests/faults/test_races.py::test_request_that_a_deadlock_ends_is_run_again",
+        FAULTS + "test_races.py::test_requests_in_a_deadlock_with_each_other_both_succeed",
     ),
     Sabotage(
         "wait for an answer for ever",
@@ -236,21 +237,21 @@ _DATABASE = (
         "library/plumbline/http/conditional_requests.py",
         "if self.if_match is not None and not _names(self.if_match, tag, exists=exists):",
         "if False:",
-        "tests/faults/test_races.py::test_no_edit_of_many_writers_is_lost",
+        FAULTS + "test_races.py::test_no_edit_of_many_writers_is_lost",
     ),
     Sabotage(
         "do not say which field is taken",
         "library/plumbline/db/errors.py",
         '_each(fields, "taken", "is already taken")',
         "()",
-        "tests/faults/test_races.py::test_of_many_who_sign_up_as_the_same_person_one_does",
+        FAULTS + "test_races.py::test_of_many_who_join_as_the_same_person_one_does",
     ),
     Sabotage(
         "let everybody queue behind a migration",
         "library/plumbline/db/environment.py",
         "milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)",
         "milliseconds = 0",
-        "tests/faults/test_migrations_under_load.py"
+        FAULTS + "test_migrations_under_load.py"
         "::test_migration_that_meets_a_long_reader_steps_back_until_it_is_gone",
     ),
     Sabotage(
@@ -290,6 +291,7 @@ SABOTAGES = (
     *names.SABOTAGES,
     *processes.SABOTAGES,
     *protocol.SABOTAGES,
+    *sandbox.SABOTAGES,
     *setup.SABOTAGES,
     *statements.SABOTAGES,
     *suite.SABOTAGES,

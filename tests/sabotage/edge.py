@@ -189,6 +189,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/load_shedding.py",
         "    if used >= allowed:",
         "    if False:",
-        "tests/api/test_write_limit.py::test_user_who_writes_too_much_has_to_wait",
+        "library/plumbline_tests/http/test_write_counts.py"
+        "::test_user_who_writes_too_much_has_to_wait_and_nobody_else",
     ),
 )

@@ -46,7 +46,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/readiness.py",
         "obstacle.code == BEHIND",
         'obstacle.code == "never"',
-        "tests/faults/test_defects.py::test_missing_column_is_a_defect_unless_the_schema_is_behind",
+        "library/plumbline_tests/faults/test_defects.py"
+        "::test_missing_column_is_a_defect_unless_the_schema_is_behind",
     ),
     Sabotage(
         "blame the caller for our own values",
@@ -116,14 +117,16 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/health.py",
         "{obstacle.code}",
         "{obstacle.reason}",
-        "tests/api/test_health.py::test_service_waits_for_its_database_and_heals_by_itself",
+        "library/plumbline_tests/faults/test_start.py"
+        "::test_service_waits_for_its_database_and_heals_by_itself",
     ),
     Sabotage(
         "log each probe",
         "library/plumbline/db/readiness.py",
         "if obstacle != self._logged:",
         "if True:",
-        "tests/api/test_health.py::test_service_waits_for_its_database_and_heals_by_itself",
+        "library/plumbline_tests/faults/test_start.py"
+        "::test_service_waits_for_its_database_and_heals_by_itself",
     ),
     Sabotage(
         "name problems as Python does",
@@ -145,7 +148,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/readiness.py",
         "        if current is None or revisions.is_known(current):\n",
         "        if True:\n",
-        "tests/api/test_health.py::test_process_stays_ready_when_the_next_version_has_migrated",
+        "library/plumbline_tests/faults/test_start.py"
+        "::test_process_stays_ready_when_the_next_version_has_migrated",
     ),
     Sabotage(
         "believe asyncpg that a connection is open whose server was killed",

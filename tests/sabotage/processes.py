@@ -97,14 +97,14 @@ SABOTAGES = (
         "app/main.py",
         "        telemetry=TRACES_ONLY,\n",
         "",
-        "tests/test_telemetry.py::test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error",
+        "tests/test_main.py::test_service_is_traced_as_the_library_says",
     ),
     Sabotage(
         "log without the trace",
         "library/plumbline/logging.py",
         "    if span.is_valid:\n",
         "    if False:\n",
-        "tests/test_telemetry.py::test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error",
+        "library/plumbline_tests/test_telemetry.py::test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error",
     ),
     Sabotage(
         "compare the password as it is spelled",
@@ -125,7 +125,8 @@ SABOTAGES = (
         "library/plumbline/db/privileges.py",
         "    if is_superuser:\n",
         "    if False:\n",
-        "tests/db/test_privileges.py::test_superuser_is_told_once_and_in_production_only",
+        "library/plumbline_tests/db/test_privileges.py"
+        "::test_superuser_is_told_once_and_in_production_only",
     ),
     Sabotage(
         "say nothing of a proxy that is not named",
@@ -139,6 +140,6 @@ SABOTAGES = (
         "library/plumbline/logging.py",
         """if event["path"].isprintable() else ascii(event["path"])""",
         "if True else None",
-        "tests/core/test_logging.py::test_request_in_development_is_one_short_line_and_all_else_is_full",
+        "library/plumbline_tests/test_logging.py::test_request_in_development_is_one_short_line_and_all_else_is_full",
     ),
 )

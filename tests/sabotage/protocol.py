@@ -3,7 +3,7 @@
 from tests.sabotage import Sabotage
 
 API, HTTP = "tests/api/", "library/plumbline_tests/http/"
-PARTS = "tests/http/test_parts.py::"
+PARTS = "library/plumbline_tests/http/test_parts.py::"
 
 _REQUESTS = (
     Sabotage(
@@ -108,14 +108,14 @@ _PAGES = (
         "library/plumbline/http/cors.py",
         "allow_origins=origins,",
         'allow_origins=["*"],',
-        "tests/http/test_cors_in_browser.py::test_page_of_any_other_origin_reads_nothing",
+        "library/plumbline_tests/http/test_cors_in_browser.py::test_page_of_any_other_origin_reads_nothing",
     ),
     Sabotage(
         "hide ETags from pages",
         "library/plumbline/http/cors.py",
         '    "ETag",\n',
         "",
-        "tests/http/test_cors_in_browser.py::test_page_of_another_origin_signs_up_writes_and_logs_out",
+        "library/plumbline_tests/http/test_cors_in_browser.py::test_page_of_another_origin_joins_writes_and_edits",
     ),
     Sabotage(
         "let every page into production",
@@ -167,7 +167,8 @@ _PARTS = (
         "library/plumbline/http/load_shedding.py",
         "            if state.is_to_run_again:",
         "            if False:",
-        "tests/faults/test_races.py::test_request_that_a_deadlock_ends_is_run_again",
+        "library/plumbline_tests/faults/test_races.py"
+        "::test_requests_in_a_deadlock_with_each_other_both_succeed",
     ),
 )
 

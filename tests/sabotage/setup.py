@@ -2,7 +2,7 @@
 
 from tests.sabotage import Sabotage
 
-PRIVATE = "tests/db/embedded/test_private_folders.py::"
+PRIVATE = "library/plumbline_tests/db/embedded/test_private_folders.py::"
 DEVELOPMENT = "tests/test_development.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
@@ -109,7 +109,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/environment.py",
         'given.get("migrations", of_service)',
         "of_service",
-        "tests/db/test_migrations.py::test_alembic_compares_with_the_models_that_it_is_given",
+        "library/plumbline_tests/db/test_migrations.py"
+        "::test_alembic_compares_with_the_models_that_it_is_given",
     ),
     Sabotage(
         "keep the command of Alembic from migrating",
@@ -123,7 +124,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/grants.py",
         "for name in names if name not in lasting]:",
         "for name in names if name not in lasting] or ['']:",
-        "tests/db/test_grants.py::test_table_of_any_name_with_nothing_to_send_or_to_change_is_granted",
+        "library/plumbline_tests/db/test_grants.py"
+        "::test_table_of_any_name_with_nothing_to_send_or_to_change_is_granted",
     ),
     Sabotage(
         "trust the certificates that uv brings",

@@ -2,6 +2,8 @@
 
 from tests.sabotage import Sabotage
 
+GRANTS = "library/plumbline_tests/db/test_grants.py::"
+
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "passwords are counted as typed",
@@ -36,35 +38,35 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/text.py",
         r"\u2060-\u206f\u3164\ufe00",
         r"\u2060-\u206f\ufe00",
-        "tests/core/test_invisible.py::test_what_is_ignored_is_what_unicode_ignores",
+        "library/plumbline_tests/test_invisible.py::test_what_is_ignored_is_what_unicode_ignores",
     ),
     Sabotage(
         "what is not seen stays in a name",
         "library/plumbline/text.py",
         'unicodedata.normalize("NFKC", _IGNORABLES.sub("", text)).casefold()',
         'unicodedata.normalize("NFKC", text).casefold()',
-        "tests/core/test_invisible.py::test_name_with_something_unseen_is_the_name_without",
+        "library/plumbline_tests/test_invisible.py::test_name_with_something_unseen_is_the_name_without",
     ),
     Sabotage(
         "a title of nothing that is seen",
         "library/plumbline/text.py",
         "if not _VISIBLE.search(text):",
         "if not text.strip():",
-        "tests/core/test_invisible.py::test_nobody_and_nothing_is_called_by_what_is_not_seen",
+        "library/plumbline_tests/test_invisible.py::test_nobody_and_nothing_is_called_by_what_is_not_seen",
     ),
     Sabotage(
         "blanks in an e-mail",
         "library/plumbline/text.py",
         "if not folded or _HAS_BLANK.search(folded):",
         "if not folded:",
-        "tests/core/test_invisible.py::test_what_is_blank_but_not_ignorable_is_refused_in_names",
+        "library/plumbline_tests/test_invisible.py::test_what_is_blank_but_not_ignorable_is_refused_in_names",
     ),
     Sabotage(
         "marks may stand alone",
         "library/plumbline/text.py",
         '_WRONG_MARKS = re.compile("(?<![Lnc])[nc]|n{5}")',
         '_WRONG_MARKS = re.compile("n{5}")',
-        "tests/core/test_invisible.py"
+        "library/plumbline_tests/test_invisible.py"
         "::test_mark_without_a_letter_and_marks_without_end_are_refused",
     ),
     Sabotage(
@@ -72,28 +74,28 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/text.py",
         '_SECOND_DOT.sub("", unicodedata.normalize("NFKC", text))',
         'unicodedata.normalize("NFKC", text)',
-        "tests/core/test_invisible.py::test_second_dot_on_a_letter_makes_no_second_name",
+        "library/plumbline_tests/test_invisible.py::test_second_dot_on_a_letter_makes_no_second_name",
     ),
     Sabotage(
         "a number in a URL has many spellings",
         "library/plumbline/http/routing.py",
         '_NUMBER = re.compile("[1-9][0-9]{0,18}")',
         r'_NUMBER = re.compile(r"\s*[+]?\d[\d_.]*")',
-        "tests/api/test_numbers.py::test_number_in_a_url_has_one_spelling",
+        "library/plumbline_tests/http/test_numbers.py::test_number_in_a_url_has_one_spelling",
     ),
     Sabotage(
         "only ids in paths are checked",
         "library/plumbline/http/pagination.py",
         'description="How many at the most."), Number]',
         'description="How many at the most.")]',
-        "tests/api/test_numbers.py::test_number_in_a_url_has_one_spelling",
+        "library/plumbline_tests/http/test_numbers.py::test_number_in_a_url_has_one_spelling",
     ),
     Sabotage(
         "a path goes into a header as it came",
         "library/plumbline/http/pagination.py",
         'quote(request.scope["path"])',
         'request.scope["path"]',
-        "tests/api/test_numbers.py::test_path_is_quoted_in_the_link_to_the_next_page",
+        "library/plumbline_tests/http/test_numbers.py::test_path_is_quoted_in_the_link_to_the_next_page",
     ),
     Sabotage(
         "the scope of Db is forgotten",
@@ -108,28 +110,28 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/access.py",
         "if known.setdefault(rule.name, rule) != rule:",
         "if False:",
-        "tests/api/test_access_rules.py::test_half_a_rule_stops_the_start",
+        "library/plumbline_tests/http/test_access_rules.py::test_half_a_rule_stops_the_start",
     ),
     Sabotage(
         "a rule must stand alone",
         "library/plumbline/http/access.py",
         "if len(rules) > 1:",
         "if len(context.dependencies) > 1:",
-        "tests/api/test_access_rules.py::test_rule_stands_beside_other_dependencies_and_extensions",
+        "library/plumbline_tests/http/test_access_rules.py::test_rule_stands_beside_other_dependencies_and_extensions",
     ),
     Sabotage(
         "a route for everybody solves a dependency for nothing",
         "library/plumbline/http/access.py",
         "if check.call is not _anybody]",
         "]",
-        "tests/api/test_access_rules.py::test_route_for_everybody_runs_no_check",
+        "library/plumbline_tests/http/test_access_rules.py::test_route_for_everybody_runs_no_check",
     ),
     Sabotage(
         "an admin deletes a post and nobody knows",
         "app/services/posts.py",
         "if post.author_id != user.id:",
         "if False:",
-        "tests/api/test_record.py::test_admin_who_deletes_a_post_of_another_is_on_record",
+        "tests/api/test_posts_of_users.py::test_admin_who_deletes_a_post_of_another_is_on_record",
     ),
     Sabotage(
         "accounts are read without a record",
@@ -157,28 +159,28 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/grants.py",
         'and column["default"] not in CLOCK',
         "",
-        "tests/db/test_grants.py::test_application_role_can_only_append_to_the_audit",
+        GRANTS + "test_application_role_forges_no_id_no_owner_and_no_time",
     ),
     Sabotage(
         "the application's role gives ids by itself",
         "library/plumbline/db/grants.py",
         '"identity" not in column and column',
         "column",
-        "tests/db/test_grants.py::test_application_role_forges_no_id_no_owner_and_no_time",
+        GRANTS + "test_application_role_forges_no_id_no_owner_and_no_time",
     ),
     Sabotage(
         "the application's role keeps what it once had",
         "library/plumbline/db/grants.py",
         'yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"',
         "pass",
-        "tests/db/test_grants.py::test_application_role_can_only_append_to_the_audit",
+        GRANTS + "test_application_role_can_only_append_where_nothing_may_change",
     ),
     Sabotage(
-        "the application's role gives posts to others",
+        "the application's role gives books to others",
         "library/plumbline/db/grants.py",
         'return {"created_at", *keys, *(name for columns in owners for name in columns)}',
         'return {"created_at", *keys} and set[str]()',
-        "tests/db/test_grants.py::test_application_role_forges_no_id_no_owner_and_no_time",
+        GRANTS + "test_application_role_forges_no_id_no_owner_and_no_time",
     ),
     Sabotage(
         "some log-in has ended",

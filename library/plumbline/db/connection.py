@@ -130,10 +130,14 @@ class Connection(asyncpg.Connection):
     def is_closed(self) -> bool:
         return self._ending is not None or super().is_closed()
 
+    def has_lost_its_loop(self) -> bool:
+        """Nothing can be sent any more."""
+        return self._loop.is_closed()
+
     def give_up(self) -> None:
         """Close it without waiting; a statement that it runs is cancelled meanwhile."""
-        if self._loop.is_closed():
-            return  # nothing can be sent any more
+        if self.has_lost_its_loop():
+            return
         if self._is_cancelling():
             self._end_in_background(CANCEL_SECONDS)
         elif self._ending is None:

@@ -4,6 +4,7 @@ Whatever commits on it, a session or a connection, returns only if all is stored
 connection was lost meanwhile (connection.py).
 """
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,9 @@ from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
 from plumbline.db.connection import APPLICATION_NAME, FindOutcome, number_transaction
 from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale
+from plumbline.db.event_loops import PerLoop
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.pool import FairPool, Turns, fair_pool, refuse_unusable, require_greenlet
+from plumbline.db.pool import FairPool, fair_pool, refuse_unusable, require_greenlet
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
@@ -105,7 +107,8 @@ def _create(
     pool = {} if "poolclass" in options or "pool" in options else fair
     chosen = usual | pool | options
     sizes = fair | options
-    slots = Turns(sizes["pool_size"] + sizes["max_overflow"])
+    places = sizes["pool_size"] + sizes["max_overflow"]
+    slots = PerLoop(lambda: asyncio.Semaphore(places))
     creator = partial(connect, slots=slots, find_outcome=find_outcome)
     arguments = {"async_creator_fn": creator, **_connect_args(settings)}
     made = create_async_engine(url, connect_args=arguments, **chosen)

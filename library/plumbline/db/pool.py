@@ -21,6 +21,7 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
+from plumbline.db.event_loops import PerLoop
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
 
@@ -51,24 +52,6 @@ def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, 
         except (OSError, *DRIVER_ERRORS) as error:
             raise DisconnectionError("the server does not answer on this connection") from error
         del record.info[_WAS_IDLE]
-
-
-class Turns:
-    """An asyncio.Semaphore for the event loop that runs, with all its places in each new one."""
-
-    def __init__(self, places: int) -> None:
-        self._places = places
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._semaphore = asyncio.Semaphore(places)
-
-    def here(self) -> asyncio.Semaphore:
-        """That of the running loop; outside of one, that of the last."""
-        with suppress(RuntimeError):
-            if (loop := asyncio.get_running_loop()) is not self._loop:
-                if self._loop is not None:
-                    self._semaphore = asyncio.Semaphore(self._places)
-                self._loop = loop
-        return self._semaphore
 
 
 class FairPool(Pool):
@@ -104,9 +87,9 @@ class FairPool(Pool):
         self._ping_seconds = ping_seconds
         self._taken = 0
         self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
-        self._turns = Turns(self.limit)
+        self._turns = PerLoop(lambda: asyncio.Semaphore(self.limit))
         self._has_turn = False  # of the `connect` that `acquire` is about to call
-        self._trimming: asyncio.TimerHandle | None = None
+        self._trimming_in: asyncio.AbstractEventLoop | None = None  # where a timer runs
 
     def recreate(self) -> "FairPool":
         """As `dispose` of an engine wants it: the same, with no connection."""
@@ -202,16 +185,20 @@ class FairPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         self._idle.append((record, monotonic()))
         self._give_turn()
-        if len(self._idle) > self._size and self._trimming is None:
+        if len(self._idle) > self._size:
             self._trim_later(self._keep_seconds)
 
     def _trim_later(self, seconds: float) -> None:
+        """Unless it will happen anyway; a timer of a loop that has ended never rings."""
         with suppress(RuntimeError):  # no event loop: at the end of a program
-            self._trimming = asyncio.get_running_loop().call_later(seconds, self._trim)
+            loop = asyncio.get_running_loop()
+            if loop is not self._trimming_in:
+                loop.call_later(seconds, self._trim)
+                self._trimming_in = loop
 
     def _trim(self) -> None:
         """Close those above `size` that nobody has used for a while, in the background."""
-        self._trimming = None
+        self._trimming_in = None
         now = monotonic()
         while len(self._idle) > self._size:
             record, idle_since = self._idle[0]
@@ -222,9 +209,12 @@ class FairPool(Pool):
             keep_until_done(asyncio.get_running_loop().create_task(greenlet_spawn(record.close)))
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
-        """Without waiting for a broken connection, where SQLAlchemy gives it two seconds."""
+        """Without waiting for a broken connection, where SQLAlchemy gives it two seconds.
+
+        Nor for one of an event loop that has ended: nobody could say goodbye on it.
+        """
         driver = getattr(connection, "driver_connection", None)
-        if terminate and isinstance(driver, Connection):
+        if isinstance(driver, Connection) and (terminate or driver.has_lost_its_loop()):
             driver.give_up()
         else:
             super()._close_connection(connection, terminate=terminate)

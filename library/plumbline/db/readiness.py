@@ -17,6 +17,7 @@ from plumbline.db.errors import (
     sqlstate,
     upgrade_command,
 )
+from plumbline.db.event_loops import PerLoop
 from plumbline.errors import AppError, Unavailable
 from plumbline.settings import DatabaseSettings
 
@@ -81,7 +82,7 @@ class Readiness:
         self._logged: Obstacle | None = None
         self._newer: str | None = None  # the revision that was logged as newer
         self._fresh_until = 0.0
-        self._asking = asyncio.Lock()
+        self._asking = PerLoop(asyncio.Lock)
 
     async def find_obstacle(self) -> Obstacle | None:
         """Why the database cannot be used; None when it can. Each change is a line in the log."""
@@ -107,7 +108,7 @@ class Readiness:
         self._fresh_until = 0.0
 
     async def _find_fresh(self) -> Obstacle | None:
-        async with self._asking:
+        async with self._asking.here():
             if time.monotonic() >= self._fresh_until:
                 self._obstacle = await self._ask()
                 self._fresh_until = time.monotonic() + FRESH_SECONDS

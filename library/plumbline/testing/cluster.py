@@ -7,7 +7,7 @@ run makes databases beside it, whose names begin with its name and so carry the 
 import random
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,21 @@ class Cluster:
     def drop(self, name: str) -> None:
         """Also where somebody is connected to it."""
         self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.prefix + name)
+
+    @contextmanager
+    def clones(self, template: str) -> Iterator[Callable[[], str]]:
+        """Make copies of a database of the run's; at the end they are dropped."""
+        names: list[str] = []
+
+        def make() -> str:
+            names.append(f"{template}_clone_{len(names)}")
+            return self.create(names[-1], template)
+
+        try:
+            yield make
+        finally:
+            for name in names:
+                self.drop(name)
 
     def connect(self) -> psycopg.Connection:
         """To the database of `base`, for commands about others."""

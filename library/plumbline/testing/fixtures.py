@@ -7,10 +7,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import httpx2
-import psycopg
 import pytest
 import pytest_asyncio
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.testing import plugin
@@ -43,15 +41,8 @@ def postgres(pytestconfig: pytest.Config) -> Cluster:
 @pytest.fixture
 def clone(postgres: Cluster) -> Iterator[Callable[[], str]]:
     """Make a migrated database of its own for a test that migrates, crashes or breaks things."""
-    names: list[str] = []
-
-    def make() -> str:
-        names.append(f"clone_{len(names)}")
-        return postgres.create(names[-1], TEMPLATE)
-
-    yield make
-    for name in names:
-        postgres.drop(name)
+    with postgres.clones(TEMPLATE) as make:
+        yield make
 
 
 @pytest.fixture
@@ -73,9 +64,8 @@ async def main_database(postgres: Cluster, pytestconfig: pytest.Config) -> Async
 def stored_rows(main_database: str, pytestconfig: pytest.Config) -> Iterator[StoredRows]:
     """By a connection beside the application's, for what each test pays."""
     service = plugin.find_service(pytestconfig)
-    url = make_url(main_database).set(drivername="postgresql")
-    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
-        stored = StoredRows(connection, service.metadata, service.reference_tables)
+    kept = service.reference_tables
+    with StoredRows.of_database(main_database, service.metadata, kept) as stored:
         refuse_unnamed_rows(stored, service)
         yield stored
 

@@ -1,10 +1,12 @@
 """The rows of all tables of a service: to compare, and to remove after each test."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Self
 
 import psycopg
 from psycopg import sql
-from sqlalchemy import MetaData, Table
+from sqlalchemy import MetaData, Table, make_url
 
 Rows = list[tuple[str, str]]
 
@@ -25,6 +27,14 @@ class StoredRows:
         there = sql.SQL("SELECT {0} AS name WHERE EXISTS (SELECT FROM {1})")
         self._all = _union(parts.format(name, self._tables[name]) for name in names)
         self._filled = _union(there.format(name, self._tables[name]) for name in names)
+
+    @classmethod
+    @contextmanager
+    def of_database(cls, url: str, metadata: MetaData, kept: Iterable[str] = ()) -> Iterator[Self]:
+        """Those behind `url`, by a connection that is closed at the end."""
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(plain, autocommit=True) as connection:
+            yield cls(connection, metadata, kept)
 
     def all(self) -> Rows:
         """All that is stored, as (table, row), in order."""

@@ -1,8 +1,6 @@
 """The pool: 10 connections and 20 more for a while, tested before use where that is of any use."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -124,34 +122,3 @@ async def test_connection_that_was_dropped_without_a_word_is_replaced_unseen(
 
     assert first != second
     await network.close()
-
-
-TWO_LOOPS = """
-import asyncio, sys
-from sqlalchemy import text
-from plumbline_tests.sandbox.database import settings
-from plumbline.db.engine import create_engine
-
-engine = create_engine(settings, pool_size=1, max_overflow=1)
-
-async def ask():
-    async with engine.connect() as connection:
-        await asyncio.sleep(0)
-        return await connection.scalar(text("SELECT 1"))
-
-async def main():
-    answers = await asyncio.gather(*(ask() for _ in range(8)))
-    if "dispose" in sys.argv:
-        await engine.dispose()
-    return sum(answers)
-
-print(asyncio.run(main()), asyncio.run(main()))
-"""
-
-
-@pytest.mark.parametrize("arguments", [["dispose"], []], ids=["disposed", "left open"])
-def test_engine_serves_two_event_loops_in_turn(arguments: list[str]) -> None:
-    command = [sys.executable, "-c", TWO_LOOPS, *arguments]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-
-    assert (ended.stdout, ended.stderr) == ("8 8\n", ""), ended.stderr

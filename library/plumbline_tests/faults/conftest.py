@@ -5,6 +5,7 @@ import pytest
 from plumbline_tests.faults.fixtures import (
     _database,
     _service,
+    counted,
     database,
     new_database,
     new_proxy,
@@ -16,14 +17,13 @@ from plumbline_tests.faults.fixtures import (
 )
 from plumbline_tests.faults.service import Deployment
 from plumbline_tests.faults.writers import WRITERS, add_writers, signed_in
-from plumbline_tests.initialised import initialised
 from plumbline_tests.sandbox.database import migrations
 
 __all__ = [
     "_database",
     "_service",
+    "counted",
     "database",
-    "initialised",
     "new_database",
     "new_proxy",
     "new_replica",

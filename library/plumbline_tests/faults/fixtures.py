@@ -168,3 +168,20 @@ async def proxied(
     ) as service:
         yield proxy, service
     await proxy.close()
+
+
+@pytest.fixture(scope="module")
+async def counted(
+    _database: Database,
+    tmp_path_factory: pytest.TempPathFactory,
+    free_port: FreePort,
+    deployment: Deployment,
+) -> AsyncIterator[tuple[Proxy, Service]]:
+    """A service of one connection, whose round trips a proxy counts."""
+    proxy, log = Proxy(free_port(), _database.port), tmp_path_factory.mktemp("counted") / "log"
+    await proxy.accept()
+    async with run_service(
+        deployment, proxy.url(), free_port(), log, DB_POOL_SIZE="1", DB_MAX_OVERFLOW="0"
+    ) as service:
+        yield proxy, service
+    await proxy.close()

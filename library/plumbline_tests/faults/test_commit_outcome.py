@@ -1,6 +1,7 @@
 """COMMIT without an answer: the service finds out what came of it, or says that it cannot."""
 
 import asyncio
+import json
 import random
 import uuid
 from collections import Counter
@@ -17,7 +18,8 @@ from plumbline_tests.faults.database import Database
 from plumbline_tests.faults.fixtures import NewDatabase
 from plumbline_tests.faults.ledger import OUTCOME_UNKNOWN, Verdict, writing
 from plumbline_tests.faults.service import Service
-from plumbline_tests.faults.visits import write
+from plumbline_tests.faults.visits import read, write
+from plumbline_tests.faults.wire import JSON, Answer, Wire
 from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.proxy import Choose, Fate, Proxy, always
 from plumbline_tests.sandbox.database import settings
@@ -187,3 +189,57 @@ async def test_many_lost_commits_are_resolved_at_once(
     figure("seconds until ten lost COMMITs are resolved", round(perf_counter() - started, 3))
     assert [answer.status for answer in answers] == [201] * 10
     assert len(database.query("SELECT 1 FROM books WHERE title = 'at once'")) == 10
+
+
+async def _send_form(wire: Wire, title: str) -> Answer:
+    return await wire.post_form("/books/form", title=title, content="World")
+
+
+async def _join(wire: Wire, name: str) -> Answer:
+    return await wire.post("/authors", {"name": name, "email": f"{name}@example.com"})
+
+
+async def _change(wire: Wire, title: str) -> Answer:
+    body = json.dumps({"title": title}).encode()
+    return await wire.request("PATCH", await _newest(wire), body, JSON, **{"If-Match": "*"})
+
+
+async def _delete(wire: Wire, _title: str) -> Answer:
+    return await wire.request("DELETE", await _newest(wire))
+
+
+async def _newest(wire: Wire) -> str:
+    return f"/books/{(await read(wire)).json()['items'][0]['id']}"
+
+
+BY_TITLE = "SELECT count(*) FROM books WHERE title = %s"
+WRITES = {  # how to ask, and what counts the effect
+    "book": (write, BY_TITLE),
+    "form": (_send_form, BY_TITLE),
+    "author": (_join, "SELECT count(*) FROM authors WHERE name = %s"),
+    "change": (_change, BY_TITLE),
+    "deletion": (_delete, "SELECT -count(*) FROM books WHERE %s <> ''"),
+}
+
+
+@pytest.mark.parametrize("fate", CUTS, ids=lambda fate: fate.name)
+async def test_every_kind_of_write_happens_once_though_its_commit_is_cut(
+    fate: Fate, database: Database, proxy: Proxy, service: Service
+) -> None:
+    with closing(service.wire(signed_in(WRITERS[0]))) as wire:
+        for kind, (send, counting) in WRITES.items():
+            name = f"{kind}-{fate.name}".lower()
+            before = database.query(counting, name)[0][0]
+            proxy.choose = _first(fate, proxy.commits)
+
+            answer = await send(wire, name)
+
+            assert (kind, answer.status // 100) == (kind, 2), answer.body
+            assert (kind, database.query(counting, name)[0][0] - before) == (kind, 1)
+
+
+def _first(fate: Fate, since: int) -> Choose:
+    async def choose(number: int) -> Fate:
+        return fate if number - since == 1 else Fate.PASS
+
+    return choose

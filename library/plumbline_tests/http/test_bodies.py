@@ -1,14 +1,18 @@
 """Request bodies: what waits in them is bounded in sum, and nothing of it stays."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
+import httpx2
 import pytest
 
 from plumbline.http.load_shedding import SMALL_BYTES, Bodies
 from plumbline.testing.server import serve
 from plumbline_tests.http.connection import Connection, connect
+from plumbline_tests.sandbox.data import signed_in
 from plumbline_tests.sandbox.database import settings
+from plumbline_tests.sandbox.models import Author
 from plumbline_tests.sandbox.service import create_app
 from plumbline_tests.waiting import until
 
@@ -80,3 +84,26 @@ async def test_body_counts_until_its_request_ends(name: str, served: tuple[str, 
             assert line.startswith(b"HTTP/1.1 %d " % status)
 
     await until(lambda: bodies.waiting_bytes == 0)
+
+
+async def test_chunked_body_over_the_limit_is_refused_while_it_comes(
+    server: str, jane: Author
+) -> None:
+    """Without a Content-Length only counting helps; by hand, as clients send before they listen."""
+    address = httpx2.URL(server)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    token = signed_in(jane)["Authorization"]
+    writer.write(
+        f"POST /books HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n"
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    )
+    answer = asyncio.create_task(reader.readuntil(b"\r\n"))
+    sent = 0
+    while not answer.done() and sent < 100 * settings.MAX_BODY_BYTES:
+        writer.write(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
+        await writer.drain()
+        sent += 0x10000
+    writer.close()
+
+    assert (await answer).startswith(b"HTTP/1.1 413 ")  # the phrase is Python's
+    assert sent < 20 * settings.MAX_BODY_BYTES  # what the sockets buffer included

@@ -1,4 +1,4 @@
-"""Pages of other origins, as far as the headers go; tests/browser/ has the browser."""
+"""Pages of other origins, as far as the headers go; test_cors_in_browser.py has the browser."""
 
 from collections.abc import AsyncIterator
 from typing import Any

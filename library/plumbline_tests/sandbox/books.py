@@ -89,6 +89,13 @@ async def find_author(name: str) -> AuthorRead | None:
     return await _AUTHOR_BY_NAME.find(engine, name=name)
 
 
+async def create_author(db: AsyncSession, *, name: str, email: str) -> AuthorRead:
+    author = Author(name=name, email=email)
+    db.add(author)
+    await db.flush()
+    return AuthorRead(author.id, author.name)
+
+
 async def create_book(
     db: AsyncSession, author: AuthorRead, *, title: str, content: str
 ) -> BookRead:

@@ -7,11 +7,20 @@ from typing import Annotated
 from fastapi import Depends, FastAPI, Form, Request, Response
 from fastapi_offline import FastAPIOffline
 from pydantic import Field
+from sqlalchemy import func
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.db.idempotency import IdempotencyStore
 from plumbline.db.readiness import Readiness
-from plumbline.errors import Forbidden, NotFound, PreconditionRequired, Stale, Unauthenticated
+from plumbline.db.sweeping import Expiring, sweeping
+from plumbline.errors import (
+    Conflict,
+    Forbidden,
+    NotFound,
+    PreconditionRequired,
+    Stale,
+    Unauthenticated,
+)
 from plumbline.http.access import ANONYMOUS, Rule
 from plumbline.http.idempotency import idempotent, principal_id
 from plumbline.http.install import TRACES_ONLY, install
@@ -29,10 +38,11 @@ from plumbline.http.routing import (
     state_of,
 )
 from plumbline.logging import configure_logging
-from plumbline.text import OneLine, PlainText
+from plumbline.text import Email, OneLine, PlainText, Username
 from plumbline_tests.sandbox import books
 from plumbline_tests.sandbox.books import AuthorRead, BookRead
 from plumbline_tests.sandbox.database import (
+    AsyncSessionFactory,
     ReadSessionFactory,
     engine,
     get_db,
@@ -40,9 +50,13 @@ from plumbline_tests.sandbox.database import (
     migrations,
     settings,
 )
-from plumbline_tests.sandbox.models import IdempotencyKey
+from plumbline_tests.sandbox.models import AttemptCount, IdempotencyKey
 
 answers = IdempotencyStore(IdempotencyKey, ReadSessionFactory, settings)
+EXPIRING = (
+    Expiring(AttemptCount.bucket, AttemptCount.ends_at <= func.now()),
+    Expiring(IdempotencyKey.digest, IdempotencyKey.expires_at <= func.now()),
+)
 get_db_once = idempotent(get_db, answers, principal_id)
 Db = Annotated[AsyncSession, Depends(get_db_once, scope="function")]
 ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
@@ -51,7 +65,7 @@ ReadDb = Annotated[AsyncSession, Depends(get_read_db, scope="function")]
 async def authenticate(request: Request) -> AuthorRead:
     """`Authorization: Bearer jane`: a proof is not what the sandbox is about."""
     name = request.headers.get("authorization", "").removeprefix("Bearer ")
-    author = await books.find_author(name)
+    author = await books.find_author(name) if name else None
     if author is None:
         raise Unauthenticated("Say who you are: Authorization: Bearer <name>.")
     state_of(request.scope).principal = author
@@ -164,6 +178,20 @@ async def delete_book(
     await books.delete_book(db, book_id, author, check_version)
 
 
+authors = resource("authors", prefix="")
+
+
+class AuthorCreate(Payload):
+    name: Username
+    email: Email
+
+
+@authors.post("", status_code=201, responses=error_responses(Conflict), dependencies=[ANONYMOUS])
+async def create_author(db: Db, body: AuthorCreate) -> AuthorRead:
+    """Join; a name or an e-mail is one person's."""
+    return await books.create_author(db, name=body.name, email=body.email)
+
+
 me = resource("me", prefix="")
 
 
@@ -175,7 +203,8 @@ async def get_me(author: CurrentAuthor) -> AuthorRead:
 
 @asynccontextmanager
 async def lifespan(service: FastAPI) -> AsyncIterator[None]:
-    async with service_lifespan(settings, service.state.readiness):
+    sweeper = sweeping(AsyncSessionFactory, EXPIRING, settings.SWEEP_SECONDS)
+    async with service_lifespan(settings, service.state.readiness), sweeper:
         yield
     await engine.dispose()
 
@@ -191,7 +220,7 @@ def create_app() -> FastAPI:
         telemetry=TRACES_ONLY,
         redirect_slashes=False,
     )
-    for each in (router, me):
+    for each in (router, authors, me):
         service.router.routes.extend(each.routes)
     service.state.readiness = Readiness(engine, settings, migrations)
     install(service, settings, service.state.readiness)

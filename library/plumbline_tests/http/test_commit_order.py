@@ -9,9 +9,8 @@ from fastapi import APIRouter, Depends, FastAPI, WebSocket
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.applications import Starlette
 
-from app.main import app
 from plumbline.http.commit_order import require_commit_before_response
-from tests.http.dependencies import (
+from plumbline_tests.http.late_dependencies import (
     HARMLESS,
     LATE,
     Dependency,
@@ -19,6 +18,7 @@ from tests.http.dependencies import (
     in_a_block,
     session_elsewhere,
 )
+from plumbline_tests.sandbox.service import app
 
 
 def _name(call: Any) -> str:  # noqa: ANN401 - any callable

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.db.embedded.driver import query, start
+from plumbline_tests.db.embedded.driver import query, start
 
 Initialised = Callable[[Path], None]
 

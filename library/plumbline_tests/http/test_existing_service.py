@@ -16,9 +16,6 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm.exc import StaleDataError
 
-from app.core.config import settings
-from app.db.models import User
-from app.db.session import engine
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import fair_pool
 from plumbline.db.readiness import Readiness
@@ -28,9 +25,11 @@ from plumbline.http.access import Rule
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.install import install
 from plumbline.http.problems import MEDIA_TYPE
+from plumbline.testing.server import serve
 from plumbline_tests.pitfalls.tutorial import in_process
-from tests.conftest import serve
-from tests.postgres import ROOT
+from plumbline_tests.sandbox.database import engine, settings
+from plumbline_tests.sandbox.models import Author
+from plumbline_tests.warm import ROOT
 
 
 class Problem(BaseModel):
@@ -218,7 +217,7 @@ async def test_error_that_a_route_swallows_is_no_success(service: FastAPI) -> No
 
     @service.post("/flush", status_code=201)
     async def swallow_flush(db: Db) -> None:
-        db.add(User(username="x" * 1000, email="", hashed_password=""))
+        db.add(Author(name="x" * 1000))
         with suppress(DBAPIError):
             await db.flush()
 

@@ -11,8 +11,6 @@ from fastapi import APIRouter, Depends, FastAPI, Form, Request
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.db.models import AuditEvent, IdempotencyKey, User
-from app.db.session import ReadSessionFactory, get_db
 from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Conflict
 from plumbline.http.access import ANONYMOUS, Rule
@@ -23,8 +21,10 @@ from plumbline.http.install import install
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.routing import resource, state_of
 from plumbline.settings import HttpSettings, ServerSettings
+from plumbline.testing.server import serve
 from plumbline_tests.http.connection import connect
-from tests.conftest import serve
+from plumbline_tests.sandbox.database import ReadSessionFactory, get_db
+from plumbline_tests.sandbox.models import Author, IdempotencyKey, Note
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 ANSWERS = IdempotencyStore(IdempotencyKey, ReadSessionFactory)
@@ -47,12 +47,12 @@ def _notes() -> APIRouter:
 
     @router.post("", dependencies=[ANONYMOUS])
     async def create_note(db: Once, body: dict[str, str]) -> dict[str, str]:
-        db.add(AuditEvent(action=body["text"]))
+        db.add(Note(text=body["text"]))
         return body
 
     @router.post("/form", dependencies=[ANONYMOUS])
     async def send_form(db: Once, text: Annotated[str, Form()]) -> str:
-        db.add(AuditEvent(action=text))
+        db.add(Note(text=text))
         return text
 
     return router
@@ -96,7 +96,7 @@ async def test_idempotency_alone_does_a_request_once(db: AsyncSession, path: str
 
     assert [answer.status_code for answer in [*same, other]] == [200, 200, 422]
     assert same[0].content == same[1].content
-    assert await db.scalar(select(func.count()).select_from(AuditEvent)) == 1
+    assert await db.scalar(select(func.count()).select_from(Note)) == 1
 
 
 async def test_idempotency_that_nobody_installed_says_so() -> None:
@@ -133,20 +133,20 @@ def _principal(request: Request) -> object:
 
 
 async def test_key_is_not_given_away_when_who_asks_is_found_too_late(
-    alice: User, db: AsyncSession
+    jane: Author, db: AsyncSession
 ) -> None:
     """Else it would belong to everybody who is not signed in."""
     late = idempotent(get_db, ANSWERS, lambda request: getattr(_principal(request), "id", "nobody"))
     app, router = FastAPI(), resource("notes", prefix="")
 
     async def find_user(request: Request) -> None:
-        state_of(request.scope).principal = alice
+        state_of(request.scope).principal = jane
 
     @router.post("")
     async def create_note(
         db: Annotated[AsyncSession, Depends(late)], _: Annotated[None, Depends(find_user)]
     ) -> None:
-        db.add(AuditEvent(action="late"))
+        db.add(Note(text="late"))
 
     app.include_router(router)
     install_idempotency(app)
@@ -155,7 +155,7 @@ async def test_key_is_not_given_away_when_who_asks_is_found_too_late(
         with pytest.raises(RuntimeError, match="after the key was claimed"):
             await client.post("/notes", headers=KEY)
 
-    assert await db.scalar(select(func.count()).select_from(AuditEvent)) == 0
+    assert await db.scalar(select(func.count()).select_from(Note)) == 0
 
 
 async def test_health_alone_is_ready_without_a_database() -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from plumbline.db.embedded import Server, run_postgres
 from plumbline.errors import OperatorError
+from plumbline_tests.warm import ROOT
 
-ROOT = Path(__file__).parents[3]
 PORT = random.randrange(30_000, 32_000, 50)  # apart from those of the run's own server
 NOBODY = 65534
 UNNAMED = 12345  # no user of this machine

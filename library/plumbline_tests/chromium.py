@@ -1,4 +1,4 @@
-"""The Chromium of the browser tests: `python -m tests.chromium` brings it where there is none.
+"""The Chromium of the browser tests; `python -m plumbline_tests.chromium` brings one.
 
 Playwright's own browsers come from a host that many networks refuse, and need libraries that only
 root installs. The npm package @sparticuz/chromium has a Chromium with its libraries and a font.

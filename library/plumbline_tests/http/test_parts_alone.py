@@ -11,9 +11,6 @@ from fastapi.routing import iter_route_contexts
 from sqlalchemy import AsyncAdaptedQueuePool, NullPool, Pool, func, select
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from app.core.config import settings
-from app.db.models import AttemptCount, User
-from app.db.session import AsyncSessionFactory, ReadSessionFactory, engine
 from plumbline.db.engine import create_engine
 from plumbline.db.rate_limits import RateLimit, RateLimits
 from plumbline.db.readiness import Readiness
@@ -30,9 +27,16 @@ from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.request_context import install_request_context
 from plumbline.settings import HttpSettings
+from plumbline.testing.server import serve
 from plumbline_tests.pitfalls.tutorial import in_process
 from plumbline_tests.processes import new_python
-from tests.conftest import serve
+from plumbline_tests.sandbox.database import (
+    AsyncSessionFactory,
+    ReadSessionFactory,
+    engine,
+    settings,
+)
+from plumbline_tests.sandbox.models import AttemptCount, Author
 
 HTTP = HttpSettings(MAX_BODY_BYTES=1024)
 ORDINARY = FastAPI()
@@ -98,18 +102,18 @@ async def test_session_alone_works_in_a_service_with_nothing_else(db: AsyncSessi
     async def create(
         session: Annotated[AsyncSession, Depends(get_db, scope="function")], name: str
     ) -> None:
-        session.add(User(username=name, email=f"{name}@example.com", hashed_password=""))
+        session.add(Author(name=name))
 
     async with serve(app) as address, httpx2.AsyncClient(base_url=address) as client:
         answers = [await client.post("/people/ada") for _ in range(2)]
 
     assert [answer.status_code for answer in answers] == [200, 500]  # nobody answers errors
-    assert await db.scalar(select(func.count()).select_from(User)) == 1
+    assert await db.scalar(select(func.count()).select_from(Author)) == 1
 
 
 async def test_sessions_take_an_engine_of_sqlalchemy_and_statements_refuse_it() -> None:
     other = create_async_engine(settings.DATABASE_URL)
-    one = CompiledSelect(select(func.count(User.id)), int)
+    one = CompiledSelect(select(func.count(Author.id)), int)
 
     async with session_factory(other)() as session:
         assert await session.scalar(select(1)) == 1
@@ -122,7 +126,7 @@ async def test_sessions_take_an_engine_of_sqlalchemy_and_statements_refuse_it() 
 @pytest.mark.parametrize("poolclass", [NullPool, AsyncAdaptedQueuePool])
 async def test_engine_takes_another_pool_and_statements_refuse_it(poolclass: type[Pool]) -> None:
     other = create_engine(settings, poolclass=poolclass)
-    one = CompiledSelect(select(func.count(User.id)), int)
+    one = CompiledSelect(select(func.count(Author.id)), int)
 
     async with session_factory(other).begin() as session:
         assert await one.find(session) == 0

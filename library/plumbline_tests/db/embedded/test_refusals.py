@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.db import embedded
-from tests.db.embedded.driver import (
+from plumbline_tests.db.embedded.driver import (
     UNNAMED,
     owner_and_mode,
     postmaster,

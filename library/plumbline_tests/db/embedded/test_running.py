@@ -14,7 +14,7 @@ import pytest
 from plumbline.db import embedded
 from plumbline.db.embedded import run_postgres
 from plumbline.errors import OperatorError
-from tests.db.embedded.driver import (
+from plumbline_tests.db.embedded.driver import (
     PORT,
     is_alive,
     is_free,

@@ -9,17 +9,6 @@ from plumbline.db.readiness import DURABILITY
 from plumbline_tests.faults.crowd import own_engine
 from plumbline_tests.faults.database import Database
 from plumbline_tests.faults.fixtures import NewDatabase, NewService
-from tests.core.test_production import SAFE
-
-PRODUCTION = {name: value for name, value in SAFE.items() if name != "DATABASE_URL"} | {
-    "ALLOWED_HOSTS": "test"
-}
-
-
-def _with_own_password(database: Database) -> str:
-    """The URL; production refuses the password that everybody knows."""
-    database.query("ALTER ROLE postgres PASSWORD 'secret'")
-    return database.url().replace(":postgres@", ":secret@")
 
 
 @pytest.mark.parametrize(
@@ -29,9 +18,9 @@ def _with_own_password(database: Database) -> str:
 async def test_production_is_not_ready_on_a_database_that_forgets(
     name: str, new_database: NewDatabase, new_service: NewService
 ) -> None:
-    url = _with_own_password(await new_database(**{name: "off"}))
+    database = await new_database(**{name: "off"})
 
-    service = await new_service(url, **PRODUCTION)
+    service = await new_service(database.url(), ENVIRONMENT="production")
     with closing(service.wire()) as wire:
         unready = await wire.get("/readyz")
 
@@ -42,9 +31,10 @@ async def test_production_is_not_ready_on_a_database_that_forgets(
 
 
 async def test_setting_allows_it(new_database: NewDatabase, new_service: NewService) -> None:
-    url = _with_own_password(await new_database(fsync="off"))
+    database = await new_database(fsync="off")
 
-    service = await new_service(url, **PRODUCTION, ALLOW_UNSAFE_DATABASE="true")
+    allowed = {"ENVIRONMENT": "production", "ALLOW_UNSAFE_DATABASE": "true"}
+    service = await new_service(database.url(), **allowed)
     with closing(service.wire()) as wire:
         assert (await wire.get("/readyz")).status == 200
 

@@ -7,14 +7,13 @@ import pytest
 from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.core.config import settings
-from app.db.models import AccessToken, AttemptCount, IdempotencyKey, User
-from app.db.session import AsyncSessionFactory
-from app.services.expiring import expiring
 from plumbline.db import sweeping
 from plumbline.db.sweeping import sweep
 from plumbline_tests.faults.database import Database
 from plumbline_tests.faults.fixtures import NewService
+from plumbline_tests.sandbox.database import AsyncSessionFactory
+from plumbline_tests.sandbox.models import AttemptCount, IdempotencyKey
+from plumbline_tests.sandbox.service import EXPIRING
 from plumbline_tests.waiting import until
 
 EXPIRED = 5  # of each kind
@@ -23,10 +22,9 @@ EXPIRE = "INSERT INTO attempt_counts VALUES (sha256(random()::text::bytea), 1, 1
 
 
 @pytest.fixture
-async def expired(alice: User) -> int:
-    """How many rows are over, of those there are; alice's log-in and one row a table are not."""
+async def expired() -> int:
+    """How many rows are over, of those there are; one row a table is not."""
     now, day = func.now(), timedelta(days=1)
-    idle = now - timedelta(seconds=settings.TOKEN_IDLE_SECONDS) - day
     async with AsyncSessionFactory.begin() as db:
         for number in range(EXPIRED + 1):
             key, ends_at = b"%d" % number, now if number else now + day
@@ -34,15 +32,11 @@ async def expired(alice: User) -> int:
             await db.execute(insert(AttemptCount).values(bucket=key, ends_at=ends_at, **used))
             kept = {"fingerprint": b"", "answer": b""}
             await db.execute(insert(IdempotencyKey).values(digest=key, expires_at=ends_at, **kept))
-            token = {"user_id": alice.id, "label": ""}
-            await db.execute(insert(AccessToken).values(digest=key, expires_at=ends_at, **token))
-            unused = {"last_used_at": idle if number else now, "expires_at": now + day}
-            await db.execute(insert(AccessToken).values(digest=b"-" + key, **unused, **token))
-    return 4 * EXPIRED
+    return 2 * EXPIRED
 
 
 async def _left(db: AsyncSession) -> list[int]:
-    tables = (AttemptCount, IdempotencyKey, AccessToken)
+    tables = (AttemptCount, IdempotencyKey)
     return [await db.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
 
 
@@ -51,12 +45,12 @@ async def test_expired_rows_of_every_table_go_in_batches(
 ) -> None:
     monkeypatch.setattr(sweeping, "BATCH_ROWS", 2)
 
-    assert await sweep(AsyncSessionFactory, expiring()) == expired
-    assert await _left(db) == [1, 1, 3]
+    assert await sweep(AsyncSessionFactory, EXPIRING) == expired
+    assert await _left(db) == [1, 1]
 
 
 async def test_many_who_sweep_at_once_remove_each_row_once(expired: int) -> None:
-    removed = await asyncio.gather(*(sweep(AsyncSessionFactory, expiring()) for _ in range(4)))
+    removed = await asyncio.gather(*(sweep(AsyncSessionFactory, EXPIRING) for _ in range(4)))
 
     assert sum(removed) == expired
 
@@ -67,9 +61,9 @@ async def test_row_that_somebody_holds_is_left_for_the_next_time(
     over = select(AttemptCount).where(AttemptCount.ends_at <= func.now()).limit(1)
     await db.execute(over.with_for_update())
 
-    assert await sweep(AsyncSessionFactory, expiring()) == expired - 1
+    assert await sweep(AsyncSessionFactory, EXPIRING) == expired - 1
     await db.rollback()
-    assert await sweep(AsyncSessionFactory, expiring()) == 1
+    assert await sweep(AsyncSessionFactory, EXPIRING) == 1
 
 
 async def test_service_sweeps_by_itself_and_again_after_an_outage(

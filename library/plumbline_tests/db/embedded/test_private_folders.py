@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.db import embedded
-from tests.db.embedded.driver import (
+from plumbline_tests.db.embedded.driver import (
     AS_NOBODY,
     AS_ROOT_IN_DOCKER,
     NOBODY,
@@ -24,6 +24,7 @@ from tests.db.embedded.driver import (
 )
 
 CAP_DAC_OVERRIDE = 1 << 1
+LIBRARY = str(Path(embedded.__file__).parents[2])  # also in a copy, whose tests these are then
 # Docker forbids user namespaces; so does the kernel, to root who lacks this.
 DOCKER_WITHOUT_NAMESPACES = [word.replace(",+setfcap", "") for word in AS_ROOT_IN_DOCKER]
 NAMESPACE = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
@@ -71,7 +72,7 @@ OWNERS = [
 def test_private_folder_is_no_obstacle_for(
     private: Path, monkeypatch: pytest.MonkeyPatch, prefix: list[str], owner: int
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(private))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(private), LIBRARY]))
     if os.geteuid() == 0:
         os.chown(private, owner, owner)
 
@@ -88,7 +89,7 @@ def test_private_folder_is_no_obstacle_for(
 def test_root_who_lacks_capabilities_gets_another_way_or_one_line(
     private: Path, monkeypatch: pytest.MonkeyPatch, capabilities: str
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(private))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(private), LIBRARY]))
     prefix = ["setpriv", f"--bounding-set={capabilities}", "--inh-caps=-all"]
     has_another_way = os.geteuid() != 0 or _is_possible([*prefix, *NAMESPACE])
 

@@ -7,10 +7,14 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
-from app.api.access import ADMIN, ANONYMOUS, SIGNED_IN
-from app.api.deps import authenticate
-from app.main import app, create_app
-from plumbline.http.access import Rule, require_rules
+from plumbline.http.access import ANONYMOUS, Rule, require_rules
+from plumbline_tests.sandbox.service import SIGNED_IN, app, authenticate, create_app
+
+
+async def _is_editor() -> None: ...
+
+
+EDITOR = Rule(_is_editor, name="editor")
 
 
 def test_route_without_a_rule_stops_the_start() -> None:
@@ -53,29 +57,29 @@ async def test_rule_stands_beside_other_dependencies_and_extensions() -> None:
 
 
 def test_rule_of_a_router_is_the_rule_of_its_routes() -> None:
-    app, signed_in, admin = create_app(), APIRouter(dependencies=[SIGNED_IN]), APIRouter()
+    app, signed_in, editor = create_app(), APIRouter(dependencies=[SIGNED_IN]), APIRouter()
 
     @signed_in.get("/a")
     async def a() -> None: ...
 
-    @admin.get("/b")
+    @editor.get("/b")
     async def b() -> None: ...
 
     app.include_router(signed_in, prefix="/v2")
-    app.include_router(admin, dependencies=[ADMIN])
+    app.include_router(editor, dependencies=[EDITOR])
     require_rules(app)
 
     paths = app.openapi()["paths"]
-    assert [paths[path]["get"]["x-access"] for path in ("/v2/a", "/b")] == ["signed-in", "admin"]
+    assert [paths[path]["get"]["x-access"] for path in ("/v2/a", "/b")] == ["signed-in", "editor"]
 
 
 @pytest.mark.parametrize(
     "declared",
     [
-        {"openapi_extra": {"x-access": "admin"}},
-        {"openapi_extra": {"x-access": "admin"}, "dependencies": [SIGNED_IN]},
-        {"dependencies": [Rule(_extra, name="admin")]},
-        {"dependencies": [SIGNED_IN, ADMIN]},
+        {"openapi_extra": {"x-access": "editor"}},
+        {"openapi_extra": {"x-access": "editor"}, "dependencies": [SIGNED_IN]},
+        {"dependencies": [Rule(_extra, name="signed-in")]},
+        {"dependencies": [SIGNED_IN, EDITOR]},
         {"dependencies": [Depends(authenticate)]},
     ],
     ids=["mark alone", "other mark", "own check", "two rules", "check alone"],
@@ -92,7 +96,7 @@ def test_half_a_rule_stops_the_start(declared: dict[str, Any]) -> None:
 
 def test_route_for_everybody_runs_no_check() -> None:
     routes = (route for route in app.routes if isinstance(route, APIRoute))
-    route = next(route for route in routes if route.name == "get_user")
+    route = next(route for route in routes if route.name == "get_book")
 
     assert route.dependencies == [ANONYMOUS]
     assert route.dependant.dependencies == []

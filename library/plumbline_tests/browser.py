@@ -1,7 +1,4 @@
-"""A real browser for tests: the fixture `browser`, and pages of any origin.
-
-`pytest_plugins` in tests/conftest.py makes the fixtures known everywhere.
-"""
+"""A real browser for tests: the fixture `browser`, and pages of any origin."""
 
 import os
 from collections.abc import AsyncIterator
@@ -12,8 +9,8 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse
 from playwright.async_api import Browser, async_playwright
 
-from tests.chromium import find_chromium
-from tests.conftest import serve
+from plumbline.testing.server import serve
+from plumbline_tests.chromium import find_chromium
 
 ARGUMENTS = (
     "--no-sandbox",  # it needs rights that root, containers and users do not all have

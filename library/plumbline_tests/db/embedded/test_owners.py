@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plumbline.db import embedded
-from tests.db.embedded.driver import (
+from plumbline_tests.db.embedded.driver import (
     AS_NOBODY,
     AS_ROOT_IN_DOCKER,
     PORT,

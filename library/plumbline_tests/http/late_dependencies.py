@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.db.session import engine
+from plumbline_tests.sandbox.database import engine
 
 Dependency = Callable[..., Any]
 factory = async_sessionmaker(engine, expire_on_commit=False)
