@@ -8,6 +8,7 @@ class Sabotage:
     """In `file`, `sound` becomes `broken`; then `test` must fail.
 
     It is one test, not a whole file, in which another one may fail because the machine is busy.
+    What does not even start `says` so.
     """
 
     name: str
@@ -15,3 +16,4 @@ class Sabotage:
     sound: str
     broken: str
     test: str
+    says: str | None = None

@@ -15,6 +15,7 @@ from tests.sabotage import (
     protocol,
     sandbox,
     setup,
+    slow,
     statements,
     suite,
     text,
@@ -32,6 +33,7 @@ _DATABASE = (
         "Depends(get_db)",
         PITFALLS
         + "test_commit_before_response.py::test_failed_commit_is_never_answered_as_a_success",
+        says='ask for it as Depends(get_db, scope="function")',
     ),
     Sabotage(
         "take any lost commit for done",
@@ -293,6 +295,7 @@ SABOTAGES = (
     *protocol.SABOTAGES,
     *sandbox.SABOTAGES,
     *setup.SABOTAGES,
+    *slow.SABOTAGES,
     *statements.SABOTAGES,
     *suite.SABOTAGES,
     *text.SABOTAGES,

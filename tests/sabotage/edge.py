@@ -10,13 +10,6 @@ KEPT = HTTP + "test_memory.py::test_nothing_long_of_a_request_is_kept"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
-        "make a long X-Forwarded-For the key of a cache",
-        "library/plumbline/http/client_ip.py",
-        "find = self._find_known if len(forwarded) <= _LONGEST_KEY else self._find",
-        "find = self._find_known",
-        KEPT,
-    ),
-    Sabotage(
         "keep a long X-Forwarded-For while its connection is idle",
         "library/plumbline/http/request_context.py",
         'return hops if len(hops) <= _LONGEST_HOPS else hops[-_LONGEST_HOPS:].partition(",")[2]',

@@ -34,4 +34,5 @@ def test_sabotage_is_noticed(sabotage: Sabotage, copy: Path) -> None:
     with changed(copy / sabotage.file, sabotage.sound, sabotage.broken):
         ended = run_tests_in(copy, "-x", "-q", "-n0", sabotage.test)
 
-    assert f"\nFAILED {sabotage.test}" in ended.stdout, ended.stdout[-3000:]
+    said = ended.stdout + ended.stderr
+    assert (sabotage.says or f"\nFAILED {sabotage.test}") in said, said[-3000:]

@@ -47,6 +47,7 @@ def create_engine(
     url: str | URL | None = None,
     *,
     models: MetaData | None = None,
+    timeout_seconds: float | None = None,
     **options: Any,  # noqa: ANN401 - create_async_engine's
 ) -> Engine:
     """An engine for `url`, or for DATABASE_URL.
@@ -55,10 +56,14 @@ def create_engine(
     then those of the environment (DB_COMMAND_TIMEOUT_SECONDS and so on), or the defaults.
 
     `models` are the tables that errors are about: with them a violated CHECK names its columns.
+    `timeout_seconds` is how long a statement of slow work may take, in place of the settings; such
+    an engine is a second one, with few connections of its own (library/docs/slow_work.md).
     `options` are those of SQLAlchemy's `create_async_engine`, and win over the settings.
     """
     if not isinstance(settings, DatabaseSettings):
         settings = _settings_for(settings)
+    if timeout_seconds is not None:
+        settings = _for_slow_work(settings, timeout_seconds)
     url = asyncpg_url(url or settings.DATABASE_URL)
     alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
     control = _create(settings, url, None, **alone)
@@ -81,6 +86,20 @@ def _settings_for(url: str | URL) -> DatabaseSettings:
         wrong = error.errors(include_input=False, include_context=False, include_url=False)
         lines = [f"{each['loc'][0]} {each['msg'].removeprefix('Value error, ')}" for each in wrong]
         raise ValueError("; ".join(lines)) from None
+
+
+def _for_slow_work(settings: DatabaseSettings, seconds: float) -> DatabaseSettings:
+    """PostgreSQL ends a statement before this side gives up waiting, so its error says why."""
+    return settings.model_copy(
+        update={
+            "DB_STATEMENT_TIMEOUT_SECONDS": seconds,
+            "DB_COMMAND_TIMEOUT_SECONDS": seconds + 1,
+            # A report computes between its statements.
+            "DB_IDLE_TRANSACTION_TIMEOUT_SECONDS": max(
+                seconds, settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
+            ),
+        }
+    )
 
 
 def require_engine(engine: AsyncEngine, who: str) -> None:

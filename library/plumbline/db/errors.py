@@ -43,7 +43,10 @@ DATABASE_ERRORS = (SQLAlchemyError, OSError)
 READ_ONLY = "25006"  # a primary that has been demoted, or a standby
 _LOST_A_RACE = {"40001", "40P01"}  # serialisation failure, deadlock
 _LOCKED = "55P03"  # the lock did not come within DB_LOCK_TIMEOUT_SECONDS
-_UNAVAILABLE = {"57014", "25P03", READ_ONLY, "3D000", "28P01", "28000"}
+_CANCELLED = "57014"  # by PostgreSQL after DB_STATEMENT_TIMEOUT_SECONDS, or by somebody
+_TOO_LONG = "The database took too long."
+_AWAY = "The database cannot be reached."
+_UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000"}
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
 _WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
 _STILL_REFERRED_TO = "23001"
@@ -60,15 +63,16 @@ def classify(error: BaseException) -> AppError | None:
     if isinstance(error, DBAPIError):
         is_unknown = isinstance(driver_error(error), CommitResultUnknown)
         return OutcomeUnknown() if is_unknown else _classify_dbapi(error)
-    if isinstance(error, OSError):  # a timeout too
-        return Unavailable("The database cannot be reached.", retry_after_seconds=1)
+    if isinstance(error, OSError):
+        is_late = isinstance(error, TimeoutError)
+        return Unavailable(_TOO_LONG if is_late else _AWAY, retry_after_seconds=1)
     return None
 
 
 def _classify_dbapi(error: DBAPIError) -> AppError | None:
     state, cause = sqlstate(error) or "", driver_error(error)
     if isinstance(cause, NotConnected):
-        return Unavailable("The database cannot be reached.", retry_after_seconds=1)
+        return Unavailable(_AWAY, retry_after_seconds=1)
     if state.startswith("23") and isinstance(cause, asyncpg.PostgresError):
         return _classify_constraint(state, cause, origin_of(error).models)
     if refused_values(error, cause):
@@ -81,7 +85,8 @@ def _classify_dbapi(error: DBAPIError) -> AppError | None:
         or error.connection_invalidated
         or is_stale(error)
     ):
-        return Unavailable("The database cannot answer right now.", retry_after_seconds=1)
+        detail = _TOO_LONG if state == _CANCELLED else "The database cannot answer right now."
+        return Unavailable(detail, retry_after_seconds=1)
     return None
 
 
@@ -191,6 +196,11 @@ _ADVICE = {
     "42704": "something named in the settings does not exist: create the role DB_APPLICATION_ROLE",
     "53300": "PostgreSQL has no connection left: raise max_connections or lower DB_POOL_SIZE",
     "57P03": "PostgreSQL is starting up: try again in a moment",
+    "57014": "a statement took longer than DB_STATEMENT_TIMEOUT_SECONDS, or somebody cancelled it: "
+    "slow work has an engine of its own (create_engine with timeout_seconds)",
+    "55P03": "a lock did not come within DB_LOCK_TIMEOUT_SECONDS: something holds it for long",
+    "25P03": "a transaction did nothing for DB_IDLE_TRANSACTION_TIMEOUT_SECONDS: it waited for "
+    "something else, such as another service",
 }
 # psycopg has no SQLSTATE for an error while connecting: libpq gives it only as text.
 _ADVICE_BY_TEXT = {
@@ -200,6 +210,9 @@ _ADVICE_BY_TEXT = {
     "too many clients": _ADVICE["53300"],
     "starting up": _ADVICE["57P03"],
 }
+
+
+_SILENT = "PostgreSQL did not answer within {}: look at its load, and at the network"
 
 
 def is_for_the_operator(error: BaseException) -> bool:
@@ -220,7 +233,10 @@ def explain(error: BaseException, program: str | None = None) -> str:
     if isinstance(error, AppError):
         return error.detail
     if isinstance(error, PoolTimeoutError):
-        return "all connections are in use: raise DB_POOL_SIZE, or find out what holds them"
+        return (
+            "all connections were in use for DB_POOL_TIMEOUT_SECONDS: raise DB_POOL_SIZE, "
+            "or find out what holds them"
+        )
     program = program or origin_of(error).program
     if advice := _ADVICE.get(sqlstate(error) or ""):
         return advice.format(upgrade=upgrade_command(program))
@@ -232,6 +248,8 @@ def explain(error: BaseException, program: str | None = None) -> str:
 def _explain_dbapi(error: DBAPIError, program: str | None) -> str:
     cause, state = driver_error(error), sqlstate(error)
     if isinstance(cause, NotConnected):
+        if isinstance(cause.__cause__, TimeoutError):
+            return _SILENT.format("DB_CONNECT_TIMEOUT_SECONDS")
         return _explain_silence(cause.__cause__ or cause, program)
     words = str(cause)
     if state:
@@ -247,7 +265,7 @@ def _explain_dbapi(error: DBAPIError, program: str | None) -> str:
 def _explain_silence(error: BaseException, program: str | None) -> str:
     """Which of the many ways not to answer."""
     if isinstance(error, TimeoutError):
-        return "PostgreSQL does not answer in time: look at its load, and at the network"
+        return _SILENT.format("DB_COMMAND_TIMEOUT_SECONDS")
     is_refused = isinstance(error, ConnectionRefusedError) or not isinstance(error, _WITH_REASON)
     reason = "" if is_refused else f" ({type(error).__name__}: {_line(str(error))})"
     start = f"{program or 'plumbline'} postgres"

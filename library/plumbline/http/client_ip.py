@@ -1,8 +1,4 @@
-"""Where a request comes from.
-
-What callers send is kept only where it is short: a cache of long headers is memory that anybody
-can fill, and that is never given back.
-"""
+"""Where a request comes from."""
 
 import re
 from collections.abc import Iterable
@@ -16,7 +12,6 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 _CUSTOMER_PREFIX = 64  # providers give a customer a whole /64 of IPv6: one address is no limit
-_LONGEST_KEY = 260  # of a cache, in characters
 LOOKS = 1_000  # a proxy shows itself in the first requests; later ones are not looked through
 _TELLING = ("x-forwarded-for", "forwarded", "x-real-ip")
 
@@ -32,18 +27,14 @@ class ClientNetworks:
     def __init__(self, trusted: Iterable[Network]) -> None:
         self.trusted = tuple(trusted)
         # The same few networks again and again: parsing takes 10 us.
-        self._find_known = lru_cache(maxsize=2_000)(self._find)
+        self.find = lru_cache(maxsize=2_000)(self._find)
 
-    def find(self, peer: str, forwarded: str) -> str | None:
+    def _find(self, peer: str, forwarded: str) -> str | None:
         """The caller's IPv4 address or IPv6 /64; None when the server does not know the `peer`.
 
         Each proxy adds the address that it saw to the right of X-Forwarded-For. What stands left of
         the first address that is not a trusted proxy was written by the caller: it can be anything.
         """
-        find = self._find_known if len(forwarded) <= _LONGEST_KEY else self._find
-        return find(peer, forwarded)
-
-    def _find(self, peer: str, forwarded: str) -> str | None:
         address = _parse(peer)
         while address is not None and forwarded and self._is_trusted(address):
             forwarded, _, hop = forwarded.rpartition(",")

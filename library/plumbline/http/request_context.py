@@ -50,7 +50,7 @@ NOTHING_LOADS = b"default-src 'none'; frame-ancestors 'none'"
 # Of a cache, in characters: a host name has 253 at most, a port five more. What callers send is
 # kept only where it is short: memory that anybody can fill is never given back.
 _LONGEST_HOST = 260
-_LONGEST_HOPS = 1_000  # of X-Forwarded-For, in characters: some twenty proxies
+_LONGEST_HOPS = 500  # of X-Forwarded-For, in characters: ten proxies or more
 # RFC 3986, 3.2.2: a name or an address in brackets, then perhaps a port, and nothing else.
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_-]+(?:\.[a-z0-9_-]+)*)(?::[0-9]{0,5})?", re.ASCII)
 CALLER_ID = re.compile(r"[\w.~:/+=@,;|-]{1,128}", re.ASCII)
