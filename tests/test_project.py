@@ -74,7 +74,7 @@ def test_service_is_short_and_the_files_of_the_seed_are_a_page_each() -> None:
         if "versions" not in file.parts
     }
 
-    assert sum(lines.values()) <= 2_210
+    assert sum(lines.values()) <= 2_230
     assert {name: lines[name] for name in (*SEED, *map(str, models)) if lines[name] > 60} == {}
 
 

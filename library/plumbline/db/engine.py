@@ -48,6 +48,7 @@ def create_engine(
     *,
     models: MetaData | None = None,
     timeout_seconds: float | None = None,
+    role: str | None = None,
     **options: Any,  # noqa: ANN401 - create_async_engine's
 ) -> Engine:
     """An engine for `url`, or for DATABASE_URL.
@@ -58,6 +59,7 @@ def create_engine(
     `models` are the tables that errors are about: with them a violated CHECK names its columns.
     `timeout_seconds` is how long a statement of slow work may take, in place of the settings; such
     an engine is a second one, with few connections of its own (library/docs/slow_work.md).
+    `role` is whose rights its connections have, where they log in as another (SET ROLE).
     `options` are those of SQLAlchemy's `create_async_engine`, and win over the settings.
     """
     if not isinstance(settings, DatabaseSettings):
@@ -66,8 +68,9 @@ def create_engine(
         settings = _for_slow_work(settings, timeout_seconds)
     url = asyncpg_url(url or settings.DATABASE_URL)
     alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
-    control = _create(settings, url, None, **alone)
-    made = Engine(_create(settings, url, partial(find_outcome, control), **options), control)
+    control = _create(settings, url, None, None, **alone)
+    requests = _create(settings, url, partial(find_outcome, control), role, **options)
+    made = Engine(requests, control)
     for each in (made, control):
         remember_origin(each.dialect, Origin(models, settings.PROGRAM))
     if isinstance(made.sync_engine.pool, FairPool):
@@ -114,6 +117,7 @@ def _create(
     settings: DatabaseSettings,
     url: URL,
     find_outcome: FindOutcome | None,
+    role: str | None,
     **options: Any,  # noqa: ANN401 - create_async_engine's
 ) -> AsyncEngine:
     usual = {
@@ -129,7 +133,7 @@ def _create(
     places = sizes["pool_size"] + sizes["max_overflow"]
     slots = PerLoop(lambda: asyncio.Semaphore(places))
     creator = partial(connect, slots=slots, find_outcome=find_outcome)
-    arguments = {"async_creator_fn": creator, **_connect_args(settings)}
+    arguments = {"async_creator_fn": creator, **_connect_args(settings, role)}
     made = create_async_engine(url, connect_args=arguments, **chosen)
     event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", refuse_unusable)
@@ -149,13 +153,15 @@ def _fair(settings: DatabaseSettings) -> dict[str, Any]:
     }
 
 
-def _connect_args(settings: DatabaseSettings) -> dict[str, Any]:
+def _connect_args(settings: DatabaseSettings, role: str | None) -> dict[str, Any]:
     """Every wait has an end, here and on the server: a request must never hang."""
     here = {
         "timeout": settings.DB_CONNECT_TIMEOUT_SECONDS,
         "command_timeout": settings.DB_COMMAND_TIMEOUT_SECONDS,
     }
     on_the_server = {"application_name": APPLICATION_NAME, "timezone": "UTC"}
+    if role is not None:
+        on_the_server["role"] = role
     if settings.DB_PGBOUNCER:  # it refuses other settings, and the next statement is elsewhere
         uncached = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
         return {**here, **uncached, "server_settings": on_the_server}

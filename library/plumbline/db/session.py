@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, SessionTransaction
 ErrorInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
+_NO_TRANSACTION = "a read session has no transaction to begin: take Db instead of ReadDb"
 
 
 class _AsyncSession(AsyncSession):
@@ -46,7 +47,10 @@ def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
     """Make `act` the first thing in each transaction of `db`, whenever one begins.
 
     Work that needs no transaction, like hashing a password, comes before and holds no connection.
+    TypeError for a session that reads without a transaction.
     """
+    if isinstance(db.sync_session, ReadSession):
+        raise TypeError(_NO_TRANSACTION)
     db.info.setdefault(_AT_BEGIN, []).append(act)
 
 
