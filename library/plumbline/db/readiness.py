@@ -17,7 +17,7 @@ from plumbline.db.errors import (
     sqlstate,
     upgrade_command,
 )
-from plumbline.db.event_loops import PerLoop
+from plumbline.db.pool import PerLoop
 from plumbline.errors import AppError, Unavailable
 from plumbline.settings import DatabaseSettings
 
