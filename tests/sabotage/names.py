@@ -36,6 +36,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         PROGRAM + "test_error_of_a_migration_names_it_as_well",
     ),
     Sabotage(
+        "refuse long lines before they are formatted",
+        "Makefile",
+        "\t$(BIN)/ruff format --quiet\n\t$(BIN)/ruff check --fix",
+        "\t$(BIN)/ruff check --fix",
+        "tests/test_recipe.py::test_code_is_formatted_before_the_linter_refuses_long_lines",
+    ),
+    Sabotage(
         "forget what a rule answers",
         "library/plumbline/http/openapi.py",
         "error_responses(*rule.errors)",
