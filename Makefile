@@ -64,7 +64,8 @@ torture: setup browser  ## Try for half an hour what check tries for minutes: ma
 	@$(BIN)/pytest --torture -n0 -v --tb=short tests/upstream
 	@$(BIN)/pytest -o plumbline_postgres=plan_cache_mode=force_generic_plan $(FAULTS:%=--ignore=%)
 
-fix: setup  ## Format, and mend what the linter can
+fix: setup  ## Format, and correct what the linter can
+	$(BIN)/ruff format --quiet
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format --quiet
 

@@ -22,6 +22,11 @@ class Base(DeclarativeBase):
 class Article(Base):
     __tablename__ = "articles"
     id: Mapped[int] = mapped_column(primary_key=True)
+
+class Item(Base):
+    __tablename__ = "items"
+    __table_args__ = {"schema": "stock"}
+    id: Mapped[int] = mapped_column(primary_key=True)
 """
 REVISION = """
 import sqlalchemy
@@ -31,6 +36,9 @@ revision, down_revision = "first", None
 
 def upgrade() -> None:
     op.create_table("articles", sqlalchemy.Column("id", sqlalchemy.Integer, primary_key=True))
+    op.execute("CREATE SCHEMA stock")
+    number = sqlalchemy.Column("id", sqlalchemy.Integer, primary_key=True)
+    op.create_table("items", number, schema="stock")
 """
 
 
@@ -61,12 +69,14 @@ def _page() -> str:
 def database(postgres: Cluster) -> Iterator[str]:
     with administrator(postgres) as admin:
         admin.execute("CREATE DATABASE shop")
+        admin.execute("CREATE ROLE clerk")
         yield postgres.url("shop")
         admin.execute("DROP DATABASE shop WITH (FORCE)")
+        admin.execute("DROP ROLE clerk")
 
 
 def test_another_service_migrates_its_own_tables(shop: Path, database: str) -> None:
-    upgraded = _run(shop, "db", "upgrade", DATABASE_URL=database)
+    upgraded = _run(shop, "db", "upgrade", DATABASE_URL=database, DB_APPLICATION_ROLE="clerk")
     current = _run(shop, "db", "current", DATABASE_URL=database)
 
     assert upgraded.returncode == 0, upgraded.stderr
@@ -74,6 +84,8 @@ def test_another_service_migrates_its_own_tables(shop: Path, database: str) -> N
     with psycopg.connect(database) as connection:
         tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         assert {name for (name,) in tables} == {"alembic_version", "articles"}
+        clerk = "SELECT has_table_privilege('clerk', 'stock.items', 'SELECT, DELETE')"
+        assert connection.execute(clerk).fetchone() == (True,)
 
 
 def test_another_service_speaks_by_its_own_name_and_of_its_own_settings(shop: Path) -> None:

@@ -30,9 +30,11 @@ async def _working(executor: BoundedExecutor, *networks: str) -> AsyncIterator[N
     tasks = [asyncio.create_task(work(network)) for network in networks]
     await asyncio.sleep(0)
     assert executor.taken.total() == len(networks)
-    yield
-    gate.set()
-    assert all(await asyncio.gather(*tasks))
+    try:
+        yield
+    finally:
+        gate.set()  # or the thread would never end
+        assert all(await asyncio.gather(*tasks))
 
 
 async def test_work_beyond_the_places_is_refused_at_once(executor: BoundedExecutor) -> None:

@@ -36,6 +36,27 @@ SABOTAGES: tuple[Sabotage, ...] = (
         PROGRAM + "test_error_of_a_migration_names_it_as_well",
     ),
     Sabotage(
+        "grant the tables of one schema alone",
+        "library/plumbline/db/grants.py",
+        "sorted({PUBLIC, *schemas})",
+        "[PUBLIC]",
+        "library/plumbline_tests/db/test_grants_in_schemas.py::test_role_uses_the_tables_of_each_schema",
+    ),
+    Sabotage(
+        "look for tables in one schema alone",
+        "library/plumbline/db/privileges.py",
+        "unnest(string_to_array(name, '.'))",
+        "unnest(ARRAY[name])",
+        "library/plumbline_tests/db/test_grants_in_schemas.py::test_role_that_may_change_them_is_told",
+    ),
+    Sabotage(
+        "refuse long lines before they are formatted",
+        "Makefile",
+        "\t$(BIN)/ruff format --quiet\n\t$(BIN)/ruff check --fix",
+        "\t$(BIN)/ruff check --fix",
+        "tests/test_recipe.py::test_code_is_formatted_before_the_linter_refuses_long_lines",
+    ),
+    Sabotage(
         "forget what a rule answers",
         "library/plumbline/http/openapi.py",
         "error_responses(*rule.errors)",

@@ -171,7 +171,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "the application's role keeps what it once had",
         "library/plumbline/db/grants.py",
-        'yield f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}"',
+        'yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {quoted} FROM {role}"',
         "pass",
         GRANTS + "test_application_role_can_only_append_where_nothing_may_change",
     ),

@@ -43,6 +43,8 @@ def test_parameter_of_a_path_is_asked_for() -> None:
     with pytest.raises(AssertionError, match=r"GET /books/{sku}: give sku in World.path_params"):
         World({}).about(request)
     assert World({}, {"sku": "a"}).about(request).path_params == {"sku": "a"}
+    assert World({}, {"sku": "a"}).advice(request) == ""
+    assert World({}).advice(request) == " (give sku in World.path_params)"
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,8 @@ def upgrade(service: Service, revision: Revision = "head") -> None:
     service.configure_logging()
     service.migrations.upgrade(revision=revision)
     if role := service.settings.DB_APPLICATION_ROLE:
-        grants.grant(service.settings, role, append_only=service.append_only)
+        append_only, schemas = service.append_only, service.migrations.schemas
+        grants.grant(service.settings, role, append_only=append_only, schemas=schemas)
 
 
 def downgrade(service: Service, revision: Revision = "-1") -> None:

@@ -55,7 +55,7 @@ def compare(migrations: Migrations, migrated: str, modelled: str, maintenance: s
     migrations.upgrade(migrated)
     engine = create_engine(psycopg_url(modelled), poolclass=NullPool)
     with engine.begin() as connection:
-        for schema in sorted({t.schema for t in migrations.metadata.tables.values() if t.schema}):
+        for schema in migrations.schemas:
             connection.execute(CreateSchema(schema, if_not_exists=True))
         migrations.metadata.create_all(connection)
     try:

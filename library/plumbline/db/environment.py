@@ -24,7 +24,7 @@ def run_migrations(of_service: Migrations) -> None:
         milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)
         connection.execute(text(f"SET lock_timeout = {milliseconds}"))
         connection.commit()
-        schemas = {None, *(table.schema for table in migrations.metadata.tables.values())}
+        schemas = {None, *migrations.schemas}
         context.configure(
             connection=connection,
             target_metadata=migrations.metadata,

@@ -46,6 +46,11 @@ class Migrations:
     settings: DatabaseSettings
     pyproject: Path | None = None
 
+    @property
+    def schemas(self) -> list[str]:
+        """Those that the tables name; a table that names none is in PostgreSQL's default."""
+        return sorted({table.schema for table in self.metadata.tables.values() if table.schema})
+
     def config(self, url: str | None = None) -> Config:
         """Alembic's configuration; plumbline.db.environment reads the two attributes."""
         attributes = {"migrations": self, "url": url or self.settings.DATABASE_URL}

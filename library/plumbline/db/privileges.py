@@ -13,7 +13,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 _RIGHTS = text(
     "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), "
-    "ARRAY(SELECT quoted FROM unnest(CAST(:append_only AS text[])) name, quote_ident(name) quoted "
+    "ARRAY(SELECT quoted FROM unnest(CAST(:append_only AS text[])) name, LATERAL ("
+    "SELECT string_agg(quote_ident(part), '.' ORDER BY place) quoted "
+    "FROM unnest(string_to_array(name, '.')) WITH ORDINALITY parts(part, place)) "
     "WHERE has_any_column_privilege(quoted, 'UPDATE') "
     "OR has_table_privilege(quoted, 'DELETE, TRUNCATE'))"
 )
@@ -22,7 +24,8 @@ _RIGHTS = text(
 class Privileges:
     """Tell of each right that the role of a service has and should not have.
 
-    `control` is an engine in AUTOCOMMIT; `append_only` are tables whose rows nobody changes.
+    `control` is an engine in AUTOCOMMIT; `append_only` are tables whose rows nobody changes, as in
+    `audit` and `shelf.log`.
     """
 
     def __init__(

@@ -29,6 +29,11 @@ class World:
     path_params: Mapping[str, Any] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
 
+    def advice(self, request: Request) -> str:
+        """What to do where something is not found: perhaps nobody has said what there is."""
+        unsaid = [name for name in request.path_params if name not in self.path_params]
+        return f" (give {', '.join(unsaid)} in World.path_params)" if unsaid else ""
+
     def about(self, request: Request) -> Request:
         """`request` for what is there, unless its path is what is wrong."""
         if request.keeps_path:

@@ -24,7 +24,8 @@ async def test_rule_of_the_route_holds(
 
     response = await send(client, world.about(request), world.principals[name])
 
-    told = f"{request.route} by {name} answers {response.status_code}: {response.text}"
+    advice = world.advice(request)
+    told = f"{request.route} by {name} answers {response.status_code}{advice}: {response.text}"
     if name in service.principals_for(rule):
         # A form that logs in says 401 of what it holds.
         refused = {401, 403} if request.content_type != FORM else {403}
