@@ -44,7 +44,7 @@ SLOW = (
     "tests/test_proofs.py",
     "tests/test_speed.py",
     "library/plumbline_tests/test_telemetry.py",
-    "tests/testing",
+    "library/plumbline_tests/testing",
 )
 
 
