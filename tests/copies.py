@@ -8,6 +8,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 from plumbline_tests.processes import python_in
+from plumbline_tests.sources import IS_WARM, change
 from tests.postgres import ROOT
 
 PARTS = ("app", "library", "tests", "docs", "examples", "scripts", "benchmarks", "requirements")
@@ -20,7 +21,6 @@ FILES = (
     "LICENSE",
     "verify_connection.py",
 )
-IS_WARM = "ignore::pytest.PytestAssertRewriteWarning"
 
 
 def copy_project(to: Path) -> Path:
@@ -31,13 +31,6 @@ def copy_project(to: Path) -> Path:
     for file in FILES:
         shutil.copy(ROOT / file, to / file)
     return to
-
-
-def change(file: Path, old: str, new: str) -> None:
-    """Replace `old`, which occurs once."""
-    text = file.read_text()
-    assert text.count(old) == 1, f"{file.name} has not exactly one {old!r}"
-    file.write_text(text.replace(old, new))
 
 
 def path_of(copy: Path) -> str:

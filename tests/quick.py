@@ -24,6 +24,7 @@ SLOW = (
     "tests/db/test_growth.py",
     "tests/db/test_init_db.py",
     "tests/db/test_migrations.py",
+    "library/plumbline_tests/db/test_event_loops.py",
     "library/plumbline_tests/db/test_migrations.py",
     "tests/db/test_new_table.py",
     "library/plumbline_tests/db/test_stale_plans.py",
@@ -43,7 +44,7 @@ SLOW = (
     "tests/test_proofs.py",
     "tests/test_speed.py",
     "library/plumbline_tests/test_telemetry.py",
-    "tests/testing",
+    "library/plumbline_tests/testing",
 )
 
 

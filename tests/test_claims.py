@@ -185,6 +185,15 @@ def _prose(page: Path) -> str:
     return " ".join(page.read_text().split())
 
 
+def test_each_promise_of_reliability_is_proved_on_the_sandbox() -> None:
+    text = (ROOT / "docs/reliability.md").read_text()
+    promises = re.split(r"^## ", text, flags=re.MULTILINE)[1:-1]  # the last has the figures
+
+    assert [each[:2] for each in promises][-1] == "10"
+    without = [each for each in promises if "`library/plumbline_tests/" not in each]
+    assert without == []
+
+
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.sentence)
 def test_claim_holds(claim: Claim) -> None:
     assert claim.sentence in _prose(ROOT / claim.page)

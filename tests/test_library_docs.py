@@ -18,7 +18,8 @@ from tests.api_page import LIBRARY, modules, write_page
 
 DOCS = LIBRARY / "docs"
 PAGES = {path.stem: path.read_text() for path in sorted(DOCS.glob("*.md"))}
-# test_mounted_commands.py runs the commands; tests/testing/ has a service that uses the plugin.
+# test_mounted_commands.py runs the commands; plumbline_tests/testing/ has a service that uses the
+# plugin.
 WITH_CODE = sorted(PAGES.keys() - {"api", "commands", "testing"})
 SOURCES = sorted(path.stem for path in LIBRARY.glob("docs_src/[a-z]*.py"))
 

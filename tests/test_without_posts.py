@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from plumbline_tests.processes import python_in
-from tests.copies import change, copy_project, path_of, run_tests_in
+from plumbline_tests.sources import change
+from tests.copies import copy_project, path_of, run_tests_in
 
 REMOVED = ("app/db/models/post.py", "app/services/posts.py", "app/api/posts.py")
 # Lines of the service that name a post, and what is left of them.

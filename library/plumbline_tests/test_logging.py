@@ -11,7 +11,7 @@ from plumbline.logging import configure_logging
 configure_logging(production=sys.argv[1] == "production")
 log = structlog.stdlib.get_logger("plumbline.request")
 fields = {"method": "POST", "route": "/x", "status": 201, "ms": 237.4, "request_id": "1"}
-log.info("request", path="/api/v1/users", **fields)
+log.info("request", path="/books", **fields)
 log.info("request", path="/a\\nfake 200 1 ms", **fields)
 log.warning("unusual", why="disk")
 structlog.stdlib.get_logger("app.other").info("else", where="here")
@@ -22,7 +22,7 @@ def test_request_in_development_is_one_short_line_and_all_else_is_full() -> None
     ended = python("-c", LINES, "development")
 
     first, forged, warning, other = ended.stderr.splitlines()
-    assert first == "POST /api/v1/users 201 237 ms"
+    assert first == "POST /books 201 237 ms"
     assert forged == r"POST '/a\nfake 200 1 ms' 201 237 ms"
     assert "warning" in warning
     assert "why=disk" in warning

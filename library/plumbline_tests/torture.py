@@ -1,4 +1,4 @@
-"""How hard the tests of tests/faults try: `make check` runs them small, `make torture` large.
+"""How hard the tests in faults/ try: `make check` runs them small, `make torture` large.
 
 A pytest plugin: `--torture` for the large run, `--seed` for the same random choices again.
 A test of the large run that is asked for by its own name runs, too, but small.

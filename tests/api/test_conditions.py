@@ -51,6 +51,5 @@ def test_every_change_of_what_has_an_etag_is_held_to_its_version() -> None:
         if method != "get"
     ]
 
-    assert versioned
     for operation in versioned:
         assert "If-Match" in [each["name"] for each in operation["parameters"]]

@@ -60,8 +60,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "open the next connection before the last one is gone",
         "library/plumbline/db/engine.py",
-        "asyncio.Semaphore(places)",
-        "asyncio.Semaphore(1000)",
+        "partial(asyncio.Semaphore, places)",
+        "partial(asyncio.Semaphore, 1000)",
         GIVEN_UP + "test_place_of_a_statement_is_free_when_its_cancellation_has_arrived",
     ),
     Sabotage(

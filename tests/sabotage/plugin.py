@@ -3,8 +3,9 @@
 from tests.sabotage import Sabotage
 
 TESTING = "library/plumbline/testing/"
-SOUND = "tests/testing/test_plugin.py::test_sound_service_passes_all_proofs_and_leaves_nothing"
-BROKEN = "tests/testing/test_plugin.py::test_each_proof_fails_where_the_service_breaks_it"
+PLUGIN = "library/plumbline_tests/testing/test_plugin.py::"
+SOUND = PLUGIN + "test_sound_service_passes_all_proofs_and_leaves_nothing"
+BROKEN = PLUGIN + "test_each_proof_fails_where_the_service_breaks_it"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
@@ -12,7 +13,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         TESTING + "cluster.py",
         'if MARK not in re.split(r"[^a-z0-9]+", name.lower())',
         "if not name",
-        "tests/testing/test_plugin.py"
+        "library/plumbline_tests/testing/test_plugin.py"
         "::test_database_without_a_mark_is_refused_before_anything_is_touched",
     ),
     Sabotage(
@@ -20,7 +21,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         TESTING + "cluster.py",
         "SELECT pg_try_advisory_lock(%s)",
         "SELECT true OR %s IS NULL",
-        "tests/testing/test_cluster.py::test_second_run_on_the_same_database_is_refused",
+        "library/plumbline_tests/testing/test_cluster.py::test_second_run_on_the_same_database_is_refused",
     ),
     Sabotage(
         "leave the databases of a run behind",
@@ -49,7 +50,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         TESTING + "rows.py",
         "sorted(set(tables) - self._kept)",
         "sorted(set(tables))",
-        "tests/testing/test_tables.py::test_rows_of_reference_tables_stay",
+        "library/plumbline_tests/testing/test_tables.py::test_rows_of_reference_tables_stay",
     ),
     Sabotage(
         "make rows in any order",
@@ -77,7 +78,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         TESTING + "proofs/tables.py",
         "    AND i.indnkeyatts >= cardinality(k.conkey)\n",
         "",
-        "tests/testing/test_tables.py::test_index_serves_a_foreign_key",
+        "library/plumbline_tests/testing/test_tables.py::test_index_serves_a_foreign_key",
     ),
     Sabotage(
         "look only at routes that the document has",
@@ -98,7 +99,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/http/exception_handlers.py",
         'if error["type"] == "union_tag_invalid":',
         'if error["type"] == "nothing":',
-        "tests/testing/test_generator.py::test_wrong_values_of_every_type_are_refused_by_name",
+        "library/plumbline_tests/testing/test_generator.py::test_wrong_values_of_every_type_are_refused_by_name",
     ),
     Sabotage(
         "migrate only tables without a schema",

@@ -24,7 +24,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "say goodbye on connections of an event loop that has ended",
         "library/plumbline/db/pool.py",
-        " and (terminate or driver.has_lost_its_loop()):",
+        " and (terminate or not driver.is_of_this_loop()):",
         " and terminate:",
         IN_TURN,
     ),

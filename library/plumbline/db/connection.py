@@ -11,6 +11,7 @@ And a statement that was given up ends on the server as well, before its place i
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
@@ -130,15 +131,17 @@ class Connection(asyncpg.Connection):
     def is_closed(self) -> bool:
         return self._ending is not None or super().is_closed()
 
-    def has_lost_its_loop(self) -> bool:
-        """Nothing can be sent any more."""
-        return self._loop.is_closed()
+    def is_of_this_loop(self) -> bool:
+        """Whether the event loop that runs can send something on it."""
+        with suppress(RuntimeError):  # none runs
+            return self._loop is asyncio.get_running_loop()
+        return False
 
     def give_up(self) -> None:
         """Close it without waiting; a statement that it runs is cancelled meanwhile."""
-        if self.has_lost_its_loop():
-            return
-        if self._is_cancelling():
+        if self._loop.is_closed():
+            return  # nothing can be sent any more
+        if self._is_cancelling() and self.is_of_this_loop():
             self._end_in_background(CANCEL_SECONDS)
         elif self._ending is None:
             self.terminate()

@@ -130,7 +130,7 @@ def _create(
     chosen = usual | pool | options
     sizes = fair | options
     places = sizes["pool_size"] + sizes["max_overflow"]
-    slots = PerLoop(lambda: asyncio.Semaphore(places))
+    slots = PerLoop(partial(asyncio.Semaphore, places))
     creator = partial(connect, slots=slots, find_outcome=find_outcome)
     arguments = {"async_creator_fn": creator, **_connect_args(settings, role)}
     made = create_async_engine(url, connect_args=arguments, **chosen)

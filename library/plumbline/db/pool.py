@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from time import monotonic
 from typing import Any, Generic, NoReturn, TypeVar
 
@@ -111,7 +112,7 @@ class FairPool(Pool):
         self._ping_seconds = ping_seconds
         self._taken = 0
         self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
-        self._turns = PerLoop(lambda: asyncio.Semaphore(self.limit))
+        self._turns = PerLoop(partial(asyncio.Semaphore, self.limit))
         self._has_turn = False  # of the `connect` that `acquire` is about to call
         self._trimming_in: asyncio.AbstractEventLoop | None = None  # where a timer runs
 
@@ -235,10 +236,10 @@ class FairPool(Pool):
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
         """Without waiting for a broken connection, where SQLAlchemy gives it two seconds.
 
-        Nor for one of an event loop that has ended: nobody could say goodbye on it.
+        Nor for one of another event loop: nobody can say goodbye on it here.
         """
         driver = getattr(connection, "driver_connection", None)
-        if isinstance(driver, Connection) and (terminate or driver.has_lost_its_loop()):
+        if isinstance(driver, Connection) and (terminate or not driver.is_of_this_loop()):
             driver.give_up()
         else:
             super()._close_connection(connection, terminate=terminate)

@@ -54,6 +54,12 @@ async def probe():
 
 async def gather(work):
     return sum(await asyncio.gather(*(work() for _ in range(8))))
+
+stopped = []
+
+def run_and_keep(work):
+    stopped.append(asyncio.new_event_loop())
+    return stopped[-1].run_until_complete(work)
 """
 # What each of the two loops does, and gives.
 IN_TURN = {
@@ -65,11 +71,18 @@ IN_TURN = {
 }
 
 
+def _run(how: str, name: str) -> tuple[str, str]:
+    first, second, _ = IN_TURN[name]
+    ended = python("-c", f"{PROGRAM}\nprint({how}({first}), {how}({second}))")
+    return ended.stdout, ended.stderr
+
+
 @pytest.mark.parametrize("name", IN_TURN)
 def test_engine_serves_two_event_loops_in_turn(name: str) -> None:
     """And says nothing about the first one, such as a connection that cannot be closed."""
-    first, second, expected = IN_TURN[name]
+    assert _run("asyncio.run", name) == (f"{IN_TURN[name][2]}\n", "")
 
-    ended = python("-c", f"{PROGRAM}\nprint(asyncio.run({first}), asyncio.run({second}))")
 
-    assert (ended.stdout, ended.stderr) == (f"{expected}\n", "")
+def test_loop_that_was_stopped_and_not_closed_is_another_one_too() -> None:
+    for name in ("dispose of what was left", "close what nobody uses"):
+        assert _run("run_and_keep", name) == (f"{IN_TURN[name][2]}\n", "")

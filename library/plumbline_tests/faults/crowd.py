@@ -83,11 +83,16 @@ class Usage:
 
 
 @asynccontextmanager
-async def using(engine: AsyncEngine, columns: Columns) -> AsyncIterator[Usage]:
-    """Read and write the tables all the time, with the timeouts that the service has."""
+async def using(
+    engine: AsyncEngine, columns: Columns, watched: Iterable[str] = ()
+) -> AsyncIterator[Usage]:
+    """Read and write the tables all the time, with the timeouts that the service has.
+
+    Locks are looked at on these tables, and on those that are `watched`.
+    """
     usage = Usage()
     async with asyncio.TaskGroup() as group:
-        group.create_task(_watch_locks(engine, [*columns], usage))
+        group.create_task(_watch_locks(engine, [*columns, *watched], usage))
         for _ in range(USERS_AT_ONCE):
             group.create_task(_use(engine, columns, usage))
         try:

@@ -93,7 +93,7 @@ async def upgrade_under_load(
     stay = {
         table: [c for c in after[table] if c in before[table]] for table in before if table in after
     }
-    async with own_engine(url) as engine, using(engine, stay) as usage:
+    async with own_engine(url) as engine, using(engine, stay, watched=before) as usage:
         with long_reader(url, [*before]):
             migration = migrate(module, url, f"upgrade(revision={script.revision!r})")
             await until(lambda: migration.done() or len(usage.tries) > 1)

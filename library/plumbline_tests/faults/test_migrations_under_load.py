@@ -55,7 +55,7 @@ FLIPS: tuple[LiteralString, ...] = (
     ALTER TABLE books RENAME TO old;
     CREATE TABLE books (LIKE old INCLUDING ALL);
     INSERT INTO books OVERRIDING SYSTEM VALUE SELECT * FROM old;
-    SELECT setval(pg_get_serial_sequence('books', 'id'), (SELECT max(id) FROM posts));
+    SELECT setval(pg_get_serial_sequence('books', 'id'), (SELECT max(id) FROM books));
     DROP TABLE old
     """,
 )

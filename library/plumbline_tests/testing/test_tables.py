@@ -9,8 +9,14 @@ import pytest
 from plumbline.testing.fixtures import refuse_unnamed_rows
 from plumbline.testing.proofs import tables
 from plumbline.testing.rows import StoredRows
-from tests.service import SERVICE
+from plumbline.testing.service import ServiceUnderTest
+from plumbline_tests.sandbox.database import AsyncSessionFactory, engine, migrations
+from plumbline_tests.sandbox.models import Base
+from plumbline_tests.sandbox.service import app
 
+SERVICE = ServiceUnderTest(
+    app=app, migrations=migrations, engine=engine, sessions=AsyncSessionFactory, models=Base
+)
 KEYS = """
 CREATE TABLE parents (a bigint, b bigint, PRIMARY KEY (a, b), UNIQUE (a));
 CREATE TABLE children (x bigint, y bigint, z bigint, {key}); {index};
@@ -53,21 +59,19 @@ def test_index_serves_a_foreign_key(
 
 
 def test_rows_of_reference_tables_stay(connection: psycopg.Connection) -> None:
-    connection.execute("INSERT INTO audit_events (action) VALUES ('kept')")
-    connection.execute(
-        "INSERT INTO users (username, email, hashed_password) VALUES ('a', 'a@b', '')"
-    )
-    stored = StoredRows(connection, SERVICE.metadata, {"audit_events"})
+    connection.execute("INSERT INTO notes (text) VALUES ('kept')")
+    connection.execute("INSERT INTO authors (name) VALUES ('jane')")
+    stored = StoredRows(connection, Base.metadata, {"notes"})
 
     stored.empty(stored.filled_tables())
 
-    assert stored.filled_tables() == {"audit_events"}
+    assert stored.filled_tables() == {"notes"}
 
 
 def test_rows_of_a_migration_are_asked_for(connection: psycopg.Connection) -> None:
-    connection.execute("INSERT INTO audit_events (action) VALUES ('kept')")
-    stored = StoredRows(connection, SERVICE.metadata)
+    connection.execute("INSERT INTO notes (text) VALUES ('kept')")
+    stored = StoredRows(connection, Base.metadata)
 
-    with pytest.raises(pytest.fail.Exception, match="migrations fill audit_events: name them"):
+    with pytest.raises(pytest.fail.Exception, match="migrations fill notes: name them"):
         refuse_unnamed_rows(stored, SERVICE)
-    refuse_unnamed_rows(stored, replace(SERVICE, reference_tables=frozenset({"audit_events"})))
+    refuse_unnamed_rows(stored, replace(SERVICE, reference_tables=frozenset({"notes"})))

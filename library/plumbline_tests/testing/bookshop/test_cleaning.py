@@ -5,8 +5,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.service import World
-from tests.testing.bookshop.conftest import ISBN
-from tests.testing.bookshop.models import Book, OrderLine
+from plumbline_tests.testing.bookshop.conftest import ISBN
+from plumbline_tests.testing.bookshop.models import Book, OrderLine
 
 
 @pytest.mark.parametrize("time", [1, 2])

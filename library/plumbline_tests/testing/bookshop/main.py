@@ -26,7 +26,7 @@ from plumbline.http.routing import Payload, View, resource
 from plumbline.logging import configure_logging
 from plumbline.settings import load_settings
 from plumbline.text import OneLine
-from tests.testing.bookshop.models import Base, Book, Genre
+from plumbline_tests.testing.bookshop.models import Base, Book, Genre
 
 settings = load_settings(plumbline.Settings)
 engine = create_engine(settings, models=Base.metadata)

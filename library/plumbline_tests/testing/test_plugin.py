@@ -11,10 +11,10 @@ import pytest
 
 from plumbline.testing.cluster import Cluster
 from plumbline_tests.processes import python_in
-from tests.copies import IS_WARM, change
-from tests.postgres import ROOT
+from plumbline_tests.sources import IS_WARM, change
+from plumbline_tests.warm import ROOT
 
-BOOKSHOP = Path("tests/testing/bookshop")
+LIBRARY, BOOKSHOP = ROOT / "library", Path("plumbline_tests/testing/bookshop")
 MARKED = "shop_test"
 INDEX = '    op.create_index(op.f("ix_Order Lines_isbn"), "Order Lines", ["isbn"], schema="shop")\n'
 TIMESTAMP = 'sa.Column("updated_at", sa.DateTime(timezone=True))'
@@ -36,8 +36,8 @@ def marked(postgres: Cluster) -> Iterator[str]:
 @pytest.fixture
 def bookshop(tmp_path: Path) -> Path:
     """A copy of the bookshop, to be broken."""
-    shutil.copytree(ROOT / BOOKSHOP, tmp_path / BOOKSHOP)
-    for package in ("tests", "tests/testing"):
+    shutil.copytree(LIBRARY / BOOKSHOP, tmp_path / BOOKSHOP)
+    for package in ("plumbline_tests", "plumbline_tests/testing"):
         (tmp_path / package / "__init__.py").touch()
     return tmp_path
 
@@ -45,7 +45,7 @@ def bookshop(tmp_path: Path) -> Path:
 def _test(folder: Path, url: str, *arguments: str) -> CompletedProcess[str]:
     """Run its tests with a given PostgreSQL, as in a run of their own."""
     ini = folder / BOOKSHOP / "pytest.ini"
-    path = os.pathsep.join([str(folder), str(ROOT / "library")])
+    path = os.pathsep.join([str(folder), str(LIBRARY)])
     return python_in(
         folder,
         *("-m", "pytest", "-c", str(ini), "-q", "-W", IS_WARM, str(folder / BOOKSHOP), *arguments),

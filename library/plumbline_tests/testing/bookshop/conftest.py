@@ -5,8 +5,8 @@ from datetime import date
 from decimal import Decimal
 
 from plumbline.testing.service import ServiceUnderTest, World
-from tests.testing.bookshop.main import app, engine, migrations, sessions
-from tests.testing.bookshop.models import Base, Book, Genre
+from plumbline_tests.testing.bookshop.main import app, engine, migrations, sessions
+from plumbline_tests.testing.bookshop.models import Base, Book, Genre
 
 ISBN = "9780141439518"
 
