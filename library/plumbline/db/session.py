@@ -2,41 +2,74 @@
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.util import greenlet_spawn
+
+from plumbline.db.one_task import OneTaskSession
+from plumbline.db.pool import open_session
+from plumbline.db.read_only import READING, refuse_by_a_read_session, refuse_transaction
+from plumbline.db.transaction_owner import OwnedSession, refuse_by_owner, remember_owner
 
 ErrorInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
 
 
-class _AsyncSession(AsyncSession):
+class _AsyncSession(OneTaskSession):
+    sync_session: "_WriteSession | ReadSession"
+    _outer: OneTaskSession | None = None  # whose block is around this one's
+
+    async def __aenter__(self) -> Self:
+        if self.sync_session.is_owned:
+            refuse_by_owner("async with")
+        self._outer = open_session.get()
+        open_session.set(self)
+        return self
+
     async def __aexit__(self, *error: object) -> None:
         """Without the task that SQLAlchemy makes to close in, where all is said to the server.
 
         A rollback that fails does not hide why there was one: on a lost connection PostgreSQL
         has rolled back by itself.
         """
-        if not self.in_transaction():
+        open_session.set(self._outer)
+        if self.user is None and not self.in_transaction():
             self.sync_session.close()
             return
         try:
-            await super().__aexit__(*error)
-        except (DBAPIError, OSError):
-            if error[0] is None:
+            await self.end_other_task()
+        finally:
+            await self._close(is_after_an_error=error[0] is not None)
+
+    async def _close(self, *, is_after_an_error: bool) -> None:
+        root = self.sync_session.get_transaction()
+        connections = root.connections if root is not None else ()
+        try:
+            await super().__aexit__(None, None, None)
+        except BaseException as error:
+            for each in connections:  # so that it goes back, and is of no more use
+                await greenlet_spawn(_give_up, each)
+            if not is_after_an_error or not isinstance(error, DBAPIError | OSError):
                 raise
 
 
-class _WriteSession(Session):
+def _give_up(connection: Connection) -> None:
+    if not connection.invalidated and not connection.closed:
+        connection.invalidate()
+
+
+class _WriteSession(OwnedSession):
     """What `at_begin` was given goes first in each of its transactions."""
 
 
 @event.listens_for(_WriteSession, "after_begin")
 def _go_first(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    remember_owner(connection, session)
     if not transaction.nested:
         for act in session.info.get(_AT_BEGIN, ()):
             act(connection)
@@ -53,10 +86,24 @@ def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
 class ReadSession(Session):
     """Each statement of it is a transaction of its own, so it must not write."""
 
+    is_owned = False  # it has no transaction
+
+    def begin(self, nested: bool = False) -> NoReturn:  # noqa: ARG002, FBT001, FBT002 - SQLAlchemy's
+        """TypeError; so are the others."""
+        refuse_transaction()
+
+    def commit(self) -> NoReturn:
+        """TypeError."""
+        refuse_transaction()
+
+    def rollback(self) -> NoReturn:
+        """TypeError."""
+        refuse_transaction()
+
 
 @event.listens_for(ReadSession, "before_flush")
 def _refuse_writes(*_: object) -> NoReturn:
-    raise TypeError("a read session stores nothing: take Db instead of ReadDb")
+    refuse_by_a_read_session()
 
 
 class _Transaction:
@@ -64,30 +111,37 @@ class _Transaction:
 
     __slots__ = ("_session",)
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, session: _AsyncSession) -> None:
         self._session = session
 
     async def __aenter__(self) -> AsyncSession:
+        await self._session.__aenter__()
+        self._session.sync_session.is_owned = True
         return self._session
 
     async def __aexit__(self, *error: object) -> None:
+        self._session.sync_session.is_owned = False
         if error[0] is None:
-            async with self._session as session:
-                await session.commit()
-        else:
-            await self._session.__aexit__(*error)
+            try:
+                await self._session.commit()
+            except BaseException as raised:
+                await self._session.__aexit__(type(raised), raised, None)
+                raise
+        await self._session.__aexit__(*error)
 
 
 class SessionFactory(async_sessionmaker[AsyncSession]):
     """An async_sessionmaker whose `begin()` always commits at the end of its block.
 
     SQLAlchemy's rolls back without a word when an error of the session was caught in the block.
-    Here that commit raises, as after any other failed statement.
+    Here that commit raises, as after any other failed statement. Nobody else ends it meanwhile.
     """
 
     def begin(self) -> _Transaction:  # type: ignore[override]
         """One transaction, as in `async with factory.begin() as db`."""
-        return _Transaction(self())
+        session = self()
+        assert isinstance(session, _AsyncSession)
+        return _Transaction(session)
 
 
 # close_resets_only=False: a session used after its request raises, instead of taking a connection
@@ -110,8 +164,9 @@ def read_session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession
     """
     return async_sessionmaker(
         engine,
+        class_=_AsyncSession,
         expire_on_commit=False,
         close_resets_only=False,
         sync_session_class=ReadSession,
-        execution_options={"isolation_level": "AUTOCOMMIT"},
+        execution_options=READING,
     )

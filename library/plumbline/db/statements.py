@@ -6,7 +6,8 @@ meaning of errors (errors.py) are the same.
 
 Compiled once, for PostgreSQL; where a statement runs is said each time. On an engine, or a read
 session, it borrows a connection and is a transaction of its own. On a session that writes it runs
-in its transaction, and sees its rows.
+in its transaction, and sees its rows; and so it does on the engine, inside the block of a session
+that holds a connection.
 """
 
 from collections.abc import Callable
@@ -16,14 +17,20 @@ import asyncpg
 import structlog
 from sqlalchemy import Boolean, Connection, Engine, LargeBinary, Select
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from plumbline.db.connection import number_transaction
-from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale, sqlstate
+from plumbline.db.before_statement import before_statement
+from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import fair_pool
+from plumbline.db.pool import fair_pool, open_session
+from plumbline.db.read_only import (
+    READ_ONLY,
+    is_of_a_read_session,
+    refuse_if_it_needs_a_transaction,
+)
 from plumbline.db.session import ReadSession
 
 T = TypeVar("T")
@@ -32,6 +39,7 @@ Columns = TypeVarTuple("Columns")
 _DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _CHECKED = (LargeBinary, Boolean)  # what SQLAlchemy would do to them, asyncpg does itself
 
+_ABORTED = "25P02"  # a statement of the transaction has failed before
 STALE_TRIES = 3  # how many changes of the schema may overtake one statement
 
 log = structlog.stdlib.get_logger(__name__)
@@ -112,11 +120,22 @@ async def _rows(on: AsyncEngine | AsyncSession, sql: str, arguments: list[object
             return await on.run_sync(_execute, sql, arguments)
         assert isinstance(on.bind, AsyncEngine)
         on = on.bind
+    elif (session := open_session.get()) is not None and _has_connection_of(on, session):
+        try:
+            return await session.run_in_turn(_execute, sql, arguments)
+        except DBAPIError as error:
+            if sqlstate(error) != _ABORTED:  # else the request has failed: it reads beside
+                raise
     try:
         return await _fetch(on, sql, arguments)
     except Exception as error:  # noqa: BLE001 - it is raised again
+        refuse_if_it_needs_a_transaction(sqlstate(error), error)
         is_lost = has_lost_connection(error)
         raise_as_sqlalchemy(error, on.sync_engine, sql, arguments, is_lost=is_lost)
+
+
+def _has_connection_of(engine: AsyncEngine, session: AsyncSession) -> bool:
+    return session.bind is engine and session.in_transaction() and session.is_active
 
 
 def _execute(session: Session, sql: str, arguments: list[object]) -> list[Any]:
@@ -128,12 +147,14 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
     _echo(connection.engine, sql, arguments)
     driver: Any = connection.connection.driver_connection
     cursor: Any = connection.connection.cursor()
-    number_transaction(connection, cursor, sql)
+    before_statement(connection, cursor, sql)
     dialect: Any = connection.dialect
     cursor._invalidate_schema_cache_asof = dialect._invalidate_schema_cache_asof  # noqa: SLF001
     try:
         cursor.execute(sql, arguments)
     except BaseException as error:
+        if is_of_a_read_session(connection):
+            refuse_if_it_needs_a_transaction(sqlstate(error), error)
         is_closed = driver.is_closed()
         if is_stale(error):
             dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself

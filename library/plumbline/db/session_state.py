@@ -1,0 +1,77 @@
+"""What a statement leaves in the server's session: gone before somebody else has the connection.
+
+SET, a lock of the session, LISTEN, a temporary table: the next request on this connection would
+have it, such as the tenant of the one before. Only a connection where that happened is reset, which
+costs one round trip when it is given back.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
+from sqlalchemy.util import await_only
+
+from plumbline.db.read_only import (
+    ONLY_READ,
+    is_of_a_read_session,
+    refuse_by_a_read_session,
+    refuse_transaction,
+)
+from plumbline.db.sql_text import Effect
+from plumbline.db.transaction_owner import refuse_end_by_another
+
+# DISCARD ALL, which must stand alone, without DEALLOCATE ALL: the driver knows what it prepared.
+_RESET = (
+    "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;"
+    "SELECT pg_advisory_unlock_all();DISCARD TEMP;DISCARD SEQUENCES;"
+)
+
+
+def apply(effect: Effect, connection: Connection, parameters: object) -> None:
+    """Before a statement of this effect: refuse it, or remember that it leaves something."""
+    if effect is Effect.PREPARES:
+        raise RuntimeError(
+            "PREPARE: the driver prepares each statement by itself; send it as it is"
+        )
+    is_reading = is_of_a_read_session(connection)
+    if is_reading and effect in {Effect.ENDS, Effect.LOCAL}:
+        refuse_transaction()
+    if effect is Effect.ENDS:
+        refuse_end_by_another(connection)
+    elif effect is Effect.LEAVES or (effect is Effect.MAY_LEAVE and not _is_local(parameters)):
+        if is_reading:
+            refuse_by_a_read_session()
+        _note(connection)
+
+
+def _is_local(parameters: object) -> bool:
+    """Of set_config(name, value, is_local), its parameters."""
+    given = list(parameters) if isinstance(parameters, list | tuple) else []
+    return any(each is True for each in given) and not any(each is False for each in given)
+
+
+def _note(connection: Connection) -> None:
+    driver: Any = connection.connection.driver_connection
+    if not driver.owns_session:
+        raise RuntimeError(
+            "behind PgBouncer (DB_PGBOUNCER) the server's session is shared: write SET LOCAL, "
+            "set_config(…, true), pg_advisory_xact_lock, or a table without TEMP"
+        )
+    driver.is_changed = True
+    pool = connection.engine.pool
+    if not event.contains(pool, "reset", _reset_if_changed):  # costs nothing where nobody does this
+        event.listen(pool, "reset", _reset_if_changed)
+
+
+def _reset_if_changed(
+    connection: Any,  # noqa: ANN401 - the PEP 249 layer over asyncpg
+    _record: ConnectionPoolEntry | None,
+    state: PoolResetState,
+) -> None:
+    """Listens to `reset` of a pool. What fails here costs the connection."""
+    driver = connection.driver_connection
+    if not driver.is_changed or not state.asyncio_safe or state.terminate_only:
+        return
+    connection.rollback()  # a transaction of its own that nobody has ended
+    await_only(driver.execute(f"{_RESET}{ONLY_READ}"))
+    driver.is_changed = False
