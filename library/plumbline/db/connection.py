@@ -116,7 +116,7 @@ class Connection(asyncpg.Connection):
         # meets another. Then it only reads outside of a transaction.
         self.owns_session = False
         self.is_writing = True  # whether the next transaction is not one that only reads
-        self.is_changed = False  # whether something is left there (session_state.py)
+        self.is_changed = False  # whether something is left there (before_statement.py)
         # Whether the next transaction shall learn its number. That takes a snapshot and a number
         # of PostgreSQL's, so not where the first statement must come before both.
         self.is_numbering = False

@@ -24,7 +24,7 @@ from plumbline.db.read_only import (
     is_of_a_read_session,
     refuse_if_it_needs_a_transaction,
 )
-from plumbline.db.transaction_owner import refuse_end_by_another
+from plumbline.db.session import refuse_end_by_another
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings

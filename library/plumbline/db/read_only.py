@@ -7,39 +7,28 @@ function. Whoever takes a connection in AUTOCOMMIT of the engine itself may writ
 
 from typing import NoReturn
 
-import asyncpg
 from sqlalchemy import Connection
 
-_OPTION = "plumbline_only_reads"
-READING = {"isolation_level": "AUTOCOMMIT", _OPTION: True}  # execution options
+OPTION = "plumbline_only_reads"  # among the execution options of a read session's connection
+READING = {"isolation_level": "AUTOCOMMIT", OPTION: True}
 
 # What a connection is told, so that it only reads outside of a transaction. RESET comes first with
 # BEGIN, so that what the operator has said of the database (ALTER SYSTEM, ALTER DATABASE) holds for
 # whoever writes. All go in a message that is sent anyway.
-_SETTING = "default_transaction_read_only"
-GUARD = f", set_config('{_SETTING}', 'on', false)"  # beside what a new connection asks
-LET_WRITE = f"BEGIN;RESET {_SETTING};COMMIT;"  # before BEGIN
-ONLY_READ = f"SET {_SETTING}=on"  # after BEGIN: for what comes after the transaction
+SETTING = "default_transaction_read_only"
+GUARD = f", set_config('{SETTING}', 'on', false)"  # beside what a new connection asks
+LET_WRITE = f"BEGIN;RESET {SETTING};COMMIT;"  # before BEGIN
+ONLY_READ = f"SET {SETTING}=on"  # after BEGIN: for what comes after the transaction
+AS_THE_DATABASE = f"RESET {SETTING}"  # for who writes in AUTOCOMMIT
 
 READ_ONLY = "25006"  # also of a primary that has been demoted, or a standby
 _NO_TRANSACTION = "25P01"  # SAVEPOINT, LOCK, DECLARE, a cursor of the server's
 _INSTEAD = "take Db instead of ReadDb, or `async with AsyncSessionFactory.begin() as db`"
 
 
-def only_reads(driver: asyncpg.Connection) -> bool:
-    """Whether PostgreSQL refuses to write here outside of a transaction; it tells of changes."""
-    return getattr(driver.get_settings(), _SETTING, "off") == "on"
-
-
-async def choose_access(driver: asyncpg.Connection, *, is_reading: bool) -> None:
-    """For statements outside of a transaction. A round trip, where it was the other."""
-    if only_reads(driver) is not is_reading:
-        await driver.execute(ONLY_READ if is_reading else f"RESET {_SETTING}")
-
-
 def is_of_a_read_session(connection: Connection) -> bool:
     """Whether a session of `read_session_factory` has it."""
-    return _OPTION in connection.get_execution_options()
+    return OPTION in connection.get_execution_options()
 
 
 def refuse_by_a_read_session(cause: BaseException | None = None) -> NoReturn:

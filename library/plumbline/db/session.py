@@ -13,20 +13,20 @@ from sqlalchemy.util import greenlet_spawn
 from plumbline.db.one_task import OneTaskSession
 from plumbline.db.pool import open_session
 from plumbline.db.read_only import READING, refuse_by_a_read_session, refuse_transaction
-from plumbline.db.transaction_owner import OwnedSession, refuse_by_owner, remember_owner
 
 ErrorInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
+_OWNER = "plumbline_owner"  # among the attributes of a connection: the session that has it
 
 
 class _AsyncSession(OneTaskSession):
-    sync_session: "_WriteSession | ReadSession"
+    sync_session: "_Session"
     _outer: OneTaskSession | None = None  # whose block is around this one's
 
     async def __aenter__(self) -> Self:
         if self.sync_session.is_owned:
-            refuse_by_owner("async with")
+            _refuse_by_owner("async with")
         self._outer = open_session.get()
         open_session.set(self)
         return self
@@ -63,16 +63,65 @@ def _give_up(connection: Connection) -> None:
         connection.invalidate()
 
 
-class _WriteSession(OwnedSession):
+class _Session(Session):
+    """`is_owned`: inside of a block that ends its transaction, so nobody else ends it.
+
+    What a route has committed by itself stays when the route raises, and the answer would say that
+    nothing was stored.
+    """
+
+    is_owned = False
+
+
+class _WriteSession(_Session):
     """What `at_begin` was given goes first in each of its transactions."""
+
+    def begin(self, nested: bool = False) -> SessionTransaction:  # noqa: FBT001, FBT002 - SQLAlchemy's
+        if self.is_owned and not nested:
+            _refuse_by_owner("begin")
+        return super().begin(nested)
+
+    def commit(self) -> None:
+        if self.is_owned:
+            _refuse_by_owner("commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        if self.is_owned:
+            _refuse_by_owner("rollback")
+        super().rollback()
+
+    def _close_impl(self, invalidate: bool, is_reset: bool = False) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
+        """Of close(), reset() and invalidate()."""
+        if self.is_owned:
+            _refuse_by_owner("close")
+        super()._close_impl(invalidate, is_reset)
 
 
 @event.listens_for(_WriteSession, "after_begin")
 def _go_first(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    remember_owner(connection, session)
+    connection.__dict__[_OWNER] = session
     if not transaction.nested:
         for act in session.info.get(_AT_BEGIN, ()):
             act(connection)
+
+
+def refuse_end_by_another(connection: Connection) -> None:
+    """Listens to `commit` of an engine, for who does it past the session.
+
+    Not to `rollback`: the session itself does so when a flush fails. Then it refuses to commit.
+    """
+    owner = connection.__dict__.get(_OWNER)
+    if owner is not None and owner.is_owned:
+        _refuse_by_owner("commit")
+
+
+def _refuse_by_owner(act: str) -> NoReturn:
+    raise RuntimeError(
+        f"{act}: the block that opened this session (get_db) commits at its end, and rolls back "
+        "when it raises. For a part that may fail: `async with db.begin_nested()`. For a "
+        "transaction of its own: `async with AsyncSessionFactory.begin() as db`"
+    )
 
 
 def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
@@ -83,10 +132,8 @@ def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
     db.info.setdefault(_AT_BEGIN, []).append(act)
 
 
-class ReadSession(Session):
+class ReadSession(_Session):
     """Each statement of it is a transaction of its own, so it must not write."""
-
-    is_owned = False  # it has no transaction
 
     def begin(self, nested: bool = False) -> NoReturn:  # noqa: ARG002, FBT001, FBT002 - SQLAlchemy's
         """TypeError; so are the others."""

@@ -164,7 +164,7 @@ async def test_failed_request_leaves_nothing_either(
 async def test_connection_that_cannot_be_reset_is_replaced(
     spare: AsyncEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plumbline.db.session_state._RESET", "SELECT 1 / 0;")
+    monkeypatch.setattr("plumbline.db.before_statement._RESET", "SELECT 1 / 0;")
     async with session_factory(spare).begin() as db:
         await db.execute(text("SELECT set_config('app.tenant', 'acme', false)"))
         pid = await _backend(db)
