@@ -12,6 +12,7 @@ from sqlalchemy import URL, MetaData, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each class that is mapped
 from plumbline.db.before_statement import before_statement
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect

@@ -33,6 +33,12 @@ def remember_models(dialect: object, models: MetaData | None) -> None:
     vars(dialect)[_MARK] = models
 
 
+def models_of_dialect(dialect: object) -> MetaData | None:
+    """What `remember_models` was given."""
+    found: MetaData | None = vars(dialect).get(_MARK)
+    return found
+
+
 def mark(error: E, dialect: object) -> E:
     """Say of `error` that the engine of this dialect raised it."""
     vars(error)[_MARK] = vars(dialect).get(_MARK)

@@ -7,9 +7,10 @@ from typing import NoReturn, Self
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
-from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
+from plumbline.db.moved_columns import require_versions
 from plumbline.db.one_task import OneTaskSession
 from plumbline.db.pool import open_session
 from plumbline.db.read_only import READING, refuse_by_a_read_session, refuse_transaction
@@ -104,6 +105,12 @@ def _go_first(session: Session, transaction: SessionTransaction, connection: Con
     if not transaction.nested:
         for act in session.info.get(_AT_BEGIN, ()):
             act(connection)
+
+
+@event.listens_for(_WriteSession, "do_orm_execute")
+def _require_versions(state: ORMExecuteState) -> None:
+    if state.is_update and state.is_orm_statement and state.bind_mapper is not None:
+        require_versions(state.bind_mapper, state.parameters)
 
 
 def refuse_end_by_another(connection: Connection) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.before_statement import before_statement
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
+from plumbline.db.moved_columns import require_moved
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import fair_pool, open_session
 from plumbline.db.read_only import (
@@ -98,6 +99,7 @@ class CompiledInsert(_Statement, Generic[*Columns]):
     """An INSERT of the columns `names` that returns one row, in the transaction of a session."""
 
     def __init__(self, statement: ReturningInsert[*Columns], *names: str) -> None:
+        require_moved(statement, "", None)
         super().__init__(statement, names)
 
     async def one(self, db: AsyncSession, **values: object) -> tuple[*Columns]:
