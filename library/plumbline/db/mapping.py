@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import JSON, Column, ColumnDefault, Float, Numeric, event
 from sqlalchemy.dialects.postgresql import HSTORE
+from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Mapper
 from sqlalchemy.types import ARRAY, REAL, TypeDecorator, TypeEngine
 
@@ -90,14 +91,24 @@ def _listen(class_: type[Any], keepers: dict[str, Keep]) -> None:
 
     def check(_mapper: object, _connection: object, owner: object) -> None:
         for key in keepers:
-            value = vars(owner).get(key)
-            if isinstance(value, TrackedDict | TrackedList):
-                value.place.check()
+            _check(owner, key, vars(owner).get(key))
 
     event.listen(class_, "before_insert", check)
     event.listen(class_, "before_update", check)
     for name in ("load", "refresh", "refresh_flush", "unpickle"):
         event.listen(class_, name, adopt, raw=True)
+
+
+def _check(owner: object, key: str, value: object) -> None:
+    """Before it is stored."""
+    if isinstance(value, TrackedDict | TrackedList):
+        value.place.check()
+    elif isinstance(value, Mutable):
+        name, kind = f"{type(owner).__name__}.{key}", type(value).__name__
+        raise TypeError(
+            f"{name}: {kind} sees its first level alone: leave it out, since every JSON and ARRAY "
+            "column is tracked whole"
+        )
 
 
 def _track(owner: object, key: str, value: object) -> object:

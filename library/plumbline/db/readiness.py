@@ -16,6 +16,7 @@ from plumbline.db.errors import (
     explain,
     sqlstate,
 )
+from plumbline.db.origin import models_of_dialect
 from plumbline.errors import AppError, Unavailable
 from plumbline.settings import DatabaseSettings
 
@@ -70,6 +71,7 @@ class Readiness:
     ) -> None:
         require_engine(engine, "Readiness")
         self._engine = engine
+        self.models = models_of_dialect(engine.dialect)  # those that `create_engine` was given
         self._must_last = (
             settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE
         )
