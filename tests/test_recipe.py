@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from plumbline_tests.processes import python_in
-from tests.copies import change, copy_project, path_of, run_tests_in
+from plumbline_tests.sources import change
+from tests.copies import copy_project, path_of, run_tests_in
 from tests.postgres import ROOT
 
 FILES = ROOT / "tests/recipe"

@@ -272,9 +272,7 @@ async def test_trying_e_mails_by_changing_the_own_one_is_limited(
 
 
 @pytest.mark.usefixtures("verified", "patient")
-async def test_many_right_log_ins_at_once_never_wait_in_a_circle(
-    server: str, amount: Amount
-) -> None:
+async def test_many_right_log_ins_never_wait_in_a_circle(server: str, amount: Amount) -> None:
     """Of several accounts, so that some have their count before and some behind the network's."""
     users = await make_users(*(f"user{number}" for number in range(6)))
 

@@ -29,7 +29,9 @@ def _methods(tree: ast.AST, *names: str) -> Iterator[ast.Call]:
 
 def _legacy_style(tree: ast.AST) -> Iterator[ast.AST]:
     yield from _methods(tree, "query")
-    yield from _calls(tree, "Column", "sessionmaker", "declarative_base", "scoped_session")
+    yield from _calls(tree, "sessionmaker", "declarative_base", "scoped_session")
+    of_a_table = {column for table in _calls(tree, "Table") for column in _calls(table, "Column")}
+    yield from (column for column in _calls(tree, "Column") if column not in of_a_table)
 
 
 def _blocking(tree: ast.AST) -> Iterator[ast.AST]:
@@ -152,6 +154,7 @@ def test_guard_sees(rule: Rule, code: str) -> None:
     ("rule", "code"),
     [
         (_legacy_style, "name: Mapped[str] = mapped_column(String)"),
+        (_legacy_style, "tags = Table('tags', metadata, Column(ForeignKey('posts.id')))"),
         (_legacy_style, "Factory = async_sessionmaker(engine)"),
         (_blocking, "create_engine(psycopg_url(url), poolclass=NullPool)"),
         (_lax_factories, "async_sessionmaker(expire_on_commit=False, close_resets_only=False)"),

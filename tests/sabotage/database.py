@@ -58,9 +58,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "go on after a failed flush",
         "library/plumbline/db/session.py",
-        "                await session.commit()\n",
-        """                if session.is_active:
-                    await session.commit()
+        "                await self._session.commit()\n",
+        """                if self._session.is_active:
+                    await self._session.commit()
 """,
         "library/plumbline_tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
     ),

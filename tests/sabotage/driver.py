@@ -24,9 +24,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "ask for the number before any first statement",
-        "library/plumbline/db/connection.py",
-        "begins and _TAKES_SNAPSHOT.match(statement) is not None",
-        "begins",
+        "library/plumbline/db/before_statement.py",
+        "driver.is_numbering = _TAKES_SNAPSHOT.match(statement) is not None",
+        "driver.is_numbering = True",
         CONNECTION + "test_lock_comes_before_the_snapshot",
     ),
     Sabotage(

@@ -30,7 +30,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let a failed rollback hide the error",
         "library/plumbline/db/session.py",
-        "            if error[0] is None:\n                raise\n",
+        "            if not is_after_an_error or not isinstance(error, DBAPIError | OSError):\n"
+        "                raise\n",
         "            raise\n",
         HTTP + "test_error_of_the_route_is_not_hidden_by_a_rollback_that_fails",
     ),

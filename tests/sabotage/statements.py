@@ -82,7 +82,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "pass by criteria for all statements",
         STATEMENTS,
-        "            _refuse_listeners(kind)\n",
+        "            refuse_listeners(kind)\n",
         "",
         REFUSALS + "test_criteria_for_all_statements_are_not_passed_by",
     ),

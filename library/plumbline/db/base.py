@@ -3,8 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, func
+from sqlalchemy import ARRAY, BigInteger, DateTime, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
+
+from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each class that is mapped
 
 # A constraint without a name cannot be dropped by a migration, nor told from others in an error.
 NAMING_CONVENTION = {
@@ -15,7 +18,12 @@ NAMING_CONVENTION = {
     "pk": "pk_%(table_name)s",
 }
 # For the `type_annotation_map` of a service's Base.
-TYPES: dict[Any, Any] = {int: BigInteger, datetime: DateTime(timezone=True)}
+TYPES: dict[Any, Any] = {
+    int: BigInteger,
+    datetime: DateTime(timezone=True),
+    dict[str, Any]: JSONB(none_as_null=True),
+    list[str]: ARRAY(Text),
+}
 
 
 class Timestamps:
@@ -28,3 +36,14 @@ class Timestamps:
 
     # Without it updated_at is expired after an UPDATE, and reading it is a MissingGreenlet error.
     __mapper_args__: Any = {"eager_defaults": True}  # noqa: RUF012 - SQLAlchemy's own type
+
+
+class Versioned(Timestamps):
+    """A version that each change moves, for ETags: also `update()`, which counts it up itself.
+
+    A change that another has overtaken is refused (StaleDataError, a 412).
+    """
+
+    version: Mapped[int] = mapped_column(BigInteger, server_default=text("1"))
+
+    __mapper_args__: Any = {**Timestamps.__mapper_args__, "version_id_col": version}  # noqa: RUF012 - as above

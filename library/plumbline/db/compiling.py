@@ -32,6 +32,7 @@ from sqlalchemy import (
     bindparam,
 )
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
+from sqlalchemy.orm import Session
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.elements import SQLCoreOperations
 from sqlalchemy.types import NullType, TypeDecorator, TypeEngine
@@ -61,6 +62,10 @@ _NUMERIC, _FLOAT8 = 1700, 701
 # Before the names of parameters in the SQL: a column's name SQLAlchemy keeps for itself.
 _GIVEN = "given_"
 _OURS = "="  # before the names of other values, so that none is a parameter's
+_LISTENS = (
+    "{} listens to do_orm_execute, and does not see compiled statements: write its criteria into "
+    "the statement and say passes_by_listeners=True, or execute it with a session"
+)
 _NO_LIST = "IN with a list writes other SQL for each length: write is_any_of(column, values)"
 
 
@@ -73,6 +78,7 @@ class Compiled:
     what the driver would not, by name and by position; None in `readers`: as it comes.
     """
 
+    statement: Any
     sql: str
     names: tuple[str, ...]
     parameters: frozenset[str]
@@ -130,6 +136,7 @@ def compile_statement(build: Build | ClauseElement) -> Compiled:
     _check_parameters(types, binds)
     defaults = dict(_defaults_of(compiled.insert_prefetch))
     return Compiled(
+        statement=statement,
         sql=str(compiled),
         names=tuple(
             name.removeprefix(_GIVEN) if name.startswith(_GIVEN) else _OURS + name
@@ -181,7 +188,11 @@ def _check_type(name: str, said: Any, used: TypeEngine[Any]) -> None:  # noqa: A
     said = _plain(said)
     said = get_origin(said) or said
     # What a TypeDecorator takes nobody knows but its author.
-    if not isinstance(said, type) or said is object or isinstance(used, NullType | TypeDecorator):
+    if (
+        not isinstance(said, type)
+        or said in {Any, object}
+        or isinstance(used, NullType | TypeDecorator)
+    ):
         return
     try:
         needed = used.python_type
@@ -263,3 +274,13 @@ def _wire_type(of: TypeEngine[Any]) -> int | None:
 
 def _list(names: Iterable[str]) -> str:
     return ", ".join(sorted(names))
+
+
+def refuse_listeners(kind: type[Session]) -> None:
+    """TypeError if such sessions change their statements, as nobody changes a compiled one.
+
+    Soft deletion and tenants are often done so (`with_loader_criteria`).
+    """
+    for listener in kind().dispatch.do_orm_execute:
+        if not listener.__module__.startswith("plumbline."):
+            raise TypeError(_LISTENS.format(f"{listener.__module__}.{listener.__name__}"))

@@ -32,6 +32,7 @@ async def connect(
     *args: Any,  # noqa: ANN401 - asyncpg's
     slots: Slots | None = None,
     find_outcome: FindOutcome | None = None,
+    owns_session: bool = False,
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
     """As asyncpg.connect, but raises NotConnected; to its end, also when whoever asks is cancelled.
@@ -40,13 +41,14 @@ async def connect(
 
     Each connection takes one of `slots`, and gives it back when its statements have ended, or when
     the server had the time to notice: so a pool whose users give up has no more backends at work
-    than connections. `find_outcome` is asked when a COMMIT gets no answer.
+    than connections. `find_outcome` is asked when a COMMIT gets no answer; with `owns_session` the
+    connection only reads outside of a transaction (not behind PgBouncer).
     """
     free = slots.here() if slots else asyncio.Semaphore()
     async with asyncio.timeout(options.get("timeout")):
         await free.acquire()
     slot = _Slot(free)
-    opening = asyncio.ensure_future(_open(slot, *args, **options))
+    opening = asyncio.ensure_future(_open(slot, owns_session, *args, **options))
     try:
         connection = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -57,14 +59,21 @@ async def connect(
     return connection
 
 
-async def _open(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+async def _open(
+    slot: _Slot,
+    owns_session: bool,  # noqa: FBT001
+    *args: Any,  # noqa: ANN401 - asyncpg's
+    **options: Any,  # noqa: ANN401 - asyncpg's
+) -> Connection:
     try:
-        return await _open_and_greet(slot, *args, **options)
+        connection = await _open_alone(slot, *args, **options)
+        await _greet(connection, owns_session=owns_session)
     except Exception as error:
         raise NotConnected(error) from error
+    return connection
 
 
-async def _open_and_greet(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+async def _open_alone(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
     try:
         connection = await asyncpg.connect(*args, connection_class=Connection, **options)
     except BaseException:
@@ -72,12 +81,15 @@ async def _open_and_greet(slot: _Slot, *args: Any, **options: Any) -> Connection
         raise
     assert isinstance(connection, Connection)
     connection.add_termination_listener(slot.release)
+    return connection
+
+
+async def _greet(connection: Connection, *, owns_session: bool) -> None:
     try:
-        await connection.learn_life()
+        await connection.greet(owns_session=owns_session)
     except BaseException:
         connection.terminate()
         raise
-    return connection
 
 
 def _close_unused(opening: asyncio.Future[Connection]) -> None:

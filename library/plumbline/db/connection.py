@@ -9,14 +9,14 @@ And a statement that was given up ends on the server as well, before its place i
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
-import sqlalchemy
 from asyncpg import transaction
+
+from plumbline.db.read_only import GUARD, LET_WRITE, ONLY_READ
 
 IsolationLevel = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
 Kind = Literal["BEGIN", "COMMIT"]
@@ -90,7 +90,16 @@ class RolledBack(asyncpg.InterfaceError):
 class Connection(asyncpg.Connection):
     """For `connection_class` of asyncpg.connect; see the module."""
 
-    __slots__ = ("_ending", "_life", "_send", "find_outcome", "is_numbering")
+    __slots__ = (
+        "_ending",
+        "_life",
+        "_send",
+        "find_outcome",
+        "is_changed",
+        "is_numbering",
+        "is_writing",
+        "owns_session",
+    )
     _loop: asyncio.AbstractEventLoop
     _protocol: Any  # asyncpg's, which its stubs leave out; so are the others
     _top_xact: transaction.Transaction | None
@@ -104,6 +113,11 @@ class Connection(asyncpg.Connection):
         self._ending: asyncio.Task[None] | None = None
         self._send: Callable[[str], Awaitable[str]] | None = None
         self.find_outcome: FindOutcome | None = None
+        # Whether the server's session is its own: not behind PgBouncer, where what one client sets
+        # meets another. Then it only reads outside of a transaction.
+        self.owns_session = False
+        self.is_writing = True  # whether the next transaction is not one that only reads
+        self.is_changed = False  # whether something is left there (before_statement.py)
         # Whether the next transaction shall learn its number. That takes a snapshot and a number
         # of PostgreSQL's, so not where the first statement must come before both.
         self.is_numbering = False
@@ -151,20 +165,32 @@ class Connection(asyncpg.Connection):
         name, _, number = self.get_settings().application_name.partition(" ")
         return Transaction(self._life, number if name == APPLICATION_NAME and number else None)
 
-    async def learn_life(self) -> None:
+    async def greet(self, *, owns_session: bool) -> None:
         """Once, when the connection is new."""
-        self._life = str(await self.fetchval(f"SELECT {LIFE}"))
+        self.owns_session = owns_session
+        self._life = str(await self.fetchval(f"SELECT {LIFE}{GUARD if owns_session else ''}"))
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""
-        self._send = {"BEGIN": self._begin, "COMMIT": self._commit, None: None}[kind]
+        self._send = self._sending.get(kind)
+
+    @property
+    def _sending(self) -> dict[Kind | None, Callable[[str], Awaitable[str]]]:
+        return {
+            "BEGIN": self._begin,
+            "COMMIT": self._commit,
+        }
 
     async def _begin(self, query: str) -> str:
+        is_writing, self.is_writing = self.is_writing, True
         is_numbering, self.is_numbering = self.is_numbering, False
+        sent = f"{LET_WRITE}{query}{ONLY_READ};" if is_writing and self.owns_session else query
+        if is_numbering:
+            sent += _NUMBER
         try:
-            return str(await super().execute(query + _NUMBER if is_numbering else query))
+            return str(await super().execute(sent))
         except BaseException as error:
-            if is_numbering or not isinstance(error, asyncpg.PostgresError):
+            if sent is not query or not isinstance(error, asyncpg.PostgresError):
                 self.give_up()  # nobody knows if a transaction is open: nobody may have it next
             raise
 
@@ -245,12 +271,14 @@ class _Transaction(transaction.Transaction):
     __slots__ = ()
     _connection: Connection
     _nested: bool
+    _readonly: bool
     _check_conn_validity: Callable[[str], None]
 
     # asyncpg's own are decorated, which pyright takes for another type.
     def start(self) -> Coroutine[Any, Any, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._check_conn_validity("start")
         is_outermost = self._connection._top_xact is None  # noqa: SLF001
+        self._connection.is_writing = not self._readonly
         return self._tell("BEGIN" if is_outermost else None, super().start())
 
     def commit(self) -> Coroutine[Any, Any, None]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -263,23 +291,3 @@ class _Transaction(transaction.Transaction):
             await work
         finally:
             self._connection.send_next(None)
-
-
-# What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
-# come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
-_TAKES_SNAPSHOT = re.compile(
-    r"[\s(]*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|SAVEPOINT"
-    r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
-    re.IGNORECASE,
-)
-
-
-def number_transaction(
-    connection: sqlalchemy.Connection, _cursor: object, statement: str, *_: object
-) -> None:
-    """Before each statement: if a transaction begins with it, let it learn its number."""
-    proxied: Any = connection.connection
-    driver = proxied.driver_connection
-    if not driver.is_in_transaction():
-        begins = not proxied.dbapi_connection.autocommit
-        driver.is_numbering = begins and _TAKES_SNAPSHOT.match(statement) is not None

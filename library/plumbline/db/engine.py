@@ -13,12 +13,20 @@ from sqlalchemy import URL, MetaData, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each class that is mapped
+from plumbline.db.before_statement import before_statement
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
-from plumbline.db.connection import APPLICATION_NAME, FindOutcome, number_transaction
-from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale
+from plumbline.db.connection import APPLICATION_NAME, FindOutcome
+from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import Origin, claim, remember_origin
 from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable, require_greenlet
+from plumbline.db.read_only import (
+    READ_ONLY,
+    is_of_a_read_session,
+    refuse_if_it_needs_a_transaction,
+)
+from plumbline.db.session import refuse_end_by_another
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
@@ -131,12 +139,15 @@ def _create(
     sizes = fair | options
     places = sizes["pool_size"] + sizes["max_overflow"]
     slots = PerLoop(partial(asyncio.Semaphore, places))
-    creator = partial(connect, slots=slots, find_outcome=find_outcome)
+    creator = partial(
+        connect, slots=slots, find_outcome=find_outcome, owns_session=not settings.DB_PGBOUNCER
+    )
     arguments = {"async_creator_fn": creator, **_connect_args(settings, role)}
     made = create_async_engine(url, connect_args=arguments, **chosen)
     event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", refuse_unusable)
-    event.listen(made.sync_engine, "before_cursor_execute", number_transaction)
+    event.listen(made.sync_engine, "before_cursor_execute", before_statement)
+    event.listen(made.sync_engine, "commit", refuse_end_by_another)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
 
@@ -180,13 +191,15 @@ def _milliseconds(seconds: float) -> str:
 
 def _on_error(context: ExceptionContext) -> None:
     """Say what SQLAlchemy does not know of an error, and that it came from here."""
-    error = context.original_exception
+    error, state = context.original_exception, sqlstate(context.original_exception)
+    if context.connection is not None and is_of_a_read_session(context.connection):
+        refuse_if_it_needs_a_transaction(state, error)
     if is_stale(error):  # SQLAlchemy does so itself, but not for OutdatedSchemaCacheError
         dialect: Any = context.dialect
         dialect._invalidate_schema_cache()  # noqa: SLF001
     # After a failover the pool's connections lead to a server that only reads. And a server may be
     # killed before asyncpg itself knows it: a statement has begun then.
-    is_demoted = getattr(error, "sqlstate", None) == READ_ONLY
+    is_demoted = state == READ_ONLY
     if is_demoted or (isinstance(error, Exception) and has_lost_connection(error)):
         context.is_disconnect = True
     claim(context)

@@ -14,6 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from plumbline.db.connection import DRIVER_ERRORS, CommitResultUnknown, NotConnected
 from plumbline.db.constraints import is_still_referred_to, violated_fields
 from plumbline.db.origin import is_ours, origin_of
+from plumbline.db.read_only import READ_ONLY
 from plumbline.db.values import refused_values
 from plumbline.errors import (
     AppError,
@@ -40,7 +41,6 @@ _REFUSED = (asyncpg.InterfaceError, AsyncAdapt_asyncpg_dbapi.InterfaceError)
 # What the exception handlers catch; `classify` says None for those that are defects.
 DATABASE_ERRORS = (SQLAlchemyError, OSError)
 
-READ_ONLY = "25006"  # a primary that has been demoted, or a standby
 _LOST_A_RACE = {"40001", "40P01"}  # serialisation failure, deadlock
 _LOCKED = "55P03"  # the lock did not come within DB_LOCK_TIMEOUT_SECONDS
 _CANCELLED = "57014"  # by PostgreSQL after DB_STATEMENT_TIMEOUT_SECONDS, or by somebody

@@ -31,15 +31,19 @@ _ADAPTED = AsyncAdapt_asyncpg_dbapi.Error
 class Origin(NamedTuple):
     """The engine that an error came from, as far as what is said of the error depends on it."""
 
-    models: MetaData | None = (
-        None  # the tables that its errors are about, if its service named them
-    )
+    models: MetaData | None = None  # the tables that its errors are about, if somebody named them
     program: str | None = None  # the command of its service
 
 
 def remember_origin(dialect: object, origin: Origin) -> None:
     """Let the errors of its engine be known by `origin`; all copies of an engine share it."""
     vars(dialect)[_MARK] = origin
+
+
+def models_of_dialect(dialect: object) -> MetaData | None:
+    """Those that `create_engine` was given."""
+    found: Origin = vars(dialect).get(_MARK, Origin())
+    return found.models
 
 
 def mark(error: E, dialect: object) -> E:

@@ -17,6 +17,7 @@ from plumbline.db.errors import (
     sqlstate,
     upgrade_command,
 )
+from plumbline.db.origin import models_of_dialect
 from plumbline.db.pool import PerLoop
 from plumbline.errors import AppError, Unavailable
 from plumbline.settings import DatabaseSettings
@@ -72,6 +73,7 @@ class Readiness:
     ) -> None:
         require_engine(engine, "Readiness")
         self._engine = engine
+        self.models = models_of_dialect(engine.dialect)  # those that `create_engine` was given
         self._must_last = (
             settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE
         )

@@ -6,7 +6,8 @@ meaning of errors (errors.py) are the same.
 
 Compiled once, for PostgreSQL; where a statement runs is said each time. On an engine, or a read
 session, it borrows a connection and is a transaction of its own. On a session that writes it runs
-in its transaction, and sees its rows.
+in its transaction, and sees its rows; and so it does on the engine, inside the block of a session
+that holds a connection.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,27 +17,31 @@ from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
 import asyncpg
 import structlog
 from sqlalchemy import Connection, Engine, Select
-from sqlalchemy.exc import NoResultFound
+from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from plumbline.db.compiling import Compiled, compile_statement
-from plumbline.db.connection import number_transaction
-from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale, sqlstate
+from plumbline.db.before_statement import before_statement
+from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
+from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
+from plumbline.db.moved_columns import require_moved
+from plumbline.db.one_task import OneTaskSession
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import fair_pool
+from plumbline.db.pool import fair_pool, open_session
+from plumbline.db.read_only import (
+    READ_ONLY,
+    is_of_a_read_session,
+    refuse_if_it_needs_a_transaction,
+)
 from plumbline.db.session import ReadSession
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 
-_LISTENS = (
-    "{} listens to do_orm_execute, and does not see compiled statements: write its criteria into "
-    "the statement and say passes_by_listeners=True, or execute it with a session"
-)
 _NO_ROW = "the INSERT stored no row, by ON CONFLICT or a trigger: take find()"
+_ABORTED = "25P02"  # a statement of the transaction has failed before
 STALE_TRIES = 3  # how many changes of the schema may overtake one statement
 
 log = structlog.stdlib.get_logger(__name__)
@@ -138,25 +143,18 @@ class CompiledSelect(_Statement, Generic[P, T]):
         session = given.sync_session if isinstance(on, AsyncSession) else None
         kind = ReadSession if session is None else type(session)
         if self._passed is not None and kind not in self._passed:
-            _refuse_listeners(kind)
+            refuse_listeners(kind)
             self._passed.add(kind)
         if session is None:
-            rows = await _fetch(given, sql, arguments)
+            if (block := open_session.get()) is not None and _has_connection_of(given, block):
+                rows = await _fetch_in(block, given, sql, arguments)
+            else:
+                rows = await _fetch(given, sql, arguments)
         elif session.in_transaction() or not isinstance(session, ReadSession):
             rows = await given.run_sync(_execute, sql, arguments)
         else:
             rows = await _fetch(given.bind, sql, arguments)
         return self._as_read(rows) if self._readers else rows
-
-
-def _refuse_listeners(kind: type[Session]) -> None:
-    """TypeError if such sessions change their statements, as nobody changes a compiled one.
-
-    Soft deletion and tenants are often done so (`with_loader_criteria`).
-    """
-    for listener in kind().dispatch.do_orm_execute:
-        if not listener.__module__.startswith("plumbline."):
-            raise TypeError(_LISTENS.format(f"{listener.__module__}.{listener.__name__}"))
 
 
 class CompiledInsert(_Statement, Generic[P, *Columns]):
@@ -168,6 +166,7 @@ class CompiledInsert(_Statement, Generic[P, *Columns]):
     def __init__(self, statement: Callable[P, ReturningInsert[*Columns]]) -> None:
         """TypeError for a statement that cannot be compiled once for all values."""
         super().__init__(statement)
+        require_moved(self._compiled.statement, "", None)
 
     async def find(
         self, db: AsyncSession, *_: P.args, **values: P.kwargs
@@ -207,6 +206,22 @@ class CompiledLock(_Statement, Generic[P]):
         return bool(_execute_on(connection, self.sql, self._arguments(values)))
 
 
+async def _fetch_in(
+    session: OneTaskSession, engine: AsyncEngine, sql: str, arguments: list[object]
+) -> list[Any]:
+    """In the transaction of the request, whose connection is its only one."""
+    try:
+        return await session.run_in_turn(_execute, sql, arguments)
+    except DBAPIError as error:
+        if sqlstate(error) != _ABORTED:
+            raise
+    return await _fetch(engine, sql, arguments)  # the request has failed: it reads beside
+
+
+def _has_connection_of(engine: AsyncEngine, session: AsyncSession) -> bool:
+    return session.bind is engine and session.in_transaction() and session.is_active
+
+
 def _execute(session: Session, sql: str, arguments: list[object]) -> list[Any]:
     session.flush()  # what was said before goes first
     return _execute_on(session.connection(), sql, arguments)
@@ -216,12 +231,14 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
     _echo(connection.engine, sql, arguments)
     driver: Any = connection.connection.driver_connection
     cursor: Any = connection.connection.cursor()
-    number_transaction(connection, cursor, sql)
+    before_statement(connection, cursor, sql)
     dialect: Any = connection.dialect
     cursor._invalidate_schema_cache_asof = dialect._invalidate_schema_cache_asof  # noqa: SLF001
     try:
         cursor.execute(sql, arguments)
     except BaseException as error:
+        if is_of_a_read_session(connection):
+            refuse_if_it_needs_a_transaction(sqlstate(error), error)
         is_closed = driver.is_closed()
         if is_stale(error):
             dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
@@ -242,6 +259,7 @@ async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list
             return await _fetch_once(engine, sql, arguments)
         except Exception as error:  # noqa: BLE001 - it is raised again
             if not (tries_left and is_stale(error)):
+                refuse_if_it_needs_a_transaction(sqlstate(error), error)
                 is_lost = has_lost_connection(error)
                 raise_as_sqlalchemy(error, engine.sync_engine, sql, arguments, is_lost=is_lost)
     raise AssertionError

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from plumbline.db.model_rules import require_models
 from plumbline.db.readiness import Readiness
 from plumbline.http.access import has_rules, require_rules
 from plumbline.http.commit_order import require_commit_before_response
@@ -47,8 +48,11 @@ def install(
     counts writes (WriteCounts). Dependencies in `may_commit_late` may commit after the response.
 
     RuntimeError for a route that commits after its response, that would not keep the answer to an
-    Idempotency-Key, or, once one route has an access rule, has none.
+    Idempotency-Key, or, once one route has an access rule, has none; and for models that fail later
+    (`require_models`), where `readiness` is about an engine that knows its `models`.
     """
+    if readiness is not None:
+        require_models(readiness.models)
     settings = HttpSettings() if settings is None else settings
     uses_rules = has_rules(app)
     install_health(app, readiness, when_ready)

@@ -7,16 +7,18 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Protocol, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
+from plumbline.http.exact_values import exact, require_exact_parameters
 from plumbline.http.problems import error_responses
 
 # PostgreSQL's bigint: a larger number is a wrong one, and the driver would raise for it.
@@ -67,9 +69,13 @@ def state_of(scope: Scope) -> RequestState:
 
 
 class ApiRoute(APIRoute):
-    """Holds every answer to the conditions of its request, and stores it where there is a key."""
+    """Holds every answer to the conditions of its request, and stores it where there is a key.
+
+    TypeError for a parameter that takes a time without a zone, or NaN.
+    """
 
     def get_route_handler(self) -> Handler:
+        require_exact_parameters(self.dependant, self.path)
         handle = super().get_route_handler()
 
         async def handle_request(request: Request) -> Response:
@@ -175,9 +181,21 @@ PathId = Annotated[int, Path(ge=1, le=MAX_ID), Number]
 
 
 class Payload(BaseModel):
-    """A request body: a field that we do not know is a mistake, not a wish."""
+    """A request body: a field that we do not know is a mistake, not a wish.
+
+    Times have a zone and numbers are finite; a model that it contains must be one too, if it has
+    such fields. A time that is meant without a zone is a NaiveDatetime.
+    """
 
     model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls,
+        source: Any,  # noqa: ANN401 - pydantic's
+        handler: GetCoreSchemaHandler,
+    ) -> CoreSchema:
+        return cast("CoreSchema", exact(handler(source), handler, cls))
 
 
 class View(BaseModel):

@@ -133,8 +133,7 @@ async def test_read_session_refuses_to_write(jane: Author) -> None:
 async def test_demoted_primary_is_left(spare: AsyncEngine) -> None:
     factory = async_sessionmaker(spare)
     async with factory() as db:
-        await db.execute(text("SET default_transaction_read_only = on"))
-        await db.commit()
+        await db.execute(text("SET TRANSACTION READ ONLY"))
         with pytest.raises(DBAPIError) as caught:
             await db.execute(text("CREATE TABLE never (id int)"))
     assert caught.value.connection_invalidated

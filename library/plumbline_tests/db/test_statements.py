@@ -180,12 +180,20 @@ async def test_who_has_waited_too_long_does_not_wait_again(
     assert checked_out(spare) == 0
 
 
-async def test_write_leaves_a_demoted_primary(spares: Spares) -> None:
+async def _demote(others: AsyncEngine, value: str) -> None:
+    name = others.url.database
+    async with others.begin() as connection:
+        await connection.execute(text("SET TRANSACTION READ WRITE"))
+        said = f"ALTER DATABASE {name} SET default_transaction_read_only = {value}"
+        await connection.execute(text(said))
+
+
+async def test_write_leaves_a_demoted_primary(spares: Spares, others: AsyncEngine) -> None:
     """Its session would only read for as long as it lives."""
     spare = spares()
-    async with AsyncSession(spare) as db:
-        await db.execute(text("SET default_transaction_read_only = on"))
-        await db.commit()
+    await _demote(others, "on")
+    await get_book(1)
+    await _demote(others, "off")
 
     assert await _meaning(_by_write(spare)) == (Unavailable, True)
     assert await _by_write(spare)

@@ -23,7 +23,7 @@ AMOUNT = 'sa.Column("amount", sa.BigInteger(), nullable=False)'
 NOT_NULL = f'    op.add_column("Order Lines", {AMOUNT}, schema="shop")\n'
 DROPPED = '    op.drop_column("books", "version", schema="shop")\n'
 DROPPED_TOO = '    op.drop_column("Order Lines", "amount", schema="shop")\n'
-GENERATED = '"version_id_col": version, "version_id_generator": False'
+GENERATED = '"version_id_col": version, "version_id_generator": lambda _: 1'
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The bookshop: settings, database, routes, as README.md of the library has them."""
 
 from collections.abc import AsyncIterator
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from uuid import UUID
 
 from fastapi import Depends, FastAPI, Header, Query
 from fastapi import Path as InPath
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,7 +84,7 @@ async def list_books(
     edition: UUID | None = None,
     max_price: Price | None = None,
     published_after: date | None = None,
-    since: datetime | None = None,
+    since: AwareDatetime | None = None,
     isbn: Annotated[list[Isbn] | None, Query(max_length=10)] = None,
 ) -> list[Book]:
     books = select(Book)

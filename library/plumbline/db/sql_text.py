@@ -1,0 +1,73 @@
+"""What the text of a statement says by its words, without its comments and literals.
+
+Only where nobody else can tell: PostgreSQL does what it is told, and the driver does not say what.
+"""
+
+import re
+from enum import Enum, auto
+from functools import lru_cache
+
+
+class Effect(Enum):
+    """What a statement does beside its work."""
+
+    ENDS = auto()  # ends the transaction, or begins one
+    LOCAL = auto()  # means nothing outside of a transaction
+    LEAVES = auto()  # leaves something in the session of the server
+    MAY_LEAVE = auto()  # the same, unless a parameter says that it is for the transaction alone
+    PREPARES = auto()  # leaves a prepared statement
+
+
+# Comments (of nested ones the first end), literals, quoted names, dollar-quoted bodies.
+_SILENT = re.compile(
+    r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"[^\"]*\"|(\$\w*\$).*?\1",
+    re.DOTALL,
+)
+# What most statements are, at no cost: it cannot have an effect of these.
+_EVERYDAY = re.compile(
+    r"(?!.*(set_config|advisory|\btemp))\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_EFFECTS = tuple(
+    (effect, re.compile(pattern, re.IGNORECASE | re.DOTALL))
+    for effect, pattern in (
+        (Effect.ENDS, r"(COMMIT|END|ABORT|BEGIN|START|PREPARE\s+TRANSACTION)\b"),
+        (Effect.ENDS, r"ROLLBACK\b(?!(\s+(WORK|TRANSACTION))?\s+TO\b)"),
+        (Effect.PREPARES, r"PREPARE\b"),
+        (Effect.LOCAL, r"SET\s+(LOCAL|TRANSACTION|CONSTRAINTS)\b"),
+        (Effect.LEAVES, r"(SET|RESET|LISTEN|LOAD|DO|CALL|DISCARD)\b|DECLARE\b.*\bHOLD\b"),
+        (Effect.LEAVES, r".*\badvisory_lock|.*\bpg_(try_)?advisory_lock"),
+        (Effect.LEAVES, r"(CREATE\b|.*\bINTO\b).*\bTEMP(ORARY)?\b|.*\bpg_temp\b"),
+        (Effect.LOCAL, r".*\bset_config\s*\([^()]*,\s*true\s*\)|.*\bpg_(try_)?advisory_xact_lock"),
+        (Effect.MAY_LEAVE, r".*\bset_config\s*\("),
+    )
+)
+
+_READS = frozenset({"SELECT", "WITH", "VALUES", "TABLE", "SHOW", "EXPLAIN"})
+_WRITES = re.compile(
+    r"\b(INSERT\s+INTO|UPDATE\s+[\w.]+\s+(AS\s+\w+\s+)?SET|DELETE\s+FROM|MERGE\s+INTO|INTO\s+\w+"
+    r"|FOR\s+(NO\s+KEY\s+)?UPDATE|FOR\s+(KEY\s+)?SHARE|(next|set)val\s*\()",
+    re.IGNORECASE,
+)
+_FIRST = re.compile(r"\w+")
+
+
+@lru_cache(maxsize=1000)
+def effect_of(sql: str) -> Effect | None:
+    """Mostly None; what a function does that is called in it, nobody can see."""
+    if _EVERYDAY.match(sql):
+        return None
+    spoken = _words(sql)
+    return next((effect for effect, pattern in _EFFECTS if pattern.match(spoken)), None)
+
+
+def looks_like_writing(sql: str) -> bool:
+    """Whether it stores or locks, as far as its words tell: not what a function does."""
+    spoken = _words(sql)
+    first = _FIRST.match(spoken)
+    return not first or first[0].upper() not in _READS or _WRITES.search(spoken) is not None
+
+
+def _words(sql: str) -> str:
+    """From the first word on, without what PostgreSQL does not read as words."""
+    return _SILENT.sub(" ", sql).lstrip(" \t\r\n\f\v(;")
