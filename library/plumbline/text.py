@@ -11,10 +11,11 @@ from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-# PostgreSQL stores neither NUL nor half a surrogate pair; terminals and logs obey the rest.
-_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff"
-_NOT_TEXT = re.compile(f"[{_CONTROLS}]")
-_NOT_ONE_LINE = re.compile(f"[{_CONTROLS}\t\n\r\u2028\u2029]")
+# PostgreSQL does not store NUL; terminals and logs obey the rest. What is half of a surrogate pair
+# is no text for pydantic, either.
+_CONTROLS = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_TEXT = f"^[^{_CONTROLS}]*$"
+_ONE_LINE = rf"^[^{_CONTROLS}\t\n\r\u2028\u2029]*$"
 
 # Unicode's Default_Ignorable_Code_Point (DerivedCoreProperties.txt, 17.0), which Python does not
 # have: soft hyphens, fillers, joiners, bidi controls, variation selectors, tags. Nobody sees them.
@@ -27,7 +28,7 @@ _IGNORABLE = (
 _BLANK = r"\u2800\ufffc\U00013441\U00013442\U00016fe4\U0001d159"
 _IGNORABLES = re.compile(f"[{_IGNORABLE}]+")
 _HAS_BLANK = re.compile(f"[{_BLANK}]")
-_VISIBLE = re.compile(rf"[^\s{_IGNORABLE}{_BLANK}]")
+_VISIBLE = rf"[^\s{_IGNORABLE}{_BLANK}]"
 # Letters that have a dot already do not show another (Unicode's Soft_Dotted, as folded).
 _SECOND_DOT = re.compile(
     "(?<=[ij\u012f\u0249\u0268\u029d\u03f3\u0456\u0458\u1d96\u1e2d\u1ecb\U0001df1a])\u0307+"
@@ -51,19 +52,26 @@ def fold(text: str) -> str:
     return unicodedata.normalize("NFKC", _SECOND_DOT.sub("", unicodedata.normalize("NFKC", text)))
 
 
-def _text(text: str) -> str:
-    if _NOT_TEXT.search(text):
-        raise ValueError("must not contain control characters or half surrogate pairs")
-    return text
+@dataclass(frozen=True)
+class TextPattern:
+    """What a text must match, and what to say if not; pydantic checks it without calling Python.
 
+    `patterns` are regular expressions of Rust's regex crate, each with a code and a message.
+    """
 
-def _line(text: str) -> str:
-    """Invisible characters may be in it: joiners and directions belong to words of many scripts."""
-    if _NOT_ONE_LINE.search(text):
-        raise ValueError("must be one line without control characters")
-    if not _VISIBLE.search(text):
-        raise ValueError("must not be blank")
-    return text
+    patterns: tuple[tuple[str, str, str], ...]
+
+    def __get_pydantic_core_schema__(
+        self, source: object, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """After the checks of the type itself."""
+        checks = [
+            core_schema.custom_error_schema(
+                core_schema.str_schema(pattern=pattern), code, custom_error_message=message
+            )
+            for pattern, code, message in self.patterns
+        ]
+        return core_schema.chain_schema([handler(source), *checks])
 
 
 def _username(text: str) -> str:
@@ -134,8 +142,22 @@ class ComposedLength:
 
 
 # To go with a length: Annotated[str, Field(max_length=200), OneLine].
-PlainText = AfterValidator(_text)
-OneLine = AfterValidator(_line)
+PlainText = TextPattern(
+    (
+        (
+            _TEXT,
+            "control_characters",
+            "must not contain control characters or half surrogate pairs",
+        ),
+    )
+)
+# Invisible characters may be in it: joiners and directions belong to words of many scripts.
+OneLine = TextPattern(
+    (
+        (_ONE_LINE, "control_characters", "must be one line without control characters"),
+        (_VISIBLE, "blank", "must not be blank"),
+    )
+)
 
 # The longer name is checked again after folding, which can lengthen it.
 Username = Annotated[

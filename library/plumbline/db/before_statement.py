@@ -13,7 +13,6 @@ from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_only
 
 from plumbline.db.moved_columns import require_moved
-from plumbline.db.origin import models_of_dialect
 from plumbline.db.read_only import (
     AS_THE_DATABASE,
     ONLY_READ,
@@ -50,7 +49,7 @@ def before_statement(
     """If a transaction begins with it, let it learn its number; outside, let it write or not."""
     if context is not None and not context.isupdate and not context.isdelete:
         written = context.compiled.statement if context.compiled is not None else None
-        require_moved(written, statement, models_of_dialect(context.dialect))
+        require_moved(written, statement, context.dialect)
     if (effect := effect_of(statement)) is not None:
         _apply(effect, connection, parameters)
     proxied: Any = connection.connection

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Insert, MetaData, Table, TextClause
+from sqlalchemy import Dialect, Insert, MetaData, Table, TextClause
 from sqlalchemy.dialects.postgresql.dml import OnConflictDoUpdate
 from sqlalchemy.orm import Mapper
+
+from plumbline.db.origin import models_of_dialect
 
 _CHANGED = re.compile(
     r"\b(?:UPDATE\s+(?:ONLY\s+)?(?!SET\b)"
@@ -24,15 +26,18 @@ _CHANGED = re.compile(
 _SILENT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 
 
-def require_moved(statement: object, sql: str, models: MetaData | None) -> None:
-    """TypeError for a statement that changes rows and forgets what has to move with them."""
+def require_moved(statement: object, sql: str, dialect: Dialect | None) -> None:
+    """TypeError for a statement that changes rows and forgets what has to move with them.
+
+    `dialect` is that of an engine, which knows the models that a text may be about.
+    """
     if isinstance(statement, Insert):
         conflict: Any = statement._post_values_clause  # noqa: SLF001
         if isinstance(conflict, OnConflictDoUpdate) and isinstance(statement.table, Table):
             named = {str(getattr(key, "key", key)) for key in conflict.update_values_to_set}
             _require(statement.table, named, "on_conflict_do_update(set_=…)")
-    elif (statement is None or isinstance(statement, TextClause)) and models is not None:
-        for table in _changed_by(sql, models):
+    elif statement is None or isinstance(statement, TextClause):
+        for table in _changed_by(sql, models_of_dialect(dialect)):
             _require(table, set(re.findall(r"\w+", sql)), "an UPDATE as text")
 
 
@@ -69,7 +74,9 @@ def _example(column: Any) -> str:  # noqa: ANN401 - Column
     return f"{column.table.name}.{column.name} + 1" if column.type.python_type is int else "now()"
 
 
-def _changed_by(sql: str, models: MetaData) -> Iterator[Table]:
+def _changed_by(sql: str, models: MetaData | None) -> Iterator[Table]:
+    if models is None:
+        return
     for name in _names(sql):
         schema, _, bare = name.rpartition(".")
         table = models.tables.get(name) if schema else None
