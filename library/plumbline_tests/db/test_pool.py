@@ -128,11 +128,14 @@ async def test_connection_that_was_dropped_without_a_word_is_replaced_unseen(
 
 TWO_LOOPS = """
 import asyncio, sys
-from sqlalchemy import text
+from sqlalchemy import BigInteger, func, select, text
 from plumbline_tests.sandbox.database import settings
 from plumbline.db.engine import create_engine
+from plumbline.db.session import session_factory
+from plumbline.db.statements import CompiledSelect
 
 engine = create_engine(settings, pool_size=1, max_overflow=1)
+ONE = CompiledSelect(select(func.abs(-1, type_=BigInteger)), int)
 
 async def ask():
     async with engine.connect() as connection:
@@ -140,7 +143,10 @@ async def ask():
         return await connection.scalar(text("SELECT 1"))
 
 async def main():
-    answers = await asyncio.gather(*(ask() for _ in range(8)))
+    answers = await asyncio.gather(*(ask() for _ in range(6)))
+    async with session_factory(engine).begin() as db:
+        answers.append(await db.scalar(text("SELECT 1")))
+    answers.append(await ONE.find(engine))
     if "dispose" in sys.argv:
         await engine.dispose()
     return sum(answers)
