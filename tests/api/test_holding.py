@@ -66,7 +66,7 @@ async def test_admin_who_is_removed_while_reading_is_told_nothing(
         await other.execute(text("LOCK TABLE audit_events"))
         reading = asyncio.ensure_future(client.get("/api/v1/audit", headers=signed_in(admin)))
         await until_backends(engine, WAITS, are=1)
-        await other.execute(text(f"UPDATE users SET {change}"))
+        await other.execute(text(f"UPDATE users SET {change}, updated_at = now()"))
 
     assert (await reading).status_code == status
 

@@ -67,7 +67,7 @@ def test_sound_service_passes_all_proofs_and_leaves_nothing(
 
 # Each as file, what is sound, and what is not: no two of them spoil each other's proof.
 BREAKS = [
-    ("models.py", 'ondelete="RESTRICT"), index=True', 'ondelete="RESTRICT")'),
+    # Of the migration alone: a model without it does not start.
     ("migrations/versions/books.py", INDEX, ""),
     ("models.py", "String(200)", "String(201)"),
     ("models.py", '"version_id_col": version', GENERATED),
