@@ -9,7 +9,7 @@ IN_TURN = (
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "keep the locks of the first event loop",
-        "library/plumbline/db/event_loops.py",
+        "library/plumbline/db/pool.py",
         "                    self._made = self._make()\n",
         "                    pass\n",
         IN_TURN,

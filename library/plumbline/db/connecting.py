@@ -21,7 +21,7 @@ class _Slot:
 
 
 class Slots(Protocol):
-    """The places of an engine's connections, for each event loop (event_loops.py)."""
+    """The places of an engine's connections, for each event loop (pool.py)."""
 
     def here(self) -> asyncio.Semaphore:
         """Those of the event loop that runs."""

@@ -17,9 +17,8 @@ from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
 from plumbline.db.connection import APPLICATION_NAME, FindOutcome, number_transaction
 from plumbline.db.errors import READ_ONLY, has_lost_connection, is_stale
-from plumbline.db.event_loops import PerLoop
 from plumbline.db.origin import claim, remember_models
-from plumbline.db.pool import FairPool, fair_pool, refuse_unusable, require_greenlet
+from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable, require_greenlet
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings

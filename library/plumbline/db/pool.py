@@ -7,10 +7,11 @@ until they time out, and what was done for them is lost.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any, Generic, NoReturn, TypeVar
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -22,12 +23,35 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
-from plumbline.db.event_loops import PerLoop
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
 
+T = TypeVar("T")
+
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
+
+
+class PerLoop(Generic[T]):
+    """A lock or a semaphore for the event loop that runs, made again in each new one.
+
+    Those of asyncio belong to the loop in which somebody first waited for them, and are a
+    RuntimeError in any other.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made = make()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def here(self) -> T:
+        """That of the running loop; outside of one, that of the last."""
+        with suppress(RuntimeError):
+            if (loop := asyncio.get_running_loop()) is not self._loop:
+                if self._loop is not None:
+                    self._made = self._make()
+                self._loop = loop
+        return self._made
 
 
 def require_greenlet(*_: object) -> None:

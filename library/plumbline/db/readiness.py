@@ -16,7 +16,7 @@ from plumbline.db.errors import (
     explain,
     sqlstate,
 )
-from plumbline.db.event_loops import PerLoop
+from plumbline.db.pool import PerLoop
 from plumbline.errors import AppError, Unavailable
 from plumbline.settings import DatabaseSettings
 

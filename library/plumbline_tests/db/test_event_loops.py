@@ -33,7 +33,7 @@ async def use(number):
     return pool.checkedin()
 
 async def until_trimmed():
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(30):
         while pool.checkedin() > 1:
             await asyncio.sleep(0.01)
     return pool.checkedin()
