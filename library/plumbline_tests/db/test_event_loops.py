@@ -8,7 +8,7 @@ import pytest
 from plumbline_tests.processes import python
 
 PROGRAM = """
-import asyncio, logging
+import asyncio, logging, sys
 from contextlib import AsyncExitStack
 from sqlalchemy import text
 from plumbline_tests.sandbox.database import settings
@@ -17,9 +17,6 @@ from plumbline.db.pool import fair_pool
 from plumbline.db.readiness import Readiness
 
 logging.basicConfig()
-engine = create_engine(settings, pool_size=1, max_overflow=2)
-pool = fair_pool(engine)
-readiness = Readiness(engine, settings)
 
 async def ask():
     async with engine.connect() as connection:
@@ -30,18 +27,15 @@ async def use(number):
     async with AsyncExitStack() as stack:
         for _ in range(number):
             await (await stack.enter_async_context(engine.connect())).scalar(text("SELECT 1"))
-    return pool.checkedin()
-
-async def until_trimmed():
-    async with asyncio.timeout(120):
-        while pool.checkedin() > 1:
-            await asyncio.sleep(0.01)
-    return pool.checkedin()
+    return fair_pool(engine).checkedin()
 
 async def use_and_trim():
-    pool._keep_seconds = 0.01
+    fair_pool(engine)._keep_seconds = 0.01
     await use(1)
-    return await until_trimmed()
+    async with asyncio.timeout(30):
+        while fair_pool(engine).checkedin() > 1:
+            await asyncio.sleep(0.01)
+    return fair_pool(engine).checkedin()
 
 async def ask_and_dispose():
     answers = await gather(ask)
@@ -55,34 +49,31 @@ async def probe():
 async def gather(work):
     return sum(await asyncio.gather(*(work() for _ in range(8))))
 
-stopped = []
-
 def run_and_keep(work):
-    stopped.append(asyncio.new_event_loop())
-    return stopped[-1].run_until_complete(work)
+    kept.append(asyncio.new_event_loop())
+    return kept[-1].run_until_complete(work)
+
+kept = []
+run = {"closed": asyncio.run, "stopped": run_and_keep}[sys.argv[1]]
+for first, second in (
+    (lambda: gather(ask), lambda: gather(ask)),
+    (ask_and_dispose, ask_and_dispose),
+    (lambda: use(3), lambda: engine.dispose()),
+    (lambda: use(3), use_and_trim),
+    (lambda: gather(probe), lambda: gather(probe)),
+):
+    engine = create_engine(settings, pool_size=1, max_overflow=2)
+    readiness = Readiness(engine, settings)
+    print(run(first()), run(second()))
 """
-# What each of the two loops does, and gives.
-IN_TURN = {
-    "wait for connections": ("gather(ask)", "gather(ask)", "8 8"),
-    "wait and dispose": ("ask_and_dispose()", "ask_and_dispose()", "8 8"),
-    "dispose of what was left": ("use(3)", "engine.dispose()", "3 None"),
-    "close what nobody uses": ("use(3)", "use_and_trim()", "3 1"),
-    "wait for readiness": ("gather(probe)", "gather(probe)", "8 8"),
-}
 
 
-def _run(how: str, name: str) -> tuple[str, str]:
-    first, second, _ = IN_TURN[name]
-    ended = python("-c", f"{PROGRAM}\nprint({how}({first}), {how}({second}))")
-    return ended.stdout, ended.stderr
-
-
-@pytest.mark.parametrize("name", IN_TURN)
-def test_engine_serves_two_event_loops_in_turn(name: str) -> None:
+@pytest.mark.parametrize("end_of_the_first", ["closed", "stopped"])
+def test_engine_serves_two_event_loops_in_turn(end_of_the_first: str) -> None:
     """And says nothing about the first one, such as a connection that cannot be closed."""
-    assert _run("asyncio.run", name) == (f"{IN_TURN[name][2]}\n", "")
+    ended = python("-c", PROGRAM, end_of_the_first)
 
-
-def test_loop_that_was_stopped_and_not_closed_is_another_one_too() -> None:
-    for name in ("dispose of what was left", "close what nobody uses"):
-        assert _run("run_and_keep", name) == (f"{IN_TURN[name][2]}\n", "")
+    assert (ended.stdout.splitlines(), ended.stderr) == (
+        ["8 8", "8 8", "3 None", "3 1", "8 8"],
+        "",
+    )
