@@ -191,7 +191,7 @@ def test_claim_holds(claim: Claim) -> None:
     assert claim.holds()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_sentence_about_all_has_its_claim(page: Path) -> None:
     claimed = [claim.sentence for claim in CLAIMS if ROOT / claim.page == page]
     prose = _prose(page)
@@ -201,7 +201,7 @@ def test_sentence_about_all_has_its_claim(page: Path) -> None:
     assert [found[0] for found in ABOUT_ALL.finditer(prose)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_names_is_there(page: Path) -> None:
     prose = _prose(page)
     files = re.findall(
@@ -213,6 +213,15 @@ def test_what_a_page_names_is_there(page: Path) -> None:
 
     assert [n for n in files if not (ROOT / n).exists() and n not in _of_the_recipe(page)] == []
     assert [pair for pair in names if not re.search(rf"\b{pair[0]}\b", _text(pair[1]))] == []
+
+
+def test_glossary_is_sorted_and_explains_terms_that_are_in_use() -> None:
+    glossary = ROOT / "docs/glossary.md"
+    terms = re.findall(r"^- \*\*(.+?)\*\*:", glossary.read_text(), re.MULTILINE)
+    text = " ".join([*CODE.values(), *(page.read_text() for page in PAGES if page != glossary)])
+
+    assert terms == sorted(terms, key=str.lower)
+    assert [each for each in terms if each.split()[0].lower() not in text.lower()] == []
 
 
 def _of_the_recipe(page: Path) -> set[str]:
@@ -236,7 +245,7 @@ def _commands() -> set[str]:
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_on_a_page_exist(page: Path) -> None:
     text = page.read_text()
     told = re.findall(r"(?:`|^|bin/)app ((?:db|user) [a-z-]+|[a-z]+)", text, re.MULTILINE)
