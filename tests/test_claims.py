@@ -215,15 +215,6 @@ def test_what_a_page_names_is_there(page: Path) -> None:
     assert [pair for pair in names if not re.search(rf"\b{pair[0]}\b", _text(pair[1]))] == []
 
 
-def test_glossary_is_sorted_and_explains_terms_that_are_in_use() -> None:
-    glossary = ROOT / "docs/glossary.md"
-    terms = re.findall(r"^- \*\*(.+?)\*\*:", glossary.read_text(), re.MULTILINE)
-    text = " ".join([*CODE.values(), *(page.read_text() for page in PAGES if page != glossary)])
-
-    assert terms == sorted(terms, key=str.lower)
-    assert [each for each in terms if each.split()[0].lower() not in text.lower()] == []
-
-
 def _of_the_recipe(page: Path) -> set[str]:
     """CONTRIBUTING.md adds a resource that is not there."""
     made = ("db/models/tag", "services/tags", "api/tags")

@@ -196,7 +196,9 @@ def _initialise(data_dir: Path, as_owner: list[str], log: IO[bytes], *, durable:
     if initdb.returncode:
         raise _failure(data_dir, _last_words(log, since))
     new.rename(data_dir / "data")
-    if durable:  # or a power failure could undo the renaming, and the next start would begin anew
+    if (
+        durable
+    ):  # or a power failure could undo the renaming, and the next start would make another one
         folder = os.open(data_dir, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
