@@ -200,7 +200,7 @@ def test_claim_holds(claim: Claim) -> None:
     assert claim.holds()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_sentence_about_all_has_its_claim(page: Path) -> None:
     claimed = [claim.sentence for claim in CLAIMS if ROOT / claim.page == page]
     prose = _prose(page)
@@ -210,7 +210,7 @@ def test_sentence_about_all_has_its_claim(page: Path) -> None:
     assert [found[0] for found in ABOUT_ALL.finditer(prose)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_a_page_names_is_there(page: Path) -> None:
     prose = _prose(page)
     files = re.findall(
@@ -245,7 +245,7 @@ def _commands() -> set[str]:
     }
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_on_a_page_exist(page: Path) -> None:
     text = page.read_text()
     told = re.findall(r"(?:`|^|bin/)app ((?:db|user) [a-z-]+|[a-z]+)", text, re.MULTILINE)

@@ -12,6 +12,7 @@ from app.core.config import Settings
 from app.db.base import Base
 from app.services import tokens
 from plumbline.db.diagram import draw_tables
+from tests.adr_index import write_index
 from tests.people import PASSWORDS, refuse_secrets
 from tests.postgres import ROOT
 
@@ -85,7 +86,9 @@ def test_no_module_has_a_name_that_says_nothing() -> None:
     assert [file.name for file in APP_FILES if vague.search(file.stem)] == []
 
 
-@pytest.mark.parametrize("decision", sorted((ROOT / "docs/adr").glob("*.md")), ids=lambda d: d.stem)
+@pytest.mark.parametrize(
+    "decision", sorted((ROOT / "docs/adr").glob("0*.md")), ids=lambda d: d.stem
+)
 def test_decisions_are_short_and_name_tests_that_exist(decision: Path) -> None:
     text = decision.read_text()
 
@@ -94,6 +97,11 @@ def test_decisions_are_short_and_name_tests_that_exist(decision: Path) -> None:
         assert heading in text
     for named in re.findall(r"(?:library/plumbline_)?tests/[\w/]+\.py", text):
         assert (ROOT / named).exists()
+
+
+def test_index_lists_every_decision_with_its_status() -> None:
+    """If not: python -m tests.adr_index > docs/adr/README.md."""
+    assert (ROOT / "docs/adr/README.md").read_text() == write_index()
 
 
 def test_page_of_the_tables_is_up_to_date() -> None:

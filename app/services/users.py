@@ -151,7 +151,7 @@ async def update_user(
 ) -> User:
     """Change role or state (None: as it is); Conflict when no active admin would be left.
 
-    Both take effect on the very next request: it reads them anew.
+    Both take effect on the very next request: it reads them again.
     """
     admin_ids = await lock_admins(db)
     user = await get_user(db, user_id, lock=True)

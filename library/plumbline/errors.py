@@ -31,7 +31,7 @@ class FieldError:
 
 
 class AppError(Exception):
-    """A failure whose text may be shown to whoever caused it: never put input or SQL into `detail`.
+    """A failure whose text may be shown to its caller: never put input or SQL into `detail`.
 
     `status` is HTTP's number for the kind; `code` names the kind in `/problems/<code>`.
     """

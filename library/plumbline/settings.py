@@ -245,7 +245,7 @@ class RateLimitSettings(BaseSettings):
         description="Writes of one user to one process; 0: no limit.",
     )
     LIMIT_WINDOW_SECONDS: int = Field(
-        default=900, ge=1, le=86_400, description="The time for which these four count."
+        default=900, ge=1, le=86_400, description="The time for which limits count."
     )
 
 

@@ -36,6 +36,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         PROGRAM + "test_error_of_a_migration_names_it_as_well",
     ),
     Sabotage(
+        "leave a decision out of the index",
+        "docs/adr/README.md",
+        "| [2](0002-locked-requirements.md)",
+        "| [2](other.md)",
+        "tests/test_project.py::test_index_lists_every_decision_with_its_status",
+    ),
+    Sabotage(
+        "name a file that is not there",
+        "app/db/models/access_token.py",
+        "plumbline/db/sweeping.py",
+        "services/sweeping.py",
+        "tests/test_words.py::test_files_that_comments_name_are_there",
+    ),
+    Sabotage(
         "grant the tables of one schema alone",
         "library/plumbline/db/grants.py",
         "sorted({PUBLIC, *schemas})",

@@ -18,7 +18,7 @@ class AccessToken(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     label: Mapped[str] = mapped_column(String(200))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    # Both indexes are for services/sweeping.py.
+    # Both indexes are for plumbline/db/sweeping.py.
     last_used_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
 

@@ -35,7 +35,7 @@ async def connect(
     owns_session: bool = False,
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
-    """As asyncpg.connect, but raises NotConnected; to its end, also when whoever asks is cancelled.
+    """As asyncpg.connect, but raises NotConnected; to its end, also when its caller is cancelled.
 
     Cancelled half-way, asyncpg leaves a future with an exception that nobody looks at.
 

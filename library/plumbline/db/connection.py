@@ -1,7 +1,7 @@
 """asyncpg's connection, which knows of each transaction how it ended, or that nobody knows.
 
 A COMMIT without an answer has happened or has not: the error is the same. PostgreSQL can tell later
-(outcome.py), if we know the transaction's number. BEGIN brings it along, in the one message
+(commit_status.py), if we know the transaction's number. BEGIN brings it along, in the one message
 that costs no round trip: PostgreSQL reports every change of application_name. So pg_stat_activity
 shows the number too: "plumbline 4711".
 
@@ -30,11 +30,11 @@ _NUMBER = (
 )
 
 # How long PostgreSQL has to confirm that a statement which was given up has ended. Then we hang up,
-# which it notices within `client_connection_check_interval` (session.py).
+# which it notices within `client_connection_check_interval` (engine.py).
 CANCEL_SECONDS = 0.1
 HANG_UP_SECONDS = 0.1
 
-# Numbers are given anew after a crash, so a number says nothing about the transaction that had it
+# Numbers are given again after a crash, so a number says nothing about the transaction that had it
 # before. PostgreSQL forgets its statistics in a crash, and so tells one life from the next.
 LIFE = (
     "concat(pg_postmaster_start_time(), ' ', pg_stat_get_bgwriter_stat_reset_time(), ' ', "

@@ -2,7 +2,7 @@
 
 data          what PostgreSQL calls PGDATA
 data.new      the same while it is being made; left over when that was interrupted
-postgres.log  what the server writes; also the lock of the folder (see `_claim`)
+postgres.log  what the server writes; also the lock of the folder (see `_lock_folder`)
 """
 
 import fcntl
@@ -82,7 +82,7 @@ def find_url(data_dir: Path) -> str | None:
 
 
 def _is_locked(data_dir: Path) -> bool:
-    """Say whether a server has the folder (see `_claim`)."""
+    """Say whether a server has the folder (see `_lock_folder`)."""
     with (data_dir / "postgres.log").open("rb") as log:
         try:
             fcntl.flock(log, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -125,7 +125,7 @@ def _open(data_dir: Path, port: int, options: dict[str, str], say: Say) -> Serve
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     _refuse_foreign_folder(data_dir)
     with (data_dir / "postgres.log").open("a+b", buffering=0) as log:
-        _claim(data_dir, log, say)
+        _lock_folder(data_dir, log, say)
         as_owner = [] if os.geteuid() else give_up_root(data_dir, binary("initdb"))
         if not data.exists():
             say(f"creating the database folder {data_dir} (only the first time)")
@@ -155,7 +155,7 @@ def _refuse_foreign_folder(data_dir: Path) -> None:
         raise OperatorError(f"{data_dir} is not empty and not ours: choose another folder")
 
 
-def _claim(data_dir: Path, log: IO[bytes], say: Say) -> None:
+def _lock_folder(data_dir: Path, log: IO[bytes], say: Say) -> None:
     """Lock the log: all processes of a server inherit it, so the lock ends with the last one."""
     for waited in _poll(say, f"waiting for another server to leave {data_dir}"):
         with suppress(BlockingIOError):
@@ -196,7 +196,9 @@ def _initialise(data_dir: Path, as_owner: list[str], log: IO[bytes], *, durable:
     if initdb.returncode:
         raise _failure(data_dir, _last_words(log, since))
     new.rename(data_dir / "data")
-    if durable:  # or a power failure could undo the renaming, and the next start would begin anew
+    if (
+        durable
+    ):  # or a power failure could undo the renaming, and the next start would make another one
         folder = os.open(data_dir, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)

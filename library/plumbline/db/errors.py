@@ -226,7 +226,7 @@ def upgrade_command(program: str | None) -> str:
 
 
 def explain(error: BaseException, program: str | None = None) -> str:
-    """One line for whoever runs the service: what is wrong with the database, and what to do.
+    """One line for the operator of the service: what is wrong with the database, and what to do.
 
     `program` is the command of the service; the errors of its engine know it by themselves.
     """

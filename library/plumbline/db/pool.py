@@ -71,7 +71,7 @@ def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, 
     """Listens to `checkout`: a connection that is of no use is replaced before anybody gets it.
 
     asyncio has seen the goodbye of a server that closed it, so that costs nothing. One that was
-    idle for long may have been dropped on the way without a word: the server is asked.
+    idle for long may have been dropped on the way unnoticed: the server is asked.
     """
     driver: Any = connection.driver_connection
     if driver.is_closed():

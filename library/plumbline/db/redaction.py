@@ -1,8 +1,8 @@
 """What an error of the database may say where people's data must not appear: in production.
 
 PostgreSQL and asyncpg quote values: "Key (email)=(ada@example.com) already exists", "invalid input
-for query argument $1: 'ada@example.com'". `redact` changes the errors themselves, so it holds for
-whoever prints them: the log, a tracker of errors, a trace. What stays are names: of columns,
+for query argument $1: 'ada@example.com'". `redact` changes the errors themselves, so it holds
+wherever they are printed: the log, a tracker of errors, a trace. What stays are names: of columns,
 constraints and types, and the statement unless it holds literals.
 """
 

@@ -34,7 +34,7 @@ class _AsyncSession(OneTaskSession):
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Without the task that SQLAlchemy makes to close in, where all is said to the server.
+        """Without SQLAlchemy's task for closing, where no transaction is open.
 
         A rollback that fails does not hide why there was one: on a lost connection PostgreSQL
         has rolled back by itself.
@@ -191,7 +191,7 @@ class _Transaction:
 class SessionFactory(async_sessionmaker[AsyncSession]):
     """An async_sessionmaker whose `begin()` always commits at the end of its block.
 
-    SQLAlchemy's rolls back without a word when an error of the session was caught in the block.
+    SQLAlchemy's rolls back in silence when an error of the session was caught in the block.
     Here that commit raises, as after any other failed statement. Nobody else ends it meanwhile.
     """
 

@@ -40,7 +40,7 @@ def begin() -> None:
 
 
 def accept_all_of(listener: Listener | None) -> None:
-    """Before the end, accept whoever has connected to it by then."""
+    """Before the end, accept all who have connected to it by then."""
     process.listener = listener
 
 
