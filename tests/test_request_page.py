@@ -8,7 +8,7 @@ from tests.core.test_production import SAFE
 from tests.postgres import ROOT
 
 PAGE = (ROOT / "docs/request.md").read_text()
-MOST = {"GET /api/v1/posts/{post_id}": 9, "POST /api/v1/posts with an Idempotency-Key": 18}
+MOST = {"GET /api/v1/posts/{post_id}": 9, "POST /api/v1/posts with an Idempotency-Key": 16}
 
 
 def test_page_names_each_file_that_a_request_passes(measured_url: str) -> None:

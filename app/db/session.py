@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.core.config import settings
 from app.db.base import Base
 from plumbline.db.engine import create_engine
-from plumbline.db.session import read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import session_factory
 
 # SQLAlchemy's create_async_engine with DB_POOL_SIZE and so on, timeouts, and commits that tell what
 # came of them (library/plumbline/db/engine.py).

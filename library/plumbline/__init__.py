@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from plumbline.db.idempotency import IdempotencyKeyColumns, IdempotencyStore
     from plumbline.db.migrate import Migrations
     from plumbline.db.rate_limits import RateLimit, RateLimits
+    from plumbline.db.read_session import read_session_factory
     from plumbline.db.readiness import Readiness
-    from plumbline.db.session import read_session_factory, session_factory
+    from plumbline.db.session import session_factory
     from plumbline.db.statements import CompiledInsert, CompiledLock, CompiledSelect
     from plumbline.db.sweeping import Expiring, sweeping
     from plumbline.errors import (
@@ -61,7 +62,8 @@ _MODULES = {
     "plumbline.db.migrate": ("Migrations",),
     "plumbline.db.rate_limits": ("RateLimit", "RateLimits"),
     "plumbline.db.readiness": ("Readiness",),
-    "plumbline.db.session": ("read_session_factory", "session_factory"),
+    "plumbline.db.read_session": ("read_session_factory",),
+    "plumbline.db.session": ("session_factory",),
     "plumbline.db.statements": ("CompiledInsert", "CompiledLock", "CompiledSelect"),
     "plumbline.db.sweeping": ("Expiring", "sweeping"),
     "plumbline.errors": (

@@ -55,7 +55,7 @@ _SESSIONS = (
     ),
     Sabotage(
         "let two tasks use one session",
-        DB + "one_task.py",
+        DB + "session.py",
         "        if user is not task and (user is not None or self.is_ending):\n",
         "        if user is not task and self.is_ending:\n",
         ONE_TASK + "test_second_task_is_told_what_to_do",
@@ -123,7 +123,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let an upsert or a text forget the version",
-        DB + "moved_columns.py",
+        DB + "before_statement.py",
         "    if not forgotten:\n",
         "    if not forgotten or forgotten:\n",
         VERSIONS + "test_change_that_would_not_is_refused",

@@ -50,8 +50,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "a title of nothing that is seen",
         "library/plumbline/text.py",
-        "if not _VISIBLE.search(text):",
-        "if not text.strip():",
+        '(_VISIBLE, "blank", "must not be blank")',
+        '(r"[^\\s]", "blank", "must not be blank")',
         "library/plumbline_tests/test_invisible.py::test_nobody_and_nothing_is_called_by_what_is_not_seen",
     ),
     Sabotage(

@@ -27,13 +27,14 @@ async def in_batches(
     rows that come behind the last key are seen, and one that changes is seen once. `rows` has
     conditions, and no order. TypeError for a key that has no index.
     """
+    make: Callable[..., T] = read
     order = sort_orders(key, ())[key.key]
     after: Position | None = None
     while True:
         async with sessions() as db:
             found = await fetch_page(db, rows, order, after, size)
         if found:
-            yield [read(*row[:-2]) for row in found]
+            yield [make(*row[:-2]) for row in found]
         if len(found) < size:
             return
         after = order.position(found[-1])

@@ -14,7 +14,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each class that is mapped
-from plumbline.db.before_statement import before_statement
+from plumbline.db.before_statement import before_statement, refuse_end_by_another
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
 from plumbline.db.connection import APPLICATION_NAME, FindOutcome
@@ -26,7 +26,6 @@ from plumbline.db.read_only import (
     is_of_a_read_session,
     refuse_if_it_needs_a_transaction,
 )
-from plumbline.db.session import refuse_end_by_another
 from plumbline.db.url import asyncpg_url
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings

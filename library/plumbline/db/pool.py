@@ -12,7 +12,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from time import monotonic
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -24,16 +24,18 @@ from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
-from plumbline.db.one_task import OneTaskSession
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
+
+if TYPE_CHECKING:
+    from plumbline.db.session import OneTaskSession
 
 T = TypeVar("T")
 
 # The session whose `async with` block runs, in this task and in those that it has begun. If it
 # holds a connection, what is asked of the engine runs there (statements.py): a request that waits
 # for a second connection while it holds one ends in a queue that nobody leaves.
-open_session: ContextVar[OneTaskSession | None] = ContextVar("open_session", default=None)
+open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", default=None)
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use

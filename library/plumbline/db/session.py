@@ -1,34 +1,144 @@
-"""Sessions of an engine: one that writes, in a transaction, and one that only reads."""
+"""Sessions of an engine that write, in a transaction; read_session.py has those that only read.
 
-from collections.abc import Callable
-from types import TracebackType
-from typing import NoReturn, Self
+One task uses a session at a time, and its end ends what still runs on it. asyncio.gather of two
+statements on one session works by chance: the second may come while the first opens the connection,
+and when one fails the other runs on after the end of the session, with a connection that nobody
+gives back.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, NoReturn, Self, TypeVar
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    AsyncSessionTransaction,
+    async_sessionmaker,
+)
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
-from plumbline.db.moved_columns import require_versions
-from plumbline.db.one_task import OneTaskSession
+from plumbline.db.before_statement import OWNER, refuse_by_owner, require_versions
 from plumbline.db.pool import open_session
-from plumbline.db.read_only import READING, refuse_by_a_read_session, refuse_transaction
 
-ErrorInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+T = TypeVar("T")
+Method = Callable[..., Awaitable[Any]]
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
 _NO_TRANSACTION = "a read session has no transaction to begin: take Db instead of ReadDb"
-_OWNER = "plumbline_owner"  # among the attributes of a connection: the session that has it
 
 
-class _AsyncSession(OneTaskSession):
-    sync_session: "_Session"
+class OneTaskSession(AsyncSession):
+    """RuntimeError for a task that comes while another waits for a statement of this session."""
+
+    user: asyncio.Task[Any] | None = None
+    is_ending = False
+    left: asyncio.Future[None] | None = None  # done when `user` has left
+
+    def refuse(self) -> NoReturn:
+        """RuntimeError for another task than `user`, or for one that comes after the end."""
+        if self.user is None:
+            raise RuntimeError("the block of this session has ended: await its tasks in the block")
+        raise RuntimeError(
+            "another task runs a statement on this session (asyncio.gather?): await one after the "
+            "other, or give each task a session of its own"
+        )
+
+    def tell_who_waits(self) -> None:
+        """The user has left."""
+        if self.left is not None and not self.left.done():
+            self.left.set_result(None)
+
+    def begin_nested(self) -> AsyncSessionTransaction:
+        """As SQLAlchemy's."""
+        return _Savepoint(self, nested=True)
+
+    async def run_in_turn(self, act: Callable[..., T], *args: object) -> T:
+        """As `run_sync`, but it waits for the task that is there."""
+        await self._until_free()
+        return await self.run_sync(act, *args)
+
+    async def end_other_task(self) -> None:
+        """Cancel the statement of another task, and wait until that has given it up."""
+        user = self.user
+        if user is not None and user is not asyncio.current_task():
+            self.is_ending = True
+            user.cancel()
+            await self._until_free()
+
+    async def _until_free(self) -> None:
+        while self.user is not None and self.user is not asyncio.current_task():
+            if self.left is None or self.left.done():
+                self.left = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self.left)
+
+
+def _alone(method: Method) -> Method:
+    @wraps(method)
+    async def run(self: OneTaskSession, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - its own
+        task, user = asyncio.current_task(), self.user
+        if user is not task and (user is not None or self.is_ending):
+            self.refuse()
+        self.user = task
+        try:
+            return await method(self, *args, **options)
+        finally:
+            self.user = user
+            if user is None and self.left is not None:
+                self.tell_who_waits()
+
+    return run
+
+
+class _Savepoint(AsyncSessionTransaction):
+    """Its SAVEPOINT, RELEASE and ROLLBACK TO are uses of the session as well."""
+
+    session: OneTaskSession  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    async def start(self, is_ctxmanager: bool = False) -> "_Savepoint":  # noqa: FBT001, FBT002 - SQLAlchemy's
+        """As SQLAlchemy's."""
+        await _use(self.session, super().start, is_ctxmanager)
+        return self
+
+    async def commit(self) -> None:
+        """As SQLAlchemy's."""
+        await _use(self.session, super().commit)
+
+    async def rollback(self) -> None:
+        """As SQLAlchemy's."""
+        await _use(self.session, super().rollback)
+
+    async def __aexit__(self, *error: object) -> None:
+        """As SQLAlchemy's."""
+        await _use(self.session, super().__aexit__, *error)
+
+
+@_alone
+async def _use(_: OneTaskSession, method: Method, *args: object) -> Any:  # noqa: ANN401 - its own
+    return await method(*args)
+
+
+_USES = (
+    *("execute", "scalar", "scalars", "stream", "stream_scalars", "get", "get_one", "refresh"),
+    *("flush", "merge", "delete", "connection", "run_sync", "commit", "rollback"),
+)
+for _name in _USES:
+    setattr(OneTaskSession, _name, _alone(getattr(AsyncSession, _name)))
+
+
+class BlockSession(OneTaskSession):
+    """A session in an `async with` block, at whose end nothing of it is left."""
+
+    sync_session: "OwnedSession"  # pyright: ignore[reportIncompatibleVariableOverride]
     _outer: OneTaskSession | None = None  # whose block is around this one's
 
     async def __aenter__(self) -> Self:
         if self.sync_session.is_owned:
-            _refuse_by_owner("async with")
+            refuse_by_owner("async with")
         self._outer = open_session.get()
         open_session.set(self)
         return self
@@ -65,7 +175,7 @@ def _give_up(connection: Connection) -> None:
         connection.invalidate()
 
 
-class _Session(Session):
+class OwnedSession(Session):
     """`is_owned`: inside of a block that ends its transaction, so nobody else ends it.
 
     What a route has committed by itself stays when the route raises, and the answer would say that
@@ -75,34 +185,34 @@ class _Session(Session):
     is_owned = False
 
 
-class _WriteSession(_Session):
+class _WriteSession(OwnedSession):
     """What `at_begin` was given goes first in each of its transactions."""
 
     def begin(self, nested: bool = False) -> SessionTransaction:  # noqa: FBT001, FBT002 - SQLAlchemy's
         if self.is_owned and not nested:
-            _refuse_by_owner("begin")
+            refuse_by_owner("begin")
         return super().begin(nested)
 
     def commit(self) -> None:
         if self.is_owned:
-            _refuse_by_owner("commit")
+            refuse_by_owner("commit")
         super().commit()
 
     def rollback(self) -> None:
         if self.is_owned:
-            _refuse_by_owner("rollback")
+            refuse_by_owner("rollback")
         super().rollback()
 
     def _close_impl(self, invalidate: bool, is_reset: bool = False) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
         """Of close(), reset() and invalidate()."""
         if self.is_owned:
-            _refuse_by_owner("close")
+            refuse_by_owner("close")
         super()._close_impl(invalidate, is_reset)
 
 
 @event.listens_for(_WriteSession, "after_begin")
 def _go_first(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    connection.__dict__[_OWNER] = session
+    connection.__dict__[OWNER] = session
     if not transaction.nested:
         for act in session.info.get(_AT_BEGIN, ()):
             act(connection)
@@ -114,54 +224,15 @@ def _require_versions(state: ORMExecuteState) -> None:
         require_versions(state.bind_mapper, state.parameters)
 
 
-def refuse_end_by_another(connection: Connection) -> None:
-    """Listens to `commit` of an engine, for who does it past the session.
-
-    Not to `rollback`: the session itself does so when a flush fails. Then it refuses to commit.
-    """
-    owner = connection.__dict__.get(_OWNER)
-    if owner is not None and owner.is_owned:
-        _refuse_by_owner("commit")
-
-
-def _refuse_by_owner(act: str) -> NoReturn:
-    raise RuntimeError(
-        f"{act}: the block that opened this session (get_db) commits at its end, and rolls back "
-        "when it raises. For a part that may fail: `async with db.begin_nested()`. For a "
-        "transaction of its own: `async with AsyncSessionFactory.begin() as db`"
-    )
-
-
 def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
     """Make `act` the first thing in each transaction of `db`, whenever one begins.
 
     Work that needs no transaction, like hashing a password, comes before and holds no connection.
     TypeError for a session that reads without a transaction.
     """
-    if isinstance(db.sync_session, ReadSession):
+    if not isinstance(db.sync_session, _WriteSession):
         raise TypeError(_NO_TRANSACTION)
     db.info.setdefault(_AT_BEGIN, []).append(act)
-
-
-class ReadSession(_Session):
-    """Each statement of it is a transaction of its own, so it must not write."""
-
-    def begin(self, nested: bool = False) -> NoReturn:  # noqa: ARG002, FBT001, FBT002 - SQLAlchemy's
-        """TypeError; so are the others."""
-        refuse_transaction()
-
-    def commit(self) -> NoReturn:
-        """TypeError."""
-        refuse_transaction()
-
-    def rollback(self) -> NoReturn:
-        """TypeError."""
-        refuse_transaction()
-
-
-@event.listens_for(ReadSession, "before_flush")
-def _refuse_writes(*_: object) -> NoReturn:
-    refuse_by_a_read_session()
 
 
 class _Transaction:
@@ -169,7 +240,7 @@ class _Transaction:
 
     __slots__ = ("_session",)
 
-    def __init__(self, session: _AsyncSession) -> None:
+    def __init__(self, session: BlockSession) -> None:
         self._session = session
 
     async def __aenter__(self) -> AsyncSession:
@@ -198,7 +269,7 @@ class SessionFactory(async_sessionmaker[AsyncSession]):
     def begin(self) -> _Transaction:  # type: ignore[override]
         """One transaction, as in `async with factory.begin() as db`."""
         session = self()
-        assert isinstance(session, _AsyncSession)
+        assert isinstance(session, BlockSession)
         return _Transaction(session)
 
 
@@ -208,23 +279,8 @@ def session_factory(engine: AsyncEngine) -> SessionFactory:
     """Sessions that write: `async with factory.begin() as db`."""
     return SessionFactory(
         engine,
-        class_=_AsyncSession,
+        class_=BlockSession,
         expire_on_commit=False,
         close_resets_only=False,
         sync_session_class=_WriteSession,
-    )
-
-
-def read_session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession]:
-    """Sessions that read, without a transaction: each statement sees the newest rows.
-
-    AUTOCOMMIT: one round trip a statement instead of BEGIN, statement, ROLLBACK.
-    """
-    return async_sessionmaker(
-        engine,
-        class_=_AsyncSession,
-        expire_on_commit=False,
-        close_resets_only=False,
-        sync_session_class=ReadSession,
-        execution_options=READING,
     )

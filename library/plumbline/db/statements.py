@@ -22,11 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from plumbline.db.before_statement import before_statement
+from plumbline.db.before_statement import before_statement, require_moved
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
-from plumbline.db.moved_columns import require_moved
-from plumbline.db.one_task import OneTaskSession
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import fair_pool, open_session
 from plumbline.db.read_only import (
@@ -34,7 +32,8 @@ from plumbline.db.read_only import (
     is_of_a_read_session,
     refuse_if_it_needs_a_transaction,
 )
-from plumbline.db.session import ReadSession
+from plumbline.db.read_session import ReadSession
+from plumbline.db.session import OneTaskSession
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -4,10 +4,11 @@ A time without a zone is another one on each machine: Python takes it for the lo
 process. NaN passes into a column of floats, and then no list with this row can be written as JSON.
 """
 
-from typing import Any
+from typing import Any, cast
 
 from fastapi.dependencies.models import Dependant
 from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 
 _INSTEAD = {"datetime": "AwareDatetime", "float": "FiniteFloat"}
 _TAKES = {"datetime": "a time without a zone", "float": "NaN"}
@@ -25,7 +26,7 @@ def exact(schema: Any, handler: GetCoreSchemaHandler, of: type) -> Any:  # noqa:
         return schema
     meant = schema
     if schema.get("type") == "definition-ref":
-        meant = dict(handler.resolve_ref_schema(schema))
+        meant = dict(handler.resolve_ref_schema(cast("CoreSchema", schema)))
     if meant.get("cls") not in {None, of}:
         _require_exact(meant, of)
     if meant is not schema or meant.get("cls") not in {None, of}:

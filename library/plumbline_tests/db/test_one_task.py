@@ -12,7 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from plumbline.db.engine import create_engine
-from plumbline.db.session import read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import session_factory
 from plumbline_tests.backends import checked_out, until_backends
 from plumbline_tests.sandbox.database import ReadSessionFactory, settings
 from plumbline_tests.sandbox.models import Note

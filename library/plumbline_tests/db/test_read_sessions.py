@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.engine import create_engine
-from plumbline.db.session import read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import session_factory
 from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline_tests.backends import checked_out
 from plumbline_tests.sandbox.database import ReadSessionFactory, engine, settings

@@ -10,7 +10,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from plumbline.db.engine import create_engine
-from plumbline.db.session import read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import session_factory
 from plumbline.db.statements import CompiledSelect
 from plumbline_tests.backends import checked_out
 from plumbline_tests.sandbox.database import settings

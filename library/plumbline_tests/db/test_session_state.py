@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import fair_pool
-from plumbline.db.session import read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import session_factory
 from plumbline_tests.backends import checked_out
 from plumbline_tests.sandbox.database import settings
 from plumbline_tests.sandbox.models import Note

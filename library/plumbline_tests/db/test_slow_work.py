@@ -13,7 +13,8 @@ from sqlalchemy.pool import NullPool
 from plumbline.db.batches import in_batches
 from plumbline.db.engine import Engine, create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, explain
-from plumbline.db.session import read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import session_factory
 from plumbline.db.url import asyncpg_url
 from plumbline.settings import DatabaseSettings
 from plumbline_tests.backends import checked_out

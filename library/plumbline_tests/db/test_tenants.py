@@ -12,7 +12,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from plumbline.db.base import NAMING_CONVENTION, TYPES
 from plumbline.db.engine import Engine, create_engine
 from plumbline.db.errors import classify
-from plumbline.db.session import SessionFactory, read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import SessionFactory, session_factory
 from plumbline.db.statements import CompiledSelect
 from plumbline.db.tenants import isolate, isolation_sql, require_isolation, set_tenant
 from plumbline.errors import OperatorError

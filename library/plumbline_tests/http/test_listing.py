@@ -15,7 +15,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.db.engine import create_engine
-from plumbline.db.session import read_session_factory
+from plumbline.db.read_session import read_session_factory
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.listing import CountedPage, Listing, ListRequest
 from plumbline.testing.cluster import Cluster

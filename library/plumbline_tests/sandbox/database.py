@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 import plumbline
 from plumbline.db.engine import create_engine
 from plumbline.db.migrate import Migrations
-from plumbline.db.session import read_session_factory, session_factory
+from plumbline.db.read_session import read_session_factory
+from plumbline.db.session import session_factory
 from plumbline.setting_values import normalise_url
 from plumbline.settings import load_settings
 from plumbline_tests.sandbox.models import Base
