@@ -86,6 +86,8 @@ def _apply(effect: Effect, connection: Connection, parameters: object) -> None:
     is_reading = OPTION in connection.get_execution_options()
     if is_reading and effect in {Effect.ENDS, Effect.LOCAL}:
         refuse_transaction()
+    if is_reading and effect is Effect.TENDS:
+        refuse_by_a_read_session()
     if effect is Effect.ENDS:
         refuse_end_by_another(connection)
     elif effect is Effect.LEAVES or (effect is Effect.MAY_LEAVE and not _is_local(parameters)):

@@ -81,7 +81,7 @@ def _alone(method: Method) -> Method:
 class _Savepoint(AsyncSessionTransaction):
     """Its SAVEPOINT, RELEASE and ROLLBACK TO are uses of the session as well."""
 
-    session: OneTaskSession
+    session: OneTaskSession  # pyright: ignore[reportIncompatibleVariableOverride]
 
     async def start(self, is_ctxmanager: bool = False) -> "_Savepoint":  # noqa: FBT001, FBT002 - SQLAlchemy's
         """As SQLAlchemy's."""

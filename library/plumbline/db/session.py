@@ -22,7 +22,7 @@ _OWNER = "plumbline_owner"  # among the attributes of a connection: the session 
 
 
 class _AsyncSession(OneTaskSession):
-    sync_session: "_Session"
+    sync_session: "_Session"  # pyright: ignore[reportIncompatibleVariableOverride]
     _outer: OneTaskSession | None = None  # whose block is around this one's
 
     async def __aenter__(self) -> Self:

@@ -23,9 +23,9 @@ def exact(schema: Any, handler: GetCoreSchemaHandler, of: type) -> Any:  # noqa:
         return [exact(each, handler, of) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    meant = schema
+    meant: Any = schema
     if schema.get("type") == "definition-ref":
-        meant = dict(handler.resolve_ref_schema(schema))
+        meant = handler.resolve_ref_schema(meant)
     if meant.get("cls") not in {None, of}:
         _require_exact(meant, of)
     if meant is not schema or meant.get("cls") not in {None, of}:
