@@ -32,6 +32,8 @@ _TAKES_SNAPSHOT = re.compile(
     r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
     re.IGNORECASE,
 )
+_CHECKED = "plumbline_checked"  # among the attributes of what SQLAlchemy has compiled
+
 # DISCARD ALL, which must stand alone, without DEALLOCATE ALL: the driver knows what it prepared.
 _RESET = (
     "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;"
@@ -48,9 +50,8 @@ def before_statement(
     _executemany: object = None,
 ) -> None:
     """If a transaction begins with it, let it learn its number; outside, let it write or not."""
-    if context is not None and not context.isupdate and not context.isdelete:
-        written = context.compiled.statement if context.compiled is not None else None
-        require_moved(written, statement, models_of_dialect(context.dialect))
+    if context is not None:
+        _check_once(context, statement)
     if (effect := effect_of(statement)) is not None:
         _apply(effect, connection, parameters)
     proxied: Any = connection.connection
@@ -65,6 +66,16 @@ def before_statement(
         _choose_access(driver, is_reading=is_reading)
     elif is_reading and looks_like_writing(statement):
         refuse_by_a_read_session()
+
+
+def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Whether it forgets a version: of what is compiled, when it comes for the first time."""
+    compiled = context.compiled
+    if compiled is None:
+        require_moved(None, sql, models_of_dialect(context.dialect))
+    elif _CHECKED not in compiled.__dict__:
+        require_moved(compiled.statement, sql, models_of_dialect(context.dialect))
+        compiled.__dict__[_CHECKED] = True
 
 
 def _choose_access(driver: Any, *, is_reading: bool) -> None:  # noqa: ANN401 - connection.py's
