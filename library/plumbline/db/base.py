@@ -21,6 +21,7 @@ NAMING_CONVENTION = {
 TYPES: dict[Any, Any] = {
     int: BigInteger,
     datetime: DateTime(timezone=True),
+    dict: JSONB(none_as_null=True),
     dict[str, Any]: JSONB(none_as_null=True),
     list[str]: ARRAY(Text),
 }

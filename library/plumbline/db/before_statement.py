@@ -39,6 +39,8 @@ _TAKES_SNAPSHOT = re.compile(
     r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
     re.IGNORECASE,
 )
+_CHECKED = "plumbline_checked"  # among the attributes of what SQLAlchemy has compiled
+
 # DISCARD ALL, which must stand alone, without DEALLOCATE ALL: the driver knows what it prepared.
 _RESET = (
     "SET SESSION AUTHORIZATION DEFAULT;RESET ALL;CLOSE ALL;UNLISTEN *;"
@@ -65,9 +67,8 @@ def before_statement(
     _executemany: object = None,
 ) -> None:
     """If a transaction begins with it, let it learn its number; outside, let it write or not."""
-    if context is not None and not context.isupdate and not context.isdelete:
-        written = context.compiled.statement if context.compiled is not None else None
-        require_moved(written, statement, context.dialect)
+    if context is not None:
+        _check_once(context, statement)
     if (effect := effect_of(statement)) is not None:
         _apply(effect, connection, parameters)
     proxied: Any = connection.connection
@@ -82,6 +83,16 @@ def before_statement(
         _choose_access(driver, is_reading=is_reading)
     elif is_reading and looks_like_writing(statement):
         refuse_by_a_read_session()
+
+
+def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Whether it forgets a version: of what is compiled, when it comes for the first time."""
+    compiled = context.compiled
+    if compiled is None:
+        require_moved(None, sql, context.dialect)
+    elif _CHECKED not in compiled.__dict__:
+        require_moved(compiled.statement, sql, context.dialect)
+        compiled.__dict__[_CHECKED] = True
 
 
 def _choose_access(driver: Any, *, is_reading: bool) -> None:  # noqa: ANN401 - connection.py's
@@ -103,6 +114,8 @@ def _apply(effect: Effect, connection: Connection, parameters: object) -> None:
     is_reading = OPTION in connection.get_execution_options()
     if is_reading and effect in {Effect.ENDS, Effect.LOCAL}:
         refuse_transaction()
+    if is_reading and effect is Effect.TENDS:
+        refuse_by_a_read_session()
     if effect is Effect.ENDS:
         refuse_end_by_another(connection)
     elif effect is Effect.LEAVES or (effect is Effect.MAY_LEAVE and not _is_local(parameters)):
@@ -155,6 +168,7 @@ def refuse_end_by_another(connection: Connection) -> None:
 
 
 def refuse_by_owner(act: str) -> NoReturn:
+    """RuntimeError for who ends a transaction that the block around it ends."""
     raise RuntimeError(
         f"{act}: the block that opened this session (get_db) commits at its end, and rolls back "
         "when it raises. For a part that may fail: `async with db.begin_nested()`. For a "

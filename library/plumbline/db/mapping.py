@@ -3,16 +3,18 @@
 - Values of JSON, ARRAY and HSTORE tell of a change in place (tracking.py).
 - A value that Python calls equal, and PostgreSQL does not, is a change: `1` and `true`.
 - `update()` moves the version of a versioned class.
+- A time has a zone: without one the driver takes it for the local time of the process.
 - A number has the digits that its column keeps, at once: PostgreSQL rounds what is stored, and the
   object would answer with what is not.
 """
 
 import struct
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Context, Decimal
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnDefault, Float, Numeric, event
+from sqlalchemy import JSON, Column, ColumnDefault, DateTime, Float, Numeric, event
 from sqlalchemy.dialects.postgresql import HSTORE
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Mapper
@@ -50,7 +52,8 @@ def _watch(mapper: Mapper[Any], class_: type[Any]) -> None:
         if isinstance(type_, (*CONTAINERS, Numeric)) and not isinstance(type_, Float):
             attribute.impl.is_equal = identical
         if (keep := _keeper(type_)) is not None:
-            keepers[each.key] = keep
+            if keep is not _require_zone:  # what comes from the database has one
+                keepers[each.key] = keep
             event.listen(attribute, "set", _setter(each.key, keep), retval=True, raw=True)
     if keepers:
         _listen(class_, keepers)
@@ -59,6 +62,8 @@ def _watch(mapper: Mapper[Any], class_: type[Any]) -> None:
 def _keeper(type_: TypeEngine[Any]) -> Keep | None:
     if isinstance(type_, CONTAINERS):
         return _track
+    if isinstance(type_, DateTime):
+        return _require_zone if type_.timezone else None
     if isinstance(type_, REAL) or (isinstance(type_, Float) and _is_single(type_)):
         return _single
     if isinstance(type_, Numeric) and type_.scale is not None and not isinstance(type_, Float):
@@ -117,7 +122,21 @@ def _track(owner: object, key: str, value: object) -> object:
         place = value.place
         if place.owner is owner and place.key == key:
             return value
+    if type(value).__hash__ is None and not isinstance(value, dict | list):
+        name, kind = f"{type(owner).__name__}.{key}", type(value).__name__
+        raise TypeError(
+            f"{name}: a {kind} can change unseen: make it frozen, or give a dict or list"
+        )
     return tracked(value, Place(owner, key))
+
+
+def _require_zone(owner: object, key: str, value: object) -> object:
+    if isinstance(value, datetime) and value.tzinfo is None:
+        name = f"{type(owner).__name__}.{key}"
+        raise TypeError(
+            f"{name}: a time without a zone is another one on each machine: give it one"
+        )
+    return value
 
 
 def _single(_owner: object, _key: str, value: object) -> object:
@@ -133,13 +152,21 @@ def _rounder(scale: int, *, is_decimal: bool) -> Keep:
     unit = Decimal((0, (1,), -scale))
 
     def round_(_owner: object, _key: str, value: object) -> object:
-        number = Decimal(repr(value)) if isinstance(value, float) else value
-        if isinstance(number, int):
-            number = Decimal(number)
-        if not isinstance(number, Decimal) or not number.is_finite():
+        number = _decimal(value)
+        if number is None or not number.is_finite():
             return value
         rounded = number.quantize(unit, context=_EXACT)
         rounded = abs(rounded) if rounded.is_zero() else rounded
         return rounded if is_decimal else float(rounded)
 
     return round_
+
+
+def _decimal(value: object) -> Decimal | None:
+    """As the driver writes it; None for what is no number, such as an expression."""
+    if not isinstance(value, Decimal | float | int | str):
+        return None
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:  # PostgreSQL refuses it
+        return None

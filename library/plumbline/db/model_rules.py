@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Numeric,
+    PickleType,
     PrimaryKeyConstraint,
     Table,
     UniqueConstraint,
@@ -28,9 +29,9 @@ AS_IT_IS = {_KEEP: True}  # mapped_column(…, info=AS_IT_IS): it has been there
 def require_models(models: MetaData | None) -> None:
     """RuntimeError with a line for each column that should be another one.
 
-    Times without a zone, keys of 32 bits, foreign keys without an index (each DELETE of what they
-    refer to reads the whole table), and times or arrays whose parts PostgreSQL rounds, so that the
-    object has what is not stored. A column with `info=AS_IT_IS` is left alone.
+    Times without a zone, keys of 32 bits, pickled values, foreign keys without an index (each
+    DELETE of what they refer to reads the whole table), and times or arrays whose parts PostgreSQL
+    rounds, so that the object has what is not stored. `info=AS_IT_IS` keeps a column.
     """
     tables = models.sorted_tables if models is not None else []
     wrong = [line for table in tables for line in _wrong(table)]
@@ -51,6 +52,8 @@ def _wrong(table: Table) -> Iterator[str]:
 
 
 def _rule_of(column: Column[object]) -> str | None:
+    if isinstance(column.type, PickleType):
+        return "a pickled value changes unseen: write JSONB"
     type_ = underlying(column.type)
     each = underlying(type_.item_type) if isinstance(type_, ARRAY) else type_
     if isinstance(each, DateTime) and not each.timezone:

@@ -16,6 +16,7 @@ class Effect(Enum):
     LEAVES = auto()  # leaves something in the session of the server
     MAY_LEAVE = auto()  # the same, unless a parameter says that it is for the transaction alone
     PREPARES = auto()  # leaves a prepared statement
+    TENDS = auto()  # works on tables or tells others, which PostgreSQL lets who only reads do
 
 
 # Comments (of nested ones the first end), literals, quoted names, dollar-quoted bodies.
@@ -40,6 +41,7 @@ _EFFECTS = tuple(
         (Effect.LEAVES, r"(CREATE\b|.*\bINTO\b).*\bTEMP(ORARY)?\b|.*\bpg_temp\b"),
         (Effect.LOCAL, r".*\bset_config\s*\([^()]*,\s*true\s*\)|.*\bpg_(try_)?advisory_xact_lock"),
         (Effect.MAY_LEAVE, r".*\bset_config\s*\("),
+        (Effect.TENDS, r"(VACUUM|ANALYZE|REINDEX|CLUSTER|CHECKPOINT|NOTIFY|COPY|UNLISTEN)\b"),
     )
 )
 

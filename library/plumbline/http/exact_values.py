@@ -4,11 +4,10 @@ A time without a zone is another one on each machine: Python takes it for the lo
 process. NaN passes into a column of floats, and then no list with this row can be written as JSON.
 """
 
-from typing import Any, cast
+from typing import Any
 
 from fastapi.dependencies.models import Dependant
 from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema
 
 _INSTEAD = {"datetime": "AwareDatetime", "float": "FiniteFloat"}
 _TAKES = {"datetime": "a time without a zone", "float": "NaN"}
@@ -24,9 +23,9 @@ def exact(schema: Any, handler: GetCoreSchemaHandler, of: type) -> Any:  # noqa:
         return [exact(each, handler, of) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    meant = schema
+    meant: Any = schema
     if schema.get("type") == "definition-ref":
-        meant = dict(handler.resolve_ref_schema(cast("CoreSchema", schema)))
+        meant = handler.resolve_ref_schema(meant)
     if meant.get("cls") not in {None, of}:
         _require_exact(meant, of)
     if meant is not schema or meant.get("cls") not in {None, of}:

@@ -6,16 +6,19 @@ import pickle
 import random
 import struct
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from plumbline.db.session import session_factory
 from plumbline.db.tracking import identical
 from plumbline_tests.orders import Order
+from plumbline_tests.pitfalls.tutorial import is_documented
 
 Change = Callable[[Order], object]
 
@@ -185,8 +188,9 @@ async def test_original_that_is_changed_later_is_refused(
     given["late"] = 1
     async with session_factory(orders)() as db:
         db.add(order)
-        with pytest.raises(TypeError, match=r"Order\.data has a copy .* change Order\.data itself"):
+        with pytest.raises(TypeError, match=r"Order\.data has a copy") as caught:
             await db.flush()
+    assert is_documented(caught.value)
 
 
 async def test_what_is_not_changed_is_not_written(orders: AsyncEngine) -> None:
@@ -225,7 +229,7 @@ async def test_object_has_what_is_stored_of_a_number(orders: AsyncEngine) -> Non
     drawn = [str(draw.randrange(-(10**12), 10**12) / 10**6) for _ in range(50)]
     async with session_factory(orders).begin() as db:
         for number in (*NUMBERS, *drawn):
-            for value in (Decimal(number), float(number)):
+            for value in (Decimal(number), float(number), number):
                 order = Order(total=value)
                 stored = await db.scalar(
                     text("SELECT CAST(:n AS numeric(12, 2))"), {"n": Decimal(number)}
@@ -244,3 +248,22 @@ async def test_answer_is_what_is_stored(orders: AsyncEngine) -> None:
     assert answered == ("1.01", struct.unpack("f", struct.pack("f", 1.1))[0], "1.01")
     assert str(await _stored(orders, "total")) == "1.01"
     assert await _stored(orders, "share") == order.share
+
+
+class Frozen(BaseModel, frozen=True):
+    x: int
+
+
+class Thawed(BaseModel):
+    x: int
+
+
+def test_value_that_can_change_unseen_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Order\.more: a Thawed can change unseen: make it frozen"):
+        Order(more=Thawed(x=1))
+    assert Order(more=Frozen(x=1)).more.x == 1
+
+
+def test_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"Order\.at: a time without a zone is another one"):
+        Order(at=datetime.fromisoformat("2026-01-01T00:00:00"))

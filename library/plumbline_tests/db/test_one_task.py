@@ -15,6 +15,7 @@ from plumbline.db.engine import create_engine
 from plumbline.db.read_session import read_session_factory
 from plumbline.db.session import session_factory
 from plumbline_tests.backends import checked_out, until_backends
+from plumbline_tests.pitfalls.tutorial import is_documented
 from plumbline_tests.sandbox.database import ReadSessionFactory, settings
 from plumbline_tests.sandbox.models import Note
 
@@ -155,8 +156,9 @@ async def test_second_task_is_told_what_to_do(
     factory: Callable[[AsyncEngine], async_sessionmaker[AsyncSession]], spare: AsyncEngine
 ) -> None:
     async with factory(spare)() as db:
-        with pytest.raises(RuntimeError, match="give each task a session of its own"):
+        with pytest.raises(RuntimeError, match="give each task a session of its own") as caught:
             await asyncio.gather(db.execute(text("SELECT 1")), db.execute(text("SELECT 2")))
+    assert is_documented(caught.value)
 
 
 async def test_one_task_after_the_other_may_use_it(spare: AsyncEngine) -> None:

@@ -13,6 +13,7 @@ from plumbline.db.read_session import read_session_factory
 from plumbline.db.session import session_factory
 from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline_tests.backends import checked_out
+from plumbline_tests.pitfalls.tutorial import is_documented
 from plumbline_tests.sandbox.database import ReadSessionFactory, engine, settings
 from plumbline_tests.sandbox.models import Note
 
@@ -35,6 +36,9 @@ WRITES = (
     "SELECT 1 AS id INTO never",
     "COMMENT ON TABLE notes IS 'x'",
     "GRANT SELECT ON notes TO public",
+    "ANALYZE notes",
+    "VACUUM notes",
+    "NOTIFY news",
 )
 IN_A_TRANSACTION = (
     "LOCK TABLE notes",
@@ -110,8 +114,11 @@ async def test_read_session_refuses_to_write_however_it_is_asked(act: str) -> No
 @pytest.mark.parametrize("sql", IN_A_TRANSACTION)
 async def test_read_session_refuses_what_needs_a_transaction(sql: str) -> None:
     async with ReadSessionFactory() as db:
-        with pytest.raises(TypeError, match="has no transaction: take Db instead of ReadDb"):
+        with pytest.raises(
+            TypeError, match="has no transaction: take Db instead of ReadDb"
+        ) as caught:
             await db.execute(text(sql))
+    assert is_documented(caught.value) is sql.startswith("SAVEPOINT")
 
 
 @pytest.mark.parametrize("stream", [_stream, lambda db: db.stream_scalars(select(Note))])
@@ -120,6 +127,13 @@ async def test_read_session_refuses_a_cursor_of_the_server(stream: Act) -> None:
         with pytest.raises(TypeError, match="has no transaction: take Db instead of ReadDb"):
             await stream(db)
     assert checked_out(engine) == 0
+
+
+async def test_refusal_is_on_the_page_of_the_pitfalls() -> None:
+    async with ReadSessionFactory() as db:
+        with pytest.raises(TypeError) as caught:
+            await db.execute(insert(Note).values(text="x"))
+    assert is_documented(caught.value)
 
 
 async def test_connection_writes_in_a_transaction_and_reads_after_it(spare: AsyncEngine) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline_tests.backends import checked_out
+from plumbline_tests.pitfalls.tutorial import is_documented
 from plumbline_tests.sandbox.database import (
     AsyncSessionFactory,
     ReadSessionFactory,
@@ -75,8 +76,11 @@ async def test_route_that_ends_its_transaction_is_refused_before_it_happens(act:
     async with request() as db:
         db.add(Note(text="x"))
         await db.flush()
-        with pytest.raises(RuntimeError, match=r"get_db.*begin_nested.*AsyncSessionFactory.begin"):
+        with pytest.raises(
+            RuntimeError, match=r"begin_nested.*AsyncSessionFactory.begin"
+        ) as caught:
             await ACTS[act](db)
+        assert is_documented(caught.value) is str(caught.value).startswith("commit")
         assert await db.scalar(select(func.count(Note.id))) == 1
 
     assert await _rows() == 1

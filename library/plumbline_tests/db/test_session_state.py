@@ -13,6 +13,7 @@ from plumbline.db.pool import fair_pool
 from plumbline.db.read_session import read_session_factory
 from plumbline.db.session import session_factory
 from plumbline_tests.backends import checked_out
+from plumbline_tests.pitfalls.tutorial import is_documented
 from plumbline_tests.sandbox.database import settings
 from plumbline_tests.sandbox.models import Note
 
@@ -117,8 +118,9 @@ async def test_what_ends_with_a_transaction_needs_one(sql: str, spare: AsyncEngi
 
 async def test_prepare_is_refused(spare: AsyncEngine) -> None:
     async with session_factory(spare).begin() as db:
-        with pytest.raises(RuntimeError, match="the driver prepares each statement by itself"):
+        with pytest.raises(RuntimeError, match="the driver prepares each statement") as caught:
             await db.execute(text("PREPARE a AS SELECT 1"))
+    assert is_documented(caught.value)
 
 
 async def test_what_the_driver_has_prepared_still_runs_after_a_reset(spare: AsyncEngine) -> None:
@@ -193,8 +195,9 @@ async def test_behind_pgbouncer_a_setting_of_the_session_is_refused(
     made = create_engine(settings, pool_size=1, max_overflow=0)
     async with session_factory(made).begin() as db:
         await db.execute(text("SET LOCAL statement_timeout = 0"))
-        with pytest.raises(RuntimeError, match="SET LOCAL"):
+        with pytest.raises(RuntimeError, match="SET LOCAL") as caught:
             await db.execute(text("SET statement_timeout = 0"))
+    assert is_documented(caught.value)
     with pytest.raises(DBAPIError):
         async with session_factory(made)() as db:
             await db.execute(text("SELECT 1 / 0"))

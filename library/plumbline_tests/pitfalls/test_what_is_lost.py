@@ -1,7 +1,6 @@
 """What SQLAlchemy alone does without a word: rows and settings that stay, a lost connection."""
 
 import asyncio
-import gc
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import PickleType, func, insert, inspect, select, text
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import (
     DeclarativeBase,
@@ -122,25 +122,17 @@ def test_time_without_a_zone_is_that_of_the_process(monkeypatch: pytest.MonkeyPa
 
 
 async def test_gather_leaves_a_connection_behind(sandbox: AsyncEngine) -> None:
-    made = create_async_engine(sandbox.url)
-    gc.disable()
-    try:
-        for _ in range(3):
-            await _gather(made)
-        left = checked_out(made)
-    finally:
-        gc.enable()
+    session, before = AsyncSession(sandbox), asyncio.all_tasks()
+    ended = await asyncio.gather(_gather(session), return_exceptions=True)
+    while others := asyncio.all_tasks() - before:
+        await asyncio.wait(others)
 
-    assert left > 0
-    await made.dispose()
-    gc.collect()
+    assert isinstance(ended[0], SQLAlchemyError)
+    assert checked_out(sandbox) == 1
+    await session.invalidate()
 
 
-async def _gather(made: AsyncEngine) -> None:
-    async def request() -> None:
-        async with AsyncSession(made) as session:
-            work = (session.execute(text("SELECT 1 / 0")), session.execute(text("SELECT 1")))
-            await asyncio.gather(*work)
-
-    await asyncio.gather(request(), return_exceptions=True)
-    await asyncio.sleep(0.05)
+async def _gather(session: AsyncSession) -> None:
+    async with session:
+        fail, other = text("SELECT 1 / 0"), text("SELECT pg_sleep(0.1)")
+        await asyncio.gather(session.execute(fail), session.execute(other))
