@@ -101,6 +101,7 @@ class Connection(asyncpg.Connection):
         "owns_session",
     )
     _loop: asyncio.AbstractEventLoop
+    _aborted: bool
     _protocol: Any  # asyncpg's, which its stubs leave out; so are the others
     _top_xact: transaction.Transaction | None
     _cancellations: set[asyncio.Task[None]]
@@ -143,7 +144,8 @@ class Connection(asyncpg.Connection):
         return str(await super().execute(query, *args, timeout=timeout))
 
     def is_closed(self) -> bool:
-        return self._ending is not None or super().is_closed()
+        # As asyncpg has it; not by `super()`, since it is asked a dozen times in each transaction.
+        return self._ending is not None or self._aborted or not self._protocol.is_connected()
 
     def is_of_this_loop(self) -> bool:
         """Whether the event loop that runs can send something on it."""
@@ -172,14 +174,10 @@ class Connection(asyncpg.Connection):
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""
-        self._send = self._sending.get(kind)
-
-    @property
-    def _sending(self) -> dict[Kind | None, Callable[[str], Awaitable[str]]]:
-        return {
-            "BEGIN": self._begin,
-            "COMMIT": self._commit,
-        }
+        if kind is None:
+            self._send = None
+        else:
+            self._send = self._begin if kind == "BEGIN" else self._commit
 
     async def _begin(self, query: str) -> str:
         is_writing, self.is_writing = self.is_writing, True

@@ -16,7 +16,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import asyncpg
 import structlog
-from sqlalchemy import Connection, Engine, Select
+from sqlalchemy import Connection, Select
 from sqlalchemy.exc import DBAPIError, NoResultFound
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
@@ -227,7 +227,8 @@ def _execute(session: Session, sql: str, arguments: list[object]) -> list[Any]:
 
 
 def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> list[Any]:
-    _echo(connection.engine, sql, arguments)
+    if connection.engine.echo:
+        _log(sql, arguments)
     driver: Any = connection.connection.driver_connection
     cursor: Any = connection.connection.cursor()
     before_statement(connection, cursor, sql)
@@ -252,7 +253,8 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
 
 async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:
     """The rows; once more for each time that a change of the schema made the plan stale."""
-    _echo(engine.sync_engine, sql, arguments)
+    if engine.sync_engine.echo:
+        _log(sql, arguments)
     for tries_left in reversed(range(STALE_TRIES + 1)):
         try:
             return await _fetch_once(engine, sql, arguments)
@@ -280,6 +282,6 @@ async def _fetch_once(engine: AsyncEngine, sql: str, arguments: list[object]) ->
         connection.close()
 
 
-def _echo(engine: Engine, sql: str, arguments: list[object]) -> None:
-    if engine.echo:
-        log.info("statement", sql=sql, arguments=arguments)
+def _log(sql: str, arguments: list[object]) -> None:
+    """For an engine with `echo`."""
+    log.info("statement", sql=sql, arguments=arguments)
