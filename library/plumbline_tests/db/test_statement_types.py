@@ -1,7 +1,8 @@
 """Compiled statements take every type that a session takes, and give what it gives."""
 
 import enum
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -44,6 +45,7 @@ from plumbline.db.compiling import is_any_of
 from plumbline.db.engine import create_engine
 from plumbline.db.session import session_factory
 from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline.testing.cluster import Cluster
 from plumbline_tests.sandbox.database import settings
 
 
@@ -52,6 +54,7 @@ class Kind(enum.Enum):
     open = "is open"
 
 
+_numbers = itertools.count()
 KIND = Enum(Kind, name="kind")
 
 
@@ -106,15 +109,17 @@ VALUES: dict[str, tuple[Any, Any]] = {
 }
 
 
-@pytest.fixture
-async def spare(clone: Callable[[], str]) -> AsyncIterator[AsyncEngine]:
-    made = create_engine(settings, clone())
+@pytest.fixture(scope="module")
+async def spare(postgres: Cluster) -> AsyncIterator[AsyncEngine]:
+    made = create_engine(settings, postgres.create("types", "sandbox_template"))
     yield made
     await made.dispose()
+    postgres.drop("types")
 
 
 async def _create(spare: AsyncEngine, *columns: Column[Any]) -> Table:
-    table = Table("things", MetaData(), Column("id", BigInteger, primary_key=True), *columns)
+    name = f"things_{next(_numbers)}"
+    table = Table(name, MetaData(), Column("id", BigInteger, primary_key=True), *columns)
     async with spare.begin() as connection:
         await connection.run_sync(table.metadata.create_all)
     return table
