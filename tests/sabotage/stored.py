@@ -108,6 +108,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         CHANGES + "test_original_that_is_changed_later_is_refused",
     ),
     Sabotage(
+        "take a value that can change unseen",
+        DB + "mapping.py",
+        "    if type(value).__hash__ is None and not isinstance(value, dict | list):\n",
+        "    if value is None and value:\n",
+        CHANGES + "test_value_that_can_change_unseen_is_refused",
+    ),
+    Sabotage(
+        "give a model a time without a zone",
+        DB + "mapping.py",
+        "    if isinstance(value, datetime) and value.tzinfo is None:\n",
+        "    if value is None and value:\n",
+        CHANGES + "test_time_without_a_zone_is_refused",
+    ),
+    Sabotage(
         "answer a number that is not stored",
         DB + "mapping.py",
         "        return _rounder(type_.scale, is_decimal=bool(type_.asdecimal))\n",
