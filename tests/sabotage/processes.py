@@ -18,7 +18,7 @@ SABOTAGES = (
         "library/plumbline/http/listener.py",
         "while _has_unaccepted(listener.socket) and",
         "while False and",
-        FAULTS + "test_stopping.py::test_stop_resets_no_fresh_connection",
+        FAULTS + "test_stopping.py::test_stop_waits_until_the_last_connection_is_accepted",
     ),
     Sabotage(
         "let workers outlive their parent",

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from plumbline.http import listener
 from plumbline_tests.faults.database import ENDS_WITH_US
 from plumbline_tests.faults.fixtures import FreePort
 from plumbline_tests.torture import Amount, Figure
@@ -91,3 +93,24 @@ async def test_stop_resets_no_fresh_connection(
     failed = told["reset"] + told["closed"]
     figure(f"reset of {told.total()} fresh connections while {workers} workers stop", failed)
     assert failed == 0
+
+
+async def test_stop_waits_until_the_last_connection_is_accepted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seconds in ("SETTLE_SECONDS", "POLL_SECONDS"):
+        monkeypatch.setattr(listener, seconds, 0)
+    stopped = asyncio.Event()
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        socket.create_connection(listening.getsockname()),
+    ):
+        last = listener.Listener(listening, is_gatekeeper=True)
+        ending = asyncio.create_task(listener.accept_the_last(last, stopped.set))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        was_stopped = stopped.is_set()
+        listening.accept()[0].close()
+        await ending
+
+    assert (was_stopped, stopped.is_set()) == (False, True)
