@@ -18,7 +18,8 @@ from benchmarks import asgi
 from benchmarks.data import USERS, token
 from benchmarks.lineup import NEWEST_ID
 from benchmarks.works import LIMIT, NEW_POST
-from plumbline.db.connection import Connection, connect
+from plumbline.db.connecting import connect
+from plumbline.db.connection import Connection
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.http.routing import STATE, RequestState
