@@ -170,4 +170,12 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "        pass\n",
         TESTS + "test_model_rules.py::test_install_refuses_the_models_of_its_engine",
     ),
+    Sabotage(
+        "take a connection that was lost before a read for a defect",
+        DB + "before_statement.py",
+        "        proxied.dbapi_connection._handle_exception(error)  # noqa: SLF001",
+        "        raise error  # noqa: SLF001",
+        TESTS + "test_read_sessions.py"
+        "::test_connection_that_is_lost_while_it_is_told_to_read_is_worth_another_try",
+    ),
 )

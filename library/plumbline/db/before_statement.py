@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapper
 from sqlalchemy.pool import ConnectionPoolEntry, PoolResetState
 from sqlalchemy.util import await_only
 
+from plumbline.db.connection import DRIVER_ERRORS
 from plumbline.db.origin import models_of_dialect
 from plumbline.db.read_only import (
     AS_THE_DATABASE,
@@ -80,7 +81,7 @@ def before_statement(
         return
     is_reading = OPTION in connection.get_execution_options()
     if driver.owns_session:
-        _choose_access(driver, is_reading=is_reading)
+        _choose_access(proxied, is_reading=is_reading)
     elif is_reading and looks_like_writing(statement):
         refuse_by_a_read_session()
 
@@ -95,14 +96,20 @@ def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's
         compiled.__dict__[_CHECKED] = True
 
 
-def _choose_access(driver: Any, *, is_reading: bool) -> None:  # noqa: ANN401 - connection.py's
+def _choose_access(proxied: Any, *, is_reading: bool) -> None:  # noqa: ANN401 - of the pool
     """For statements outside of a transaction. A round trip, where it was the other.
 
-    PostgreSQL reports every change of the setting, so also what a rollback has undone.
+    PostgreSQL reports every change of the setting, so also what a rollback has undone. An error is
+    raised as one of the statement that comes after it.
     """
+    driver = proxied.driver_connection
     only_reads = getattr(driver.get_settings(), SETTING, "off") == "on"
-    if only_reads is not is_reading:
+    if only_reads is is_reading:
+        return
+    try:
         await_only(driver.execute(ONLY_READ if is_reading else AS_THE_DATABASE))
+    except DRIVER_ERRORS as error:
+        proxied.dbapi_connection._handle_exception(error)  # noqa: SLF001 - as SQLAlchemy does
 
 
 def _apply(effect: Effect, connection: Connection, parameters: object) -> None:

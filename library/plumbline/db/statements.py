@@ -231,10 +231,10 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
         _log(sql, arguments)
     driver: Any = connection.connection.driver_connection
     cursor: Any = connection.connection.cursor()
-    before_statement(connection, cursor, sql)
     dialect: Any = connection.dialect
     cursor._invalidate_schema_cache_asof = dialect._invalidate_schema_cache_asof  # noqa: SLF001
     try:
+        before_statement(connection, cursor, sql)
         cursor.execute(sql, arguments)
     except BaseException as error:
         if is_of_a_read_session(connection):

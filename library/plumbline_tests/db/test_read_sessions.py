@@ -9,9 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.engine import create_engine
+from plumbline.db.errors import classify, will_pass
 from plumbline.db.read_session import read_session_factory
 from plumbline.db.session import session_factory
 from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline.errors import Unavailable
 from plumbline_tests.backends import checked_out
 from plumbline_tests.pitfalls.tutorial import is_documented
 from plumbline_tests.sandbox.database import ReadSessionFactory, engine, settings
@@ -134,6 +136,33 @@ async def test_refusal_is_on_the_page_of_the_pitfalls() -> None:
         with pytest.raises(TypeError) as caught:
             await db.execute(insert(Note).values(text="x"))
     assert is_documented(caught.value)
+
+
+async def _by_session(db: AsyncSession) -> object:
+    return await db.execute(select(Note))
+
+
+async def _by_compiled(db: AsyncSession) -> object:
+    return await CompiledSelect(select(Note.id), int).all(db)
+
+
+@pytest.mark.parametrize("read", [_by_session, _by_compiled])
+async def test_connection_that_is_lost_while_it_is_told_to_read_is_worth_another_try(
+    read: Act, spare: AsyncEngine
+) -> None:
+    """It was left to who writes, and its server goes before it has heard that it reads now."""
+    async with spare.connect() as connection:
+        writing = await connection.execution_options(isolation_level="AUTOCOMMIT")
+        ended = await writing.scalar(text("SELECT pg_backend_pid()"))
+    async with read_session_factory(spare)() as db:
+        checked = await db.connection()
+        async with ReadSessionFactory() as other:
+            await other.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": ended})
+        with pytest.raises(DBAPIError) as caught:
+            await read(db)
+        assert checked.invalidated
+
+    assert (type(classify(caught.value)), will_pass(caught.value)) == (Unavailable, True)
 
 
 async def test_connection_writes_in_a_transaction_and_reads_after_it(spare: AsyncEngine) -> None:
