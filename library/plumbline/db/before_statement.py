@@ -155,6 +155,7 @@ def refuse_end_by_another(connection: Connection) -> None:
 
 
 def refuse_by_owner(act: str) -> NoReturn:
+    """RuntimeError for `act`, by which a block's transaction would end before the block."""
     raise RuntimeError(
         f"{act}: the block that opened this session (get_db) commits at its end, and rolls back "
         "when it raises. For a part that may fail: `async with db.begin_nested()`. For a "

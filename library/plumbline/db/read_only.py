@@ -2,7 +2,7 @@
 
 Outside of a transaction a connection of ours only reads. So what writes or locks is
 refused before it happens, however it is spelt: by the ORM, by Core, as text, in a CTE, by a
-function. Whoever takes a connection in AUTOCOMMIT of the engine itself may write as ever.
+function. Who takes a connection in AUTOCOMMIT of the engine itself may write as ever.
 """
 
 from typing import NoReturn
@@ -14,7 +14,7 @@ READING = {"isolation_level": "AUTOCOMMIT", OPTION: True}
 
 # What a connection is told, so that it only reads outside of a transaction. RESET comes first with
 # BEGIN, so that what the operator has said of the database (ALTER SYSTEM, ALTER DATABASE) holds for
-# whoever writes. All go in a message that is sent anyway.
+# who writes. All go in a message that is sent anyway.
 SETTING = "default_transaction_read_only"
 GUARD = f", set_config('{SETTING}', 'on', false)"  # beside what a new connection asks
 LET_WRITE = f"BEGIN;RESET {SETTING};COMMIT;"  # before BEGIN
