@@ -114,7 +114,7 @@ def _around(transaction: SessionTransaction | None) -> Iterator[SessionTransacti
 
 
 async def _run(calls: Sequence[partial[Any]]) -> None:
-    open_session.set(None)  # the block of the transaction, which has ended
+    open_session.set(None)  # that of the block: its transaction has ended, and another may be open
     for number, call in enumerate(calls):
         try:
             await _call(call)

@@ -20,6 +20,7 @@ from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
 from plumbline.http.shutdown import server_settings
+from plumbline.http.websocket_routes import require_websocket_dependencies
 from plumbline.settings import HttpSettings
 
 # For FastAPI(telemetry=…): RequestContextMiddleware counts and logs, and FastAPI would mark the
@@ -49,7 +50,8 @@ def install(
     /readyz has found the database ready, and `counts_writes` documents the 429 of a service that
     counts writes (WriteCounts). Dependencies in `may_commit_late` may commit after the response.
 
-    RuntimeError for a route that commits after its response, that would not keep the answer to an
+    RuntimeError for a route that commits after its response, for a websocket that takes a session
+    (`require_websocket_dependencies`), for a route that would not keep the answer to an
     Idempotency-Key, or, once one route has an access rule, has none; and for models that fail later
     (`require_models`), where `readiness` is about an engine that knows its `models`.
     """
@@ -67,6 +69,7 @@ def install(
     if uses_rules:
         require_rules(app)
     customize_openapi(app, counts_writes=counts_writes)
+    require_websocket_dependencies(app)
     require_commit_before_response(app, except_for=may_commit_late)
     _add_to_lifespan(app, may_commit_late)
 
@@ -80,6 +83,7 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
 
     @asynccontextmanager
     async def check_run_and_finish(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
+        require_websocket_dependencies(app)
         require_commit_before_response(app, except_for=may_commit_late)
         async with run(of) as state:
             yield state
