@@ -152,8 +152,10 @@ async def test_transactions_of_one_session_have_each_their_own(done: list[str]) 
 
 async def test_it_reads_on_a_connection_of_its_own(done: list[str]) -> None:
     """Not in the next transaction of the session that it was given to."""
+    is_open = asyncio.Event()
 
     async def read() -> None:
+        await is_open.wait()
         done.append(str(await books.find_author("jane")))
 
     async with AsyncSessionFactory() as db:
@@ -161,6 +163,7 @@ async def test_it_reads_on_a_connection_of_its_own(done: list[str]) -> None:
         await db.commit()
         db.add(Author(name="jane"))
         await db.flush()
+        is_open.set()
         await finish_acts()
 
     assert done == ["None"]
