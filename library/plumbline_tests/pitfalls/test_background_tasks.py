@@ -1,13 +1,15 @@
-"""What runs beside a request, or in a thread of it."""
+"""What runs beside a request, after it, in a thread of it, or on a websocket."""
 
 from contextvars import ContextVar
 from typing import Annotated
 
 import pytest
-from fastapi import BackgroundTasks, Depends, FastAPI
+from fastapi import BackgroundTasks, Depends, FastAPI, Request, WebSocket
+from fastapi.responses import StreamingResponse
 
 from plumbline.errors import NotFound
 from plumbline.http.exception_handlers import install_problems
+from plumbline_tests.http.asgi import answer_to
 from plumbline_tests.pitfalls.tutorial import in_process, is_documented
 
 
@@ -52,3 +54,33 @@ async def test_variable_that_a_plain_def_sets_is_not_seen() -> None:
         seen = [(await client.get(path)).json() for path in ("/thread", "/here")]
 
     assert seen == [None, "acme"]
+
+
+async def test_mail_of_a_route_that_fails_later_is_sent() -> None:
+    service, sent = FastAPI(), list[str]()
+
+    @service.post("/orders")
+    async def create_order() -> None:
+        sent.append("a mail")
+        raise ZeroDivisionError
+
+    async with in_process(service, raising=False) as client:
+        answer = await client.post("/orders")
+
+    assert (answer.status_code, sent) == (500, ["a mail"])
+
+
+async def test_dependency_that_takes_a_request_fails_at_the_handshake_of_a_websocket() -> None:
+    service = FastAPI()
+
+    async def find_caller(_request: Request) -> None: ...
+
+    @service.websocket("/ws")
+    async def listen(_websocket: WebSocket, _: Annotated[None, Depends(find_caller)]) -> None: ...
+
+    with pytest.raises(TypeError, match="missing 1 required positional argument: '_request'"):
+        await answer_to(service, type="websocket", path="/ws", scheme="ws")
+
+
+def test_streamed_answer_has_no_body_to_keep() -> None:
+    assert not hasattr(StreamingResponse(iter(["a row"])), "body")
