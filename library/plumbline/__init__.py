@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plumbline.db.after_commit import after_commit
     from plumbline.db.batches import in_batches
     from plumbline.db.compiling import is_any_of
     from plumbline.db.engine import Engine, create_engine
@@ -55,6 +56,7 @@ __version__ = "0.2.0"
 
 # Where each name is defined; a test compares it with the imports above.
 _MODULES = {
+    "plumbline.db.after_commit": ("after_commit",),
     "plumbline.db.batches": ("in_batches",),
     "plumbline.db.compiling": ("is_any_of",),
     "plumbline.db.engine": ("Engine", "create_engine"),
@@ -121,6 +123,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "__version__",
+    "after_commit",
     "configure_logging",
     "create_engine",
     "everybody",

@@ -70,6 +70,7 @@ DURATION = Histogram(
     ["method", "route", "status"],
 )
 RUNNING = _gauge("http_requests_running", "Requests that are being worked on")
+WEBSOCKETS = _gauge("websockets_open", "Websockets that are open")
 REFUSED = _counter("http_requests_refused_total", "Requests refused because too many were running")
 UNREADABLE = _counter(
     "http_requests_unreadable_total",

@@ -18,7 +18,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "look at the nearest dependencies alone",
         HTTP + "commit_order.py",
-        "        yield from _pairs(below)\n",
+        "        yield from pairs(below)\n",
         "",
         ORDER + "test_commit_is_found_wherever_it_was_asked_for",
     ),
@@ -90,8 +90,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "let install overlook a late commit",
         HTTP + "install.py",
         """    require_commit_before_response(app, except_for=may_commit_late)
-    _check""",
-        "    _check",
+    _add""",
+        "    _add",
         "tests/test_adopt.py::test_lesson_does_not_start_with_the_library_and_its_late_commit",
     ),
 )

@@ -14,7 +14,7 @@ _SESSIONS = (
     Sabotage(
         "let a read session write",
         DB + "before_statement.py",
-        "        _choose_access(driver, is_reading=is_reading)\n",
+        "        _choose_access(proxied, is_reading=is_reading)\n",
         "        _choose_access(driver, is_reading=False)\n",
         READS + "test_read_session_refuses_to_write_however_it_is_asked",
     ),

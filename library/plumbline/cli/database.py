@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from plumbline.db.after_commit import finish_acts
 from plumbline.db.engine import Engine
 from plumbline.db.errors import DATABASE_ERRORS, explain, is_for_the_operator
 from plumbline.db.readiness import Readiness
@@ -11,7 +12,7 @@ from plumbline.errors import OperatorError, Unavailable
 
 
 def run_with(engine: Engine, readiness: Readiness, work: Coroutine[Any, Any, None]) -> None:
-    """Run `work` to its end, and close the connections of `engine`.
+    """Run `work` to its end, and what it does after its commits; close the connections of `engine`.
 
     An error of the database becomes what `plumbline.cli.main.run` shows as one line.
     """
@@ -29,4 +30,5 @@ async def _run(engine: Engine, readiness: Readiness, work: Coroutine[Any, Any, N
             raise
         raise meaning from error
     finally:
+        await finish_acts()
         await engine.dispose()

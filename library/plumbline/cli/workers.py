@@ -34,8 +34,9 @@ log = logging.getLogger("uvicorn.error")
 
 def longest_stop_seconds(settings: ServerSettings) -> float:
     """What a process may take from SIGTERM to its end; after that it hangs."""
-    waits = (settings.STOP_DELAY_SECONDS, settings.DRAIN_SECONDS, settings.STOP_TIMEOUT_SECONDS)
-    return sum(waits) + GATE_SECONDS + 5
+    waits = (settings.STOP_DELAY_SECONDS, settings.DRAIN_SECONDS)
+    # Running requests have the timeout, and then what they do after their commits (`install`).
+    return sum(waits) + 2 * settings.STOP_TIMEOUT_SECONDS + GATE_SECONDS + 5
 
 
 class Worker(Process):

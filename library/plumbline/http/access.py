@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI, params
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
 
 from plumbline.errors import AppError
 
@@ -75,7 +75,9 @@ def _contexts(app: FastAPI) -> Iterator[RouteContext]:
     """Those of all routes, but for the pages and the document of the API itself."""
     for context in iter_route_contexts(app.routes):
         route = context.original_route
-        if isinstance(route, APIRoute) and not route.endpoint.__module__.startswith("fastapi"):
+        if isinstance(
+            route, APIRoute | APIWebSocketRoute
+        ) and not route.endpoint.__module__.startswith("fastapi"):
             yield context
 
 
@@ -85,10 +87,10 @@ def _find_rule(context: RouteContext) -> Rule | None:
         return None
     if len(rules) > 1:
         raise RuntimeError(f"{_name(context)} must declare one access rule, alone")
-    if (context.openapi_extra or {}).get(MARK, rules[0].name) != rules[0].name:
+    if (getattr(context, "openapi_extra", None) or {}).get(MARK, rules[0].name) != rules[0].name:
         raise RuntimeError(f"{_name(context)} says another {MARK} than its rule, {rules[0].name}")
     return rules[0]
 
 
 def _name(context: RouteContext) -> str:
-    return f"{sorted(context.methods or ())} {context.path}"
+    return f"{sorted(context.methods or ['WEBSOCKET'])} {context.path}"

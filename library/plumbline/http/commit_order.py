@@ -35,7 +35,7 @@ def require_commit_before_response(app: FastAPI, *, except_for: Collection[Call]
     late: dict[Call, list[str]] = {}
     verdicts: dict[int, bool] = {}
     for name, dependant in _routes(app.routes):
-        for parent, each in _pairs(dependant):
+        for parent, each in pairs(dependant):
             call = each.call
             if call is None or each.scope == "function" or call in except_for:
                 continue
@@ -91,8 +91,8 @@ def _name(context: RouteContext) -> str:
     return f"{' '.join(sorted(context.methods or ()))} {context.path}"
 
 
-def _pairs(dependant: Dependant) -> Iterator[tuple[Dependant, Dependant]]:
-    """Each dependency below, after what depends on it."""
+def pairs(dependant: Dependant) -> Iterator[tuple[Dependant, Dependant]]:
+    """Each dependency below `dependant`, after what depends on it."""
     for below in dependant.dependencies:
         yield dependant, below
-        yield from _pairs(below)
+        yield from pairs(below)

@@ -63,6 +63,9 @@ NOT_KEPT = (
     "nobody would keep the answer: make its router with route_class=ApiRoute, or with resource() "
     "(plumbline/http/routing.py)"
 )
+STREAMED = (
+    f"This route streams its answer, which nobody can keep: send the request without {HEADER}."
+)
 WHOSE = (
     "idempotent() must know whose a key is, or callers would get each other's answers: give it "
     "caller=principal_id, a function that finds the id, or caller=everybody where all may share"
@@ -183,6 +186,8 @@ async def _claim(
     async def keep(response: Response) -> None:
         if _find(caller, request) != claimed_by:
             raise RuntimeError("who asks was found after the key was claimed: find it before")
+        if getattr(response, "body", None) is None:  # a stream or a file
+            raise Malformed(STREAMED)
         if len(response.body) > LARGE_BYTES:
             sealed = await asyncio.to_thread(_seal, secret, response)
         else:

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 
+from plumbline.db.after_commit import finish_acts
 from plumbline.db.model_rules import require_models
 from plumbline.db.readiness import Readiness
 from plumbline.http.access import has_rules, require_rules
@@ -18,6 +19,8 @@ from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
+from plumbline.http.shutdown import server_settings
+from plumbline.http.websocket_routes import require_websocket_dependencies
 from plumbline.settings import HttpSettings
 
 # For FastAPI(telemetry=…): RequestContextMiddleware counts and logs, and FastAPI would mark the
@@ -47,7 +50,8 @@ def install(
     /readyz has found the database ready, and `counts_writes` documents the 429 of a service that
     counts writes (WriteCounts). Dependencies in `may_commit_late` may commit after the response.
 
-    RuntimeError for a route that commits after its response, that would not keep the answer to an
+    RuntimeError for a route that commits after its response, for a websocket that takes a session
+    (`require_websocket_dependencies`), for a route that would not keep the answer to an
     Idempotency-Key, or, once one route has an access rule, has none; and for models that fail later
     (`require_models`), where `readiness` is about an engine that knows its `models`.
     """
@@ -65,18 +69,24 @@ def install(
     if uses_rules:
         require_rules(app)
     customize_openapi(app, counts_writes=counts_writes)
+    require_websocket_dependencies(app)
     require_commit_before_response(app, except_for=may_commit_late)
-    _check_at_start(app, may_commit_late)
+    _add_to_lifespan(app, may_commit_late)
 
 
-def _check_at_start(app: FastAPI, may_commit_late: Collection[Callable[..., Any]]) -> None:
-    """Once more, for routes that were added after `install`."""
+def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any]]) -> None:
+    """Look once more at the start, at routes that were added after `install`; finish at the end.
+
+    Before the end of the service's own lifespan, which disposes of the engine.
+    """
     run = app.router.lifespan_context
 
     @asynccontextmanager
-    async def check_and_run(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
+    async def check_run_and_finish(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
+        require_websocket_dependencies(app)
         require_commit_before_response(app, except_for=may_commit_late)
         async with run(of) as state:
             yield state
+            await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)
 
-    app.router.lifespan_context = check_and_run  # type: ignore[assignment] # its two kinds in one
+    app.router.lifespan_context = check_run_and_finish  # type: ignore[assignment] # its two kinds in one

@@ -24,6 +24,7 @@ from plumbline.http.headers import Header, api_pages, name_methods, security_hea
 from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
 from plumbline.http.shutdown import process
+from plumbline.http.websockets import serve_websocket
 from plumbline.logging import REQUESTS
 from plumbline.metrics import DEFECTS, DURATION
 from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
@@ -81,7 +82,7 @@ class RequestContextMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._pass_by(scope, receive, send)
             return
         headers = Headers(scope=scope)  # makes a list of the scope's, which may be any iterable
         current = self._note_who_asks(scope, headers)
@@ -110,6 +111,24 @@ class RequestContextMiddleware:
             await defect(scope, receive, send_with_id)
         finally:
             _record(scope, method, status, perf_counter() - started)
+
+    async def _pass_by(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What is no request: a websocket, or the lifespan."""
+        if scope["type"] != "websocket":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        current = self._note_who_asks(scope, headers)
+
+        def complete(message: Message) -> None:
+            if message["type"] == "websocket.accept":
+                told = (b"x-request-id", current.encode())
+                message["headers"] = [*(message.get("headers") or ()), told]
+            else:
+                add_response_headers(message, NOTHING_LOADS, current, self.headers)
+
+        app = self._refusal(scope, headers) or self.app
+        await serve_websocket(app, scope, receive, send, complete)
 
     def _note_who_asks(self, scope: Scope, headers: Headers) -> str:
         """The request's id; it and the caller are in the context, one for each request."""

@@ -31,6 +31,11 @@ def names_a_session(function: FunctionType, name: str) -> bool:
     return _is_about_a_session(_hints(function).get(name))
 
 
+def gives_a_session(function: FunctionType, name: str) -> bool:
+    """The same, but not for an engine or a factory, which open nothing by themselves."""
+    return _is_about_a_session(_hints(function).get(name), _SESSIONS)
+
+
 def knows_a_database(function: FunctionType, call: Callable[..., Any]) -> bool:
     """Whether an annotation of it, a name in it, or an attribute of its object is of SQLAlchemy."""
     if any(_is_about_a_session(hint) for hint in _hints(function).values()):
@@ -49,14 +54,17 @@ def _hints(function: FunctionType) -> dict[str, Any]:
         return dict(function.__annotations__)
 
 
-def _is_about_a_session(hint: object) -> bool:
+def _is_about_a_session(hint: object, kinds: tuple[type, ...] = _SESSIONS + _FACTORIES) -> bool:
     """In `AsyncIterator[AsyncSession]`, and also where the generator is annotated as its yield."""
     if isinstance(hint, str):
         return _WORDS.search(hint) is not None
-    kinds = (*_SESSIONS, *_FACTORIES)
     is_one = isinstance(hint, type) and issubclass(hint, kinds)
     origin = getattr(hint, "__origin__", None)
-    return is_one or origin in kinds or any(_is_about_a_session(part) for part in get_args(hint))
+    return (
+        is_one
+        or origin in kinds
+        or any(_is_about_a_session(part, kinds) for part in get_args(hint))
+    )
 
 
 def _meanings(function: FunctionType) -> Iterator[object]:

@@ -4,7 +4,8 @@
 2. uvicorn closes the listening socket. Processes that share it get the new connections; where none
    does, the connections that are just being made are accepted first (listener.py).
 3. Open connections may bring one more request, for DRAIN_SECONDS; its answer closes them.
-4. What runs is finished, at most for STOP_TIMEOUT_SECONDS; then the database connections close.
+4. What runs is finished, at most for STOP_TIMEOUT_SECONDS; then what it does after its commits, for
+   as long again (`install`). Then the database connections close.
 """
 
 import asyncio
