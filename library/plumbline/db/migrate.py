@@ -16,12 +16,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from plumbline.db.errors import DATABASE_ERRORS, explain, sqlstate, upgrade_command
+from plumbline.db.errors import (
+    DATABASE_ERRORS,
+    explain,
+    merge_command,
+    sqlstate,
+    upgrade_command,
+)
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
@@ -59,8 +66,13 @@ class Migrations:
         return made
 
     def head_revision(self) -> str | None:
-        """The revision that this program's models are written for."""
-        return self._head
+        """The revision that this program's models are written for.
+
+        OperatorError when there are several: two branches have each added one to the same.
+        """
+        if len(self._heads) > 1:
+            raise OperatorError(self._diverged())
+        return next(iter(self._heads), None)
 
     def is_known(self, revision: str) -> bool:
         """Whether this program has the script of it: if not, a newer program has migrated."""
@@ -98,23 +110,48 @@ class Migrations:
         """Write a new migration script: how the models differ from the database at `url`."""
         self._run(lambda: command.revision(self.config(url), message, autogenerate=True))
 
+    def merge(self, message: str) -> None:
+        """Write the script that joins all heads into one; OperatorError when there is one already.
+
+        It changes nothing by itself: that the branches go together, `db check` shows afterwards.
+        """
+        if len(self._heads) < 2:  # noqa: PLR2004 - to join takes two
+            raise OperatorError("the migrations have one head: there is nothing to merge")
+        self._run(lambda: command.merge(self.config(), "heads", message))
+
     def current_revision(self, url: str | None = None) -> str | None:
-        """The revision that the database is at; None when it was never migrated."""
+        """The revision that the database is at; None when it was never migrated.
+
+        With commas between them when it has got several heads of branches that are not merged.
+        """
         engine = create_engine(psycopg_url(url or self.settings.DATABASE_URL), poolclass=NullPool)
         try:
             with engine.connect() as connection:
-                return MigrationContext.configure(connection).get_current_revision()
+                heads = MigrationContext.configure(connection).get_current_heads()
+                return ", ".join(sorted(heads)) or None
         except DBAPIError as error:
             raise self._told(error) from error
 
     @cached_property
-    def _head(self) -> str | None:
-        return ScriptDirectory.from_config(self.config()).get_current_head()
+    def _heads(self) -> list[str]:
+        try:
+            return sorted(ScriptDirectory.from_config(self.config()).get_heads())
+        except KeyError as error:
+            raise OperatorError(
+                f"no migration is revision {error}, which another follows"
+            ) from error
+        except (CommandError, RevisionError) as error:
+            raise OperatorError(str(error)) from error
 
     @cached_property
     def _known(self) -> frozenset[str]:
         scripts = ScriptDirectory.from_config(self.config())
         return frozenset(script.revision for script in scripts.walk_revisions())
+
+    def _diverged(self) -> str:
+        """Which revisions have the same one before them, and what joins them."""
+        merge = merge_command(self.settings.PROGRAM)
+        return f"the migrations have several heads ({', '.join(self._heads)}): run `{merge}`"
 
     def _told(self, error: DBAPIError) -> OperatorError:
         return OperatorError(explain(error, self.settings.PROGRAM))
@@ -132,7 +169,8 @@ class Migrations:
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
             except CommandError as error:
-                raise OperatorError(str(error)) from error
+                is_diverged = isinstance(error.__cause__, MultipleHeads)
+                raise OperatorError(self._diverged() if is_diverged else str(error)) from error
             else:
                 return
         raise OperatorError(

@@ -1,0 +1,37 @@
+"""What migrations are promised, broken on purpose."""
+
+from tests.sabotage import Sabotage
+
+MIGRATE, READINESS = "library/plumbline/db/migrate.py", "library/plumbline/db/readiness.py"
+HEADS = "library/plumbline_tests/db/test_two_heads.py::"
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "take one of two heads",
+        MIGRATE,
+        "        if len(self._heads) > 1:\n",
+        "        if False:\n",
+        HEADS + "test_process_with_two_heads_is_not_ready_and_says_why",
+    ),
+    Sabotage(
+        "name no way out of two heads",
+        MIGRATE,
+        "self._diverged() if is_diverged else str(error)",
+        "str(error)",
+        HEADS + "test_migrating_to_the_head_of_two_says_the_same",
+    ),
+    Sabotage(
+        "take two known heads for those of a newer program",
+        READINESS,
+        "all(map(revisions.is_known, found))",
+        "current is None or revisions.is_known(current)",
+        HEADS + "test_merged_heads_are_one_also_for_a_database_that_has_both",
+    ),
+    Sabotage(
+        "serve with two heads",
+        "library/plumbline/cli/serve.py",
+        "    service.migrations.head_revision()",
+        "    pass",
+        HEADS + "test_every_command_says_which_heads_there_are_and_what_joins_them",
+    ),
+)
