@@ -3,6 +3,8 @@
 from tests.sabotage import Sabotage
 
 MIGRATE, READINESS = "library/plumbline/db/migrate.py", "library/plumbline/db/readiness.py"
+AUTOGENERATE = "library/plumbline/db/autogenerate.py"
+ENUMS = "library/plumbline_tests/db/test_enum_types.py::"
 HEADS = "library/plumbline_tests/db/test_two_heads.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
@@ -33,5 +35,40 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    service.migrations.head_revision()",
         "    pass",
         HEADS + "test_every_command_says_which_heads_there_are_and_what_joins_them",
+    ),
+    Sabotage(
+        "put each new label at the end",
+        AUTOGENERATE,
+        'f" BEFORE {_quoted(after)}"',
+        '""',
+        ENUMS + "test_script_for_an_enum_goes_up_down_and_up",
+    ),
+    Sabotage(
+        "use a label before it is added",
+        AUTOGENERATE,
+        "            up.ops.sort(key=lambda each: not isinstance(each, AddEnumValuesOp))\n",
+        "",
+        ENUMS + "test_script_for_an_enum_goes_up_down_and_up",
+    ),
+    Sabotage(
+        "write the CHECK of a new column twice",
+        AUTOGENERATE,
+        "                _drop_checks_of_new_columns(changes)\n",
+        "                pass\n",
+        ENUMS + "test_script_for_an_enum_goes_up_down_and_up",
+    ),
+    Sabotage(
+        "put what a script forgets down to the settings",
+        MIGRATE,
+        '        if not state.startswith("42") and state not in _ADVICE:\n',
+        "        if state:\n",
+        ENUMS + "test_what_a_script_does_wrong_is_not_put_down_to_the_settings",
+    ),
+    Sabotage(
+        "end in a traceback where rows have a label that goes",
+        MIGRATE,
+        "                if isinstance(error.__cause__, DBAPIError):\n",
+        "                if False:\n",
+        ENUMS + "test_label_that_rows_have_is_not_taken_away",
     ),
 )

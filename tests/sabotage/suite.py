@@ -15,8 +15,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "forget the enum types of a table",
         "library/plumbline/db/environment.py",
-        "import alembic_postgresql_enum",
-        "import alembic",
+        'autogenerate_plugins=["alembic.autogenerate.*", ',
+        'autogenerate_plugins=["alembic.autogenerate.tables", ',
         NEW_TABLE,
     ),
 )

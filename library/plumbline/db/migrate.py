@@ -37,6 +37,14 @@ MIGRATION_LOCK_KEY = 7_272_740  # of the advisory lock that all who migrate a da
 MAX_WAIT_SECONDS = 600
 LOCK_NOT_AVAILABLE = "55P03"
 
+# For those who write scripts; `explain` has what errors mean for those who serve.
+_ADVICE = {
+    "22P02": "rows have a label that the script takes away: give them another one first",
+    "42704": "an earlier script, or a line before this one, has to create it (CREATE TYPE …)",
+    "42501": "the user in DATABASE_URL lacks a right: migrate as the owner of the tables",
+    "55P04": "add the label in `with op.get_context().autocommit_block()`",
+}
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -156,6 +164,15 @@ class Migrations:
     def _told(self, error: DBAPIError) -> OperatorError:
         return OperatorError(explain(error, self.settings.PROGRAM))
 
+    def _refused(self, error: DBAPIError) -> OperatorError:
+        """A name that is missing is missing in a script: the advice for a service would mislead."""
+        state = sqlstate(error) or ""
+        if not state.startswith("42") and state not in _ADVICE:
+            return self._told(error)
+        words = str(error.orig).partition("\n")[0]
+        advice = _ADVICE.get(state, "correct the script")
+        return OperatorError(f"PostgreSQL refuses a migration: {words} ({state}): {advice}")
+
     def _run(self, migrate: Callable[[], object]) -> None:
         """Each revision is a transaction: a further try goes on where the last one stopped."""
         tries = self.settings.MIGRATION_TRIES
@@ -164,10 +181,14 @@ class Migrations:
                 migrate()
             except DBAPIError as error:
                 if sqlstate(error) != LOCK_NOT_AVAILABLE:
-                    raise self._told(error) from error
+                    raise self._refused(error) from error
                 log.warning("a lock is taken, trying again", attempt=attempt)
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
+            except ValueError as error:  # of a downgrade that takes away a label of an enum
+                if isinstance(error.__cause__, DBAPIError):
+                    raise self._refused(error.__cause__) from error
+                raise
             except CommandError as error:
                 is_diverged = isinstance(error.__cause__, MultipleHeads)
                 raise OperatorError(self._diverged() if is_diverged else str(error)) from error
