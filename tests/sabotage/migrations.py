@@ -5,6 +5,7 @@ from tests.sabotage import Sabotage
 MIGRATE, READINESS = "library/plumbline/db/migrate.py", "library/plumbline/db/readiness.py"
 AUTOGENERATE = "library/plumbline/db/autogenerate.py"
 ENUMS = "library/plumbline_tests/db/test_enum_types.py::"
+CREATED, OBJECTS = "library/plumbline/db/objects.py", "library/plumbline_tests/db/test_objects.py::"
 HEADS = "library/plumbline_tests/db/test_two_heads.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
@@ -70,5 +71,26 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "                if isinstance(error.__cause__, DBAPIError):\n",
         "                if False:\n",
         ENUMS + "test_label_that_rows_have_is_not_taken_away",
+    ),
+    Sabotage(
+        "let only migrations make views",
+        CREATED,
+        '"before_create" if is_first else "after_create"',
+        '"before_create" if is_first else "after_drop"',
+        OBJECTS + "test_models_and_migrations_agree_on_what_sqlalchemy_has_no_words_for",
+    ),
+    Sabotage(
+        "take a percent sign of a function for a parameter",
+        CREATED,
+        'statement.replace("%", "%%")',
+        "statement",
+        OBJECTS + "test_tables_are_made_twice_and_dropped_with_all_that_they_have",
+    ),
+    Sabotage(
+        "make a view that can be made once",
+        CREATED,
+        "    if isinstance(owner, MetaData) and not _REPEATABLE.match(create):\n",
+        "    if False:\n",
+        OBJECTS + "test_statement_that_cannot_run_twice_is_refused_at_import",
     ),
 )

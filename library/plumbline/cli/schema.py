@@ -56,7 +56,8 @@ def check(service: Service) -> None:
     if differences := drift.find_drift(service.migrations):
         print(differences)
         raise OperatorError(
-            f"models and migrations differ: run `{service.name} db revision` and correct it"
+            f"models and migrations differ: run `{service.name} db revision` and correct it; what "
+            "it cannot write (a view, function, trigger or extension) models have by create_with"
         )
     print("Models and migrations agree.")
 
