@@ -147,7 +147,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "be not ready once the next version has migrated",
         "library/plumbline/db/readiness.py",
-        "        if current is None or revisions.is_known(current):\n",
+        "        if all(map(revisions.is_known, found)):\n",
         "        if True:\n",
         "library/plumbline_tests/faults/test_start.py"
         "::test_process_stays_ready_when_the_next_version_has_migrated",

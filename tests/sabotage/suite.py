@@ -14,9 +14,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "forget the enum types of a table",
-        "library/plumbline/db/environment.py",
-        "import alembic_postgresql_enum",
-        "import alembic",
+        "library/plumbline/db/autogenerate.py",
+        "up.ops.sort(key=lambda each: not isinstance(each, AddEnumValuesOp))",
+        "up.ops[:] = [each for each in up.ops if type(each).__name__ != 'CreateEnumOp']",
         NEW_TABLE,
     ),
 )

@@ -34,6 +34,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve DATABASE_URL in production; SIGTERM stops it without losing a request."""
+    service.migrations.head_revision()  # with several no database is ever the right one
     config = uvicorn.Config(
         service.app,
         workers=workers,

@@ -44,6 +44,7 @@ def _quietly(_message: str) -> None:
 
 def find_drift(migrations: Migrations) -> str:
     """What differs, for people to read; empty when nothing does. Starts a PostgreSQL for it."""
+    migrations.head_revision()  # when there are several, nothing needs to start
     with temporary_postgres() as server:
         urls = (server.url("migrated"), server.url("modelled"), server.url("postgres"))
         return compare(migrations, *urls)

@@ -1,9 +1,9 @@
 """Alembic's environment, all that a service's `env.py` calls: how a migration connects."""
 
-import alembic_postgresql_enum  # noqa: F401 - it finds new, changed and dropped enum types
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 
+from plumbline.db.autogenerate import correct
 from plumbline.db.migrate import Migrations, acquire_migration_lock
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
@@ -32,6 +32,7 @@ def run_migrations(of_service: Migrations) -> None:
             include_name=lambda name, kind, _: kind != "schema" or name in schemas,
             transaction_per_migration=True,
             compare_server_default=True,
+            process_revision_directives=correct,
             autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
         )
         with context.begin_transaction():

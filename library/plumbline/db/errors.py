@@ -225,6 +225,11 @@ def upgrade_command(program: str | None) -> str:
     return "alembic upgrade head" if program is None else f"{program} db upgrade"
 
 
+def merge_command(program: str | None) -> str:
+    """What joins several heads of the migrations of a service, called as above."""
+    return "alembic merge heads" if program is None else f"{program} db merge"
+
+
 def explain(error: BaseException, program: str | None = None) -> str:
     """One line for the operator of the service: what is wrong with the database, and what to do.
 

@@ -16,12 +16,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from plumbline.db.errors import DATABASE_ERRORS, explain, sqlstate, upgrade_command
+from plumbline.db.errors import (
+    DATABASE_ERRORS,
+    explain,
+    merge_command,
+    sqlstate,
+    upgrade_command,
+)
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
@@ -29,6 +36,14 @@ from plumbline.settings import DatabaseSettings
 MIGRATION_LOCK_KEY = 7_272_740  # of the advisory lock that all who migrate a database share
 MAX_WAIT_SECONDS = 600
 LOCK_NOT_AVAILABLE = "55P03"
+
+# For those who write scripts; `explain` has what errors mean for those who serve.
+_ADVICE = {
+    "22P02": "rows have a label that the script takes away: give them another one first",
+    "42704": "an earlier script, or a line before this one, has to create it (CREATE TYPE …)",
+    "42501": "the user in DATABASE_URL lacks a right: migrate as the owner of the tables",
+    "55P04": "add the label in `with op.get_context().autocommit_block()`",
+}
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -59,8 +74,13 @@ class Migrations:
         return made
 
     def head_revision(self) -> str | None:
-        """The revision that this program's models are written for."""
-        return self._head
+        """The revision that this program's models are written for.
+
+        OperatorError when there are several: two branches have each added one to the same.
+        """
+        if len(self._heads) > 1:
+            raise OperatorError(self._diverged())
+        return next(iter(self._heads), None)
 
     def is_known(self, revision: str) -> bool:
         """Whether this program has the script of it: if not, a newer program has migrated."""
@@ -98,26 +118,60 @@ class Migrations:
         """Write a new migration script: how the models differ from the database at `url`."""
         self._run(lambda: command.revision(self.config(url), message, autogenerate=True))
 
+    def merge(self, message: str) -> None:
+        """Write the script that joins all heads into one; OperatorError when there is one already.
+
+        It changes nothing by itself: that the branches go together, `db check` shows afterwards.
+        """
+        if len(self._heads) < 2:  # noqa: PLR2004 - to join takes two
+            raise OperatorError("the migrations have one head: there is nothing to merge")
+        self._run(lambda: command.merge(self.config(), "heads", message))
+
     def current_revision(self, url: str | None = None) -> str | None:
-        """The revision that the database is at; None when it was never migrated."""
+        """The revision that the database is at; None when it was never migrated.
+
+        With commas between them when it has got several heads of branches that are not merged.
+        """
         engine = create_engine(psycopg_url(url or self.settings.DATABASE_URL), poolclass=NullPool)
         try:
             with engine.connect() as connection:
-                return MigrationContext.configure(connection).get_current_revision()
+                heads = MigrationContext.configure(connection).get_current_heads()
+                return ", ".join(sorted(heads)) or None
         except DBAPIError as error:
             raise self._told(error) from error
 
     @cached_property
-    def _head(self) -> str | None:
-        return ScriptDirectory.from_config(self.config()).get_current_head()
+    def _heads(self) -> list[str]:
+        try:
+            return sorted(ScriptDirectory.from_config(self.config()).get_heads())
+        except KeyError as error:
+            raise OperatorError(
+                f"no migration is revision {error}, which another follows"
+            ) from error
+        except (CommandError, RevisionError) as error:
+            raise OperatorError(str(error)) from error
 
     @cached_property
     def _known(self) -> frozenset[str]:
         scripts = ScriptDirectory.from_config(self.config())
         return frozenset(script.revision for script in scripts.walk_revisions())
 
+    def _diverged(self) -> str:
+        """Which revisions have the same one before them, and what joins them."""
+        merge = merge_command(self.settings.PROGRAM)
+        return f"the migrations have several heads ({', '.join(self._heads)}): run `{merge}`"
+
     def _told(self, error: DBAPIError) -> OperatorError:
         return OperatorError(explain(error, self.settings.PROGRAM))
+
+    def _refused(self, error: DBAPIError) -> OperatorError:
+        """A name that is missing is missing in a script: the advice for a service would mislead."""
+        state = sqlstate(error) or ""
+        if not state.startswith("42") and state not in _ADVICE:
+            return self._told(error)
+        words = str(error.orig).partition("\n")[0]
+        advice = _ADVICE.get(state, "correct the script")
+        return OperatorError(f"PostgreSQL refuses a migration: {words} ({state}): {advice}")
 
     def _run(self, migrate: Callable[[], object]) -> None:
         """Each revision is a transaction: a further try goes on where the last one stopped."""
@@ -127,12 +181,17 @@ class Migrations:
                 migrate()
             except DBAPIError as error:
                 if sqlstate(error) != LOCK_NOT_AVAILABLE:
-                    raise self._told(error) from error
+                    raise self._refused(error) from error
                 log.warning("a lock is taken, trying again", attempt=attempt)
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
+            except ValueError as error:  # of a downgrade that takes away a label of an enum
+                if isinstance(error.__cause__, DBAPIError):
+                    raise self._refused(error.__cause__) from error
+                raise
             except CommandError as error:
-                raise OperatorError(str(error)) from error
+                is_diverged = isinstance(error.__cause__, MultipleHeads)
+                raise OperatorError(self._diverged() if is_diverged else str(error)) from error
             else:
                 return
         raise OperatorError(

@@ -19,7 +19,7 @@ from plumbline.db.errors import (
 )
 from plumbline.db.origin import models_of_dialect
 from plumbline.db.pool import PerLoop
-from plumbline.errors import AppError, Unavailable
+from plumbline.errors import AppError, OperatorError, Unavailable
 from plumbline.settings import DatabaseSettings
 
 PATIENCE_SECONDS = 0.5  # a probe that waits longer is not answered by most who ask
@@ -33,7 +33,8 @@ BEHIND = "schema-behind"
 _NO_SUCH_TABLE = "42P01"
 
 _STATE = "SELECT " + ", ".join(f"current_setting('{name}')" for name in DURABILITY)
-_REVISION = "(SELECT version_num FROM alembic_version)"
+# Several when branches that are not merged have been migrated, each by itself.
+_REVISION = "ARRAY(SELECT version_num FROM alembic_version)"
 _UNSAFE = (
     "PostgreSQL can lose what it has acknowledged, with {} off: turn it on, "
     "or set ALLOW_UNSAFE_DATABASE=true"
@@ -54,7 +55,7 @@ class Revisions(Protocol):
     """The migrations of a service, of which the database has done some."""
 
     def head_revision(self) -> str | None:
-        """The one that the program's models are written for."""
+        """The one that the program's models are written for; OperatorError when several are."""
         ...
 
     def is_known(self, revision: str) -> bool:
@@ -131,12 +132,16 @@ class Readiness:
             return Obstacle(UNSAFE, _UNSAFE.format(", ".join(off)))
         return self._compare(found[-1], self._revisions) if self._revisions else None
 
-    def _compare(self, current: str | None, revisions: Revisions) -> Obstacle | None:
+    def _compare(self, found: list[str], revisions: Revisions) -> Obstacle | None:
         """A revision that this program does not know is its successor's: until that runs, go on."""
-        needed = revisions.head_revision()
+        try:
+            needed = revisions.head_revision()
+        except OperatorError as error:
+            return Obstacle(BEHIND, str(error))
+        current = ", ".join(sorted(found)) or None
         if current == needed:
             return None
-        if current is None or revisions.is_known(current):
+        if all(map(revisions.is_known, found)):
             reason = f"the database is at revision {current}, not {needed}: run `{self._upgrade}`"
             return Obstacle(BEHIND, reason)
         if current != self._newer:

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DDL, Column, Connection, MetaData, event, func, select, text
+from sqlalchemy import Column, Connection, MetaData, func, select, text
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from plumbline.db.objects import create_with
 from plumbline.db.session import at_begin
 from plumbline.errors import OperatorError
 
@@ -50,13 +51,9 @@ def isolate(tenant_id: InstrumentedAttribute[Any]) -> None:
     table.info[_ISOLATED] = column.name
     kind = column.type.compile(_DIALECT)
     create, *others = isolation_sql(table.name, column.name, kind, schema=table.schema)
-    event.listen(table, "before_create", _ddl(create))
+    create_with(table, create, is_first=True)
     for statement in others:
-        event.listen(table, "after_create", _ddl(statement))
-
-
-def _ddl(statement: str) -> DDL:
-    return DDL(statement.replace("%", "%%"))  # type: ignore[no-untyped-call]
+        create_with(table, statement)
 
 
 def isolation_sql(
