@@ -30,7 +30,7 @@ def test_every_test_that_the_page_names_exists() -> None:
 
 
 def test_every_section_says_what_holds_it_and_which_test_proves_it() -> None:
-    parts = ("**Cause.**", "**Fix.**", "**Here.**", "**Proof.**", "tests/pitfalls/test_")
+    parts = ("**Cause.**", "**Fix.**", "**Here.**", "**Proof.**", "::test_")
 
     assert [
         heading for heading, body in SECTIONS.items() if not all(part in body for part in parts)
