@@ -40,6 +40,7 @@ _TAKES_SNAPSHOT = re.compile(
     r"|CREATE|ALTER|DROP|TRUNCATE|CALL|DO|COPY)\b",
     re.IGNORECASE,
 )
+_RESETS = "plumbline_resets"  # among the attributes of a pool
 _CHECKED = "plumbline_checked"  # among the attributes of what SQLAlchemy has compiled
 
 # DISCARD ALL, which must stand alone, without DEALLOCATE ALL: the driver knows what it prepared.
@@ -146,7 +147,10 @@ def _note(connection: Connection) -> None:
         )
     driver.is_changed = True
     pool = connection.engine.pool
-    if not event.contains(pool, "reset", _reset_if_changed):  # costs nothing where nobody does this
+    # Costs nothing where nobody does this. Not `event.contains`: it knows a pool by its address,
+    # which that of another engine had before.
+    if _RESETS not in vars(pool):
+        vars(pool)[_RESETS] = True
         event.listen(pool, "reset", _reset_if_changed)
 
 
