@@ -55,16 +55,20 @@ def gone(postgres: Cluster) -> Iterator[None]:
     ("before", "after"),
     [
         pytest.param(None, _kind("note", "essay"), id="new"),
-        pytest.param(None, _kind("it's", "a:b", default=None), id="quoted"),
+        pytest.param(
+            None, _kind("it's", "a:b", default=None), id="quoted", marks=pytest.mark.torture
+        ),
         pytest.param(
             None,
             Column("kind", ARRAY(Enum("note", "essay", name="Kind of")), server_default="{}"),
             id="array",
+            marks=pytest.mark.torture,
         ),
         pytest.param(
             None,
             _kind("note", "x", native_enum=False, create_constraint=True),
             id="text with CHECK",
+            marks=pytest.mark.torture,
         ),
         pytest.param(_kind("note", "essay"), _kind("note", "it's", "essay"), id="label between"),
         pytest.param(
@@ -72,7 +76,12 @@ def gone(postgres: Cluster) -> Iterator[None]:
             _kind("note", "essay", "poem", default="poem"),
             id="label in use",
         ),
-        pytest.param(_kind("note", "essay"), _kind("note", "poem"), id="other label"),
+        pytest.param(
+            _kind("note", "essay"),
+            _kind("note", "poem"),
+            id="other label",
+            marks=pytest.mark.torture,
+        ),
         pytest.param(_kind("note", "essay"), None, id="dropped"),
     ],
 )

@@ -80,7 +80,7 @@ async def test_stop_resets_no_fresh_connection(
     told: Counter[str] = Counter()
     log, port = tmp_path / "log", free_port()
     for _ in range(amount(1, 10)):
-        enough = told["answered"] + amount(100, 1_000)
+        enough = told["answered"] + amount(30, 1_000)
         with serving(port, log, f"--workers={workers}") as process:
             await until_started(log, workers)
             async with asyncio.TaskGroup() as group:

@@ -97,6 +97,7 @@ FOUND = {
 }
 
 
+@pytest.mark.torture
 def test_each_proof_fails_where_the_service_breaks_it(bookshop: Path, marked: str) -> None:
     for file, sound, broken in BREAKS:
         change(bookshop / BOOKSHOP / file, sound, broken)
