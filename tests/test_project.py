@@ -66,12 +66,6 @@ def test_functions_are_short() -> None:
 SEED = ("main", "core/config", "db/session", "db/base", "db/init_db")
 
 
-def test_service_is_short() -> None:
-    files = (file for file in (ROOT / "app").rglob("*.py") if "versions" not in file.parts)
-
-    assert sum(file.read_text().count("\n") for file in files) <= 2_230
-
-
 def test_files_of_the_seed_are_a_page_each() -> None:
     models = (path.stem for path in (ROOT / "app/db/models").glob("*.py"))
     names = [*SEED, *(f"db/models/{name}" for name in models)]
