@@ -7,13 +7,6 @@ NOBODYS = TESTS + "test_transaction_that_is_nobodys_is_a_defect"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
-        "let the tenant outlive its transaction",
-        TENANTS,
-        "func.set_config(SETTING, tenant, True)",
-        "func.set_config(SETTING, tenant, False)",
-        NOBODYS,
-    ),
-    Sabotage(
         "show nothing where no tenant is set",
         TENANTS,
         "    IF tenant IS NULL OR tenant = '' THEN\n",
