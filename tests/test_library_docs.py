@@ -28,6 +28,7 @@ SOURCES = sorted(path.stem for path in LIBRARY.glob("docs_src/[a-z]*.py"))
 def test_code_of_the_pages_can_be_imported(name: str) -> None:
     made = importlib.import_module(f"docs_src.{name}")
 
+    assert inspect.getdoc(made)
     if hasattr(made, "app"):
         require_commit_before_response(made.app)
 
