@@ -9,6 +9,14 @@ BROKEN = PLUGIN + "test_each_proof_fails_where_the_service_breaks_it"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
+        "end idle connections of tests when their clients do",
+        TESTING + "server.py",
+        "timeout_keep_alive=KEEP_ALIVE_SECONDS",
+        "timeout_keep_alive=5",
+        "library/plumbline_tests/testing/test_server.py"
+        "::test_idle_connection_is_ended_by_its_client_first",
+    ),
+    Sabotage(
         "run tests on any database",
         TESTING + "cluster.py",
         'if MARK not in re.split(r"[^a-z0-9]+", name.lower())',

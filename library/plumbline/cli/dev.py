@@ -17,7 +17,7 @@ from plumbline.cli.terminal import POSTGRES, DataDir, Host, Port
 from plumbline.db.embedded import GUARD, Server, run_postgres
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
-from plumbline.http.protocol import BoundedProtocol
+from plumbline.http.protocol import KEEP_ALIVE_SECONDS, BoundedProtocol
 
 LOOK_SECONDS = 0.2  # between two looks at whether PostgreSQL and the server still run
 # uvicorn's own command line knows no protocol but its own.
@@ -73,6 +73,7 @@ def _server_command(service: Service, host: str, port: int, *, reload: bool) -> 
         "reload": reload,
         "reload_dirs": [str(service.folder)] if reload else None,
         "timeout_graceful_shutdown": 5,  # or an open stream blocks
+        "timeout_keep_alive": KEEP_ALIVE_SECONDS,
     }
     return [sys.executable, "-c", UVICORN, service.app, json.dumps(options)]
 

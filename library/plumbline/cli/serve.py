@@ -17,10 +17,9 @@ from plumbline.cli.terminal import Host, Port
 from plumbline.cli.workers import Supervisor
 from plumbline.errors import OperatorError
 from plumbline.http.listener import Listener
-from plumbline.http.protocol import BoundedProtocol
+from plumbline.http.protocol import KEEP_ALIVE_SECONDS, BoundedProtocol
 from plumbline.http.shutdown import accept_all_of
 
-KEEP_ALIVE_SECONDS = 75  # longer than load balancers keep an idle connection, so that they end it
 SILENT_SECONDS = 30  # the longest that a worker may leave its supervisor without an answer
 
 

@@ -24,6 +24,7 @@ from plumbline.http.shutdown import DrainingProtocol
 from plumbline.metrics import CUT_OFF, UNREADABLE
 from plumbline.settings import ServerSettings
 
+KEEP_ALIVE_SECONDS = 75  # longer than clients and proxies keep an idle connection: they end it
 LINGER_SECONDS = 2  # a refused client that is still sending gets to read why
 MAX_PIPELINED = 100  # requests of a connection that wait for the answers to earlier ones
 PROGRESS_BYTES = 65_536  # that a client takes within SEND_TIMEOUT_SECONDS, or is cut off

@@ -9,7 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from plumbline.http import shutdown
-from plumbline.http.protocol import BoundedProtocol
+from plumbline.http.protocol import KEEP_ALIVE_SECONDS, BoundedProtocol
 
 
 class _Server(uvicorn.Server):
@@ -32,6 +32,7 @@ async def serve(application: FastAPI) -> AsyncIterator[str]:
             http=BoundedProtocol,
             log_config=None,
             lifespan="on",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=5,
             proxy_headers=False,
         )
