@@ -1,41 +1,25 @@
 """People, posts, and a real server on a real socket.
 
 Every test commits for real, through the application's own engine and get_db; afterwards the tables
-are emptied, which takes some 2 ms (docs/adr/0006).
+are emptied, which takes some 2 ms.
 """
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-import psycopg
 import pytest
 from prometheus_client import generate_latest
 
 from app.db.models import Post, User
-from plumbline.testing.cluster import Cluster
 from plumbline.testing.fixtures import CheckResponse
 from plumbline.testing.rows import StoredRows
-from plumbline.testing.server import serve
 from plumbline.testing.service import ServiceUnderTest
-from plumbline_tests.initialised import initialised
-from plumbline_tests.ports import free_port
 from tests.people import make_post, make_user, refuse_secrets
 from tests.service import SERVICE, refuse_secrets_in
-
-__all__ = ["free_port", "initialised", "serve"]
-
-pytest_plugins = ["tests.measured"]
 
 
 def pytest_plumbline_service() -> ServiceUnderTest:
     return SERVICE
-
-
-@contextmanager
-def administrator(postgres: Cluster) -> Iterator[psycopg.Connection]:
-    with postgres.connect() as admin:
-        yield admin
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import pytest
 
 from app.services.callers import token_digest
 from plumbline.testing.cluster import Cluster
-from tests.conftest import administrator
+from tests.postgres import administrator
 from tests.speed import TOKEN
 
 ROLE, PASSWORD = "speed", "only-for-measuring"  # production refuses the password of the tests

@@ -17,8 +17,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from plumbline.db.url import asyncpg_url
 from plumbline.testing.cluster import Cluster
+from plumbline.testing.server import serve
 from plumbline_tests.proxy import Choose, Fate, Proxy, always
-from tests.conftest import serve
 from tests.postgres import ROOT
 
 EXAMPLE = ROOT / "examples/adopt"

@@ -10,8 +10,7 @@ import pytest
 
 from plumbline.testing.cluster import Cluster
 from plumbline_tests.processes import python_in
-from tests.conftest import administrator
-from tests.postgres import ROOT
+from tests.postgres import ROOT, administrator
 
 MODELS = """
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column

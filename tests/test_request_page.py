@@ -4,11 +4,14 @@ import json
 import re
 
 from plumbline_tests.processes import new_python
+from tests import measured
 from tests.core.test_production import SAFE
 from tests.postgres import ROOT
 
 PAGE = (ROOT / "docs/request.md").read_text()
 MOST = {"GET /api/v1/posts/{post_id}": 9, "POST /api/v1/posts with an Idempotency-Key": 16}
+
+measured_url = measured.measured_url  # a fixture
 
 
 def test_page_names_each_file_that_a_request_passes(measured_url: str) -> None:

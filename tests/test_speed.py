@@ -3,6 +3,7 @@
 import json
 
 from plumbline_tests.processes import new_python
+from tests import measured
 from tests.core.test_production import SAFE
 
 BOUNDS = {
@@ -12,6 +13,8 @@ BOUNDS = {
     # Some 270 calls are for the statement that holds the log-in of the caller (docs/adr/0017).
     "POST /posts": {"calls": 1_920, "memory_bytes": 54_000},
 }
+
+measured_url = measured.measured_url  # a fixture
 
 
 def test_request_costs_no_more_than_it_did(measured_url: str) -> None:

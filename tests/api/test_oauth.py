@@ -10,7 +10,7 @@ from oauthlib import oauth2
 from app.core.config import settings
 from app.main import create_app
 from plumbline.http.load_shedding import LoadSheddingMiddleware
-from tests.conftest import serve
+from plumbline.testing.server import serve
 from tests.people import PASSWORD
 
 TOKEN = "/api/v1/auth/token"

@@ -20,8 +20,8 @@ from plumbline.db.engine import create_engine
 from plumbline.db.url import asyncpg_url
 from plumbline.http.routing import etag
 from plumbline.testing.cluster import Cluster
-from tests.conftest import administrator
 from tests.people import PASSWORD, signed_in
+from tests.postgres import administrator
 
 ROLE = "plumbline_app"
 

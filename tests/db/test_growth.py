@@ -16,8 +16,8 @@ from app.services.callers import token_digest
 from app.services.posts import _NEW_POST
 from plumbline.testing.cluster import Cluster
 from plumbline.testing.fixtures import TEMPLATE
-from tests.conftest import administrator
 from tests.db.test_statement_equality import READS
+from tests.postgres import administrator
 
 SMALL, LARGE = 1_000, 220_000  # posts
 PEOPLE = {SMALL: 1_000, LARGE: 22_000}  # with a token each

@@ -9,7 +9,7 @@ from app.db.schema import migrations
 from plumbline.db import drift
 from plumbline.testing.cluster import Cluster
 from plumbline_tests.processes import python
-from tests.conftest import administrator
+from tests.postgres import administrator
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import sqlalchemy
 
 from plumbline.testing.cluster import Cluster
 from plumbline_tests.torture import Figure
-from tests.conftest import administrator
+from tests.postgres import administrator
 from tests.upstream.suite import download, run
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]
