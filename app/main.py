@@ -24,7 +24,7 @@ from plumbline.logging import configure_logging
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Verify the connection; without one serve 503 until there is one (docs/adr/0005)."""
+    """Verify the connection; without one serve 503 until there is one."""
     await asyncio.to_thread(prepare)
     living = service_lifespan(settings, app.state.readiness, app.state.warn_of_rights)
     async with living, sweeping(AsyncSessionFactory, expiring(), settings.SWEEP_SECONDS):

@@ -16,6 +16,7 @@ FILES = (
     "Makefile",
     "pyproject.toml",
     ".env.example",
+    ".gitignore",
     "README.md",
     "CONTRIBUTING.md",
     "LICENSE",

@@ -58,6 +58,8 @@ SLOW = (
     "tests/test_development.py",
     "tests/test_imports.py",
     "tests/test_main.py",
+    "tests/test_new_project.py",
+    "tests/test_project_update.py",
     "tests/test_proofs.py",
     "tests/test_recipe.py",
     "tests/test_request_page.py",

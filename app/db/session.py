@@ -11,7 +11,7 @@ from plumbline.db.read_session import read_session_factory
 from plumbline.db.session import session_factory
 
 # SQLAlchemy's create_async_engine with DB_POOL_SIZE and so on, timeouts, and commits that tell what
-# came of them (library/plumbline/db/engine.py).
+# came of them (plumbline/db/engine.py).
 engine = create_engine(settings, models=Base.metadata)
 AsyncSessionFactory = session_factory(engine)  # expire_on_commit=False
 ReadSessionFactory = read_session_factory(engine)

@@ -51,7 +51,7 @@ async def record_reading(action: str, *, actor_id: int, subject_id: int | None =
 def address_digest(user_id: int, email: str) -> str:
     """What stands for an e-mail on record: it answers "was it this one?" and shows none.
 
-    With the id, so that nobody follows one address over accounts (docs/adr/0018).
+    With the id, so that nobody follows one address over accounts.
     """
     return hashlib.sha256(f"{user_id}\0{email}".encode()).hexdigest()
 

@@ -42,7 +42,7 @@ class DatabaseSettings(CommonSettings):
         default=20,
         ge=0,
         le=1000,
-        description="Further connections at need; they stay open for a while (docs/adr/0004).",
+        description="Further connections at need; they stay open for a while.",
     )
     DB_OVERFLOW_IDLE_SECONDS: float = Field(
         default=30,
@@ -62,7 +62,7 @@ class DatabaseSettings(CommonSettings):
     DB_PRE_PING: bool = Field(
         default=True,
         description="Ask the server before a connection is used that was idle; one that the server "
-        "has closed is noticed without it, too (docs/adr/0004).",
+        "has closed is noticed without it, too.",
     )
     DB_PING_IDLE_SECONDS: float = Field(
         default=30,

@@ -5,16 +5,14 @@ from typing import NoReturn
 
 from plumbline.cli.main import run
 from plumbline.cli.postgres import postgres
+from plumbline.cli.projects import new, update
 from plumbline.cli.terminal import new_group
 
 cli = new_group("What needs no service.")
 
 
-@cli.callback()
-def _group() -> None:
-    """A group also while it has one command."""
-
-
+cli.command()(new)
+cli.command()(update)
 cli.command()(MethodType(postgres, "plumbline"))
 
 
