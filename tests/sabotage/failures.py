@@ -65,6 +65,27 @@ SABOTAGES: tuple[Sabotage, ...] = (
         HTTP + "test_wrong_sql_and_wrong_values_of_our_own_are_500s",
     ),
     Sabotage(
+        "take an array for one value",
+        "library/plumbline/db/values.py",
+        "    if isinstance(value, list | tuple):\n",
+        "    if isinstance(value, tuple):\n",
+        HTTP + "test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_the_log",
+    ),
+    Sabotage(
+        "take a document for one value",
+        "library/plumbline/db/values.py",
+        "yield from _wrong_in_document(value) or [value]",
+        "yield value",
+        HTTP + "test_document_of_the_caller_that_cannot_be_stored_is_a_422",
+    ),
+    Sabotage(
+        "take a text that no index has room for as our own",
+        "library/plumbline/db/values.py",
+        "    if state == _TOO_LARGE:\n",
+        "    if state is None:\n",
+        HTTP + "test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_the_log",
+    ),
+    Sabotage(
         "refuse values without a line in the log",
         "library/plumbline/http/exception_handlers.py",
         'log.warning("value refused by the database"',
