@@ -86,6 +86,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         HTTP + "test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_the_log",
     ),
     Sabotage(
+        "take a number of rows below zero as our own",
+        "library/plumbline/db/values.py",
+        "    if state in _NEGATIVE:\n",
+        "    if state is None:\n",
+        HTTP + "test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_the_log",
+    ),
+    Sabotage(
         "refuse values without a line in the log",
         "library/plumbline/http/exception_handlers.py",
         'log.warning("value refused by the database"',

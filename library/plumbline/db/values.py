@@ -13,8 +13,9 @@ from plumbline.db.redaction import is_refused_by_driver, quoted_by
 
 SMALLINT_MAX = 2**15 - 1
 
-# Text that is not what a cast, a regular expression or a time needs.
-_WRONG_TEXT = {"22P02", "22007", "22008", "22018", "2201B"}
+# Text that is not what a cast, a regular expression or a time needs, or no name of a time zone.
+_WRONG_TEXT = {"22P02", "22007", "22008", "22018", "2201B", "22023"}
+_NEGATIVE = {"2201W", "2201X"}  # LIMIT and OFFSET
 _ENDS_IN_ESCAPE = "22025"  # LIKE
 _NOT_ENCODABLE = {"22021", "22P05"}
 _WRONG_IN_JSON = "22P02"
@@ -104,6 +105,8 @@ def _can_be_meant(value: object, state: str | None, message: str) -> bool:
         return _is_large_number(value)
     if isinstance(value, str):
         return _is_wrong_text(value, state, message)
+    if state in _NEGATIVE:
+        return isinstance(value, int) and value < 0
     return state == _WRONG_IN_JSON and isinstance(value, float)
 
 

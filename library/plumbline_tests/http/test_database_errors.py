@@ -12,7 +12,7 @@ import asyncpg
 import httpx2
 import pytest
 from fastapi import Body, FastAPI, Query
-from sqlalchemy import insert, literal, select, text
+from sqlalchemy import func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -150,6 +150,14 @@ def _add_refusals_of_parts(app: FastAPI) -> None:
         await db.execute(text("CREATE TABLE words (word text PRIMARY KEY)"))
         await db.execute(text("INSERT INTO words VALUES (:word)"), {"word": sent})
 
+    @app.get("/limit")
+    async def limit(db: Db, sent: int) -> None:
+        await db.execute(select(Book).limit(sent))
+
+    @app.get("/zone")
+    async def zone(db: Db, sent: str) -> None:
+        await db.execute(select(func.timezone(sent, func.now())))
+
     @app.get("/numbers")
     async def numbers(db: Db, sent: int) -> None:
         await db.execute(text("SELECT CAST(:some AS int[])"), {"some": [7, sent]})
@@ -219,6 +227,8 @@ async def test_wrong_sql_and_wrong_values_of_our_own_are_500s(
         ("many", "z" * 41, "22001"),
         ("array", "too long a tag", "22001"),
         ("numbers", 2**40, "$1"),
+        ("limit", -1, "2201W"),
+        ("zone", "Never/Land", "22023"),
         ("index", random.Random(1).randbytes(3_000).hex(), "54000"),
     ],
 )
