@@ -1,6 +1,7 @@
 """Copies of the project, for tests that change its code."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ FILES = (
     ".env.example",
     ".gitignore",
     "README.md",
+    "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
     "verify_connection.py",
@@ -59,6 +61,13 @@ def run_in(copy: Path, *arguments: str) -> CompletedProcess[str]:
     """
     settings = {"PYTHONPATH": path_of(copy), "PYTHONDONTWRITEBYTECODE": ""}
     return python_in(copy, *arguments, **os.environ | settings)
+
+
+def draw_tables_in(copy: Path) -> None:
+    """Put what `app db draw` prints into docs/schema.md, as CONTRIBUTING.md says."""
+    page = copy / "docs/schema.md"
+    drawn = run_in(copy, "-m", "app.cli", "db", "draw").stdout
+    change(page, re.findall(r"```mermaid\n(.*?)```", page.read_text(), re.DOTALL)[0], drawn)
 
 
 def run_tests_in(copy: Path, *arguments: str) -> CompletedProcess[str]:

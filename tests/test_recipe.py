@@ -3,16 +3,14 @@
 tests/recipe/ has the files that somebody writes who follows it.
 """
 
-import os
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from plumbline_tests.processes import python_in
 from plumbline_tests.sources import change
-from tests.copies import copy_project, path_of, run_tests_in
+from tests.copies import copy_project, draw_tables_in, run_in, run_tests_in
 from tests.postgres import ROOT
 
 FILES = ROOT / "tests/recipe"
@@ -50,18 +48,11 @@ def grown(tmp_path: Path) -> Path:
     models, user = copy / "app/db/models/__init__.py", "from app.db.models.user import User\n"
     change(models, user, f"from app.db.models.tag import Tag\n{user}")
     change(models, '    "Post",\n', '    "Post",\n    "Tag",\n')
-    assert _app(copy, "db", "revision", "add tags").returncode == 0
-    drawn = _app(copy, "db", "draw").stdout
-    page = copy / "docs/schema.md"
-    change(page, re.findall(r"```mermaid\n(.*?)```", page.read_text(), re.DOTALL)[0], drawn)
+    assert run_in(copy, "-m", "app.cli", "db", "revision", "add tags").returncode == 0
+    draw_tables_in(copy)
     change(copy / "app/main.py", "index, posts, users", "index, posts, tags, users")
     change(copy / "app/main.py", "(posts, users, auth,", "(posts, users, tags, auth,")
     return copy
-
-
-def _app(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": path_of(copy)}
-    return python_in(copy, "-m", "app.cli", *arguments, **environment)
 
 
 def _tell_whose_it_is(service: Path) -> None:

@@ -1,14 +1,11 @@
 """A team adds its own tables and columns: commands and tests of this project stay content."""
 
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from plumbline_tests.processes import python_in
 from plumbline_tests.sources import change
-from tests.copies import copy_project, path_of, run_tests_in
+from tests.copies import copy_project, draw_tables_in, run_in, run_tests_in
 
 MODELS = Path("app/db/models")
 UP_AND_DOWN = """
@@ -59,18 +56,15 @@ def grown(tmp_path: Path) -> Path:
     change(models, '    "IdempotencyKey"', '    "Book",\n    "IdempotencyKey"')
     content = "    content: Mapped[str] = mapped_column(Text)\n"
     change(post, content, f"{content}    subtitle: Mapped[str | None] = mapped_column(Text)\n")
-    written = _run(copy, "-m", "app.cli", "db", "revision", "add books")
+    written = run_in(copy, "-m", "app.cli", "db", "revision", "add books")
     assert written.returncode == 0, written.stderr
+    draw_tables_in(copy)
     return copy
 
 
-def _run(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return python_in(copy, *arguments, **os.environ | {"PYTHONPATH": path_of(copy)})
-
-
 def test_new_table_and_column_agree_with_their_migration(grown: Path) -> None:
-    checked = _run(grown, "-m", "app.cli", "db", "check")
-    migrated = _run(grown, "-c", UP_AND_DOWN)
+    checked = run_in(grown, "-m", "app.cli", "db", "check")
+    migrated = run_in(grown, "-c", UP_AND_DOWN)
 
     assert checked.returncode == 0, checked.stdout
     assert migrated.stdout == "True\n", migrated.stderr

@@ -87,7 +87,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
             .on_conflict_do_update(index_elements=[self._model.digest], set_=row)
         )
 """,
-        """        async with self._reads() as own:
+        """        async with AsyncSession(db.bind) as own, own.begin():
             await own.execute(
                 insert(self._model)
                 .values(digest=claim.digest, **row)

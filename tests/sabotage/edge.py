@@ -24,6 +24,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         KEPT,
     ),
     Sabotage(
+        "make a long statement the key of a cache",
+        "library/plumbline/db/sql_text.py",
+        "LONGEST_KEPT = 10_000",
+        "LONGEST_KEPT = 10_000_000",
+        HTTP + "test_memory.py::test_long_statement_is_not_kept",
+    ),
+    Sabotage(
         "keep a body as long as its connection",
         "library/plumbline/http/load_shedding.py",
         "            scope.pop(STATE, None)",

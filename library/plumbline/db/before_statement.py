@@ -31,7 +31,7 @@ from plumbline.db.read_only import (
     refuse_by_a_read_session,
     refuse_transaction,
 )
-from plumbline.db.sql_text import Effect, effect_of, looks_like_writing
+from plumbline.db.sql_text import LONGEST_KEPT, Effect, effect_of, looks_like_writing
 
 # What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
 # come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
@@ -71,7 +71,9 @@ def before_statement(
     """If a transaction begins with it, let it learn its number; outside, let it write or not."""
     if context is not None:
         _check_once(context, statement)
-    if (effect := effect_of(statement)) is not None:
+    is_kept = len(statement) <= LONGEST_KEPT
+    effect = effect_of(statement) if is_kept else effect_of.__wrapped__(statement)
+    if effect is not None:
         _apply(effect, connection, parameters)
     proxied: Any = connection.connection
     driver = proxied.driver_connection
@@ -238,7 +240,8 @@ def _example(column: Any) -> str:  # noqa: ANN401 - Column
 def _changed_by(sql: str, models: MetaData | None) -> Iterator[Table]:
     if models is None:
         return
-    for name in _names(sql):
+    is_kept = len(sql) <= LONGEST_KEPT
+    for name in _names(sql) if is_kept else _names.__wrapped__(sql):
         schema, _, bare = name.rpartition(".")
         table = models.tables.get(name) if schema else None
         if table is None:

@@ -53,10 +53,17 @@ _WRITES = re.compile(
 )
 _FIRST = re.compile(r"\w+")
 
+# Of the key of a cache, in characters: a list that a caller sends can become thousands of
+# parameters, of another number each time, and what is kept is never given back.
+LONGEST_KEPT = 10_000
+
 
 @lru_cache(maxsize=1000)
 def effect_of(sql: str) -> Effect | None:
-    """Mostly None; what a function does that is called in it, nobody can see."""
+    """Mostly None; what a function does that is called in it, nobody can see.
+
+    Of a text above LONGEST_KEPT ask `effect_of.__wrapped__`, which keeps nothing.
+    """
     if _EVERYDAY.match(sql):
         return None
     spoken = _words(sql)

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from starlette.requests import Request
 
+from plumbline.db.values import leaves
 from plumbline.http.routing import state_of
 from plumbline.text import fold
 
@@ -46,18 +46,7 @@ def _values(request: Request) -> Iterator[object]:
     yield from request.headers.values()
     body = state_of(scope).body or b""
     try:
-        yield from _leaves(json.loads(body))
+        yield from leaves(json.loads(body))
     except (ValueError, RecursionError):  # a form
         pairs = parse_qsl(body.decode(errors="replace"))
         yield from (text for pair in pairs for text in pair)
-
-
-def _leaves(value: Any) -> Iterator[object]:  # noqa: ANN401 - JSON
-    if isinstance(value, dict):
-        yield from value
-        value = list(value.values())
-    if not isinstance(value, list):
-        yield value
-        return
-    for each in value:
-        yield from _leaves(each)

@@ -50,7 +50,7 @@ async def tasks(few: AsyncEngine) -> AsyncIterator[AsyncSession]:
 
 async def _walk(db: AsyncSession, order: SortOrder, limit: int) -> list[Any]:
     rows, after, found = select(Task), None, list[Any]()
-    while page := await fetch_page(db, rows, order, after, limit):
+    while len(found) <= FEW and (page := await fetch_page(db, rows, order, after, limit)):
         found += [row[0] for row in page]
         after = order.position(page[-1])
     return found

@@ -186,17 +186,20 @@ async def test_read_does_not_notice_changes_that_overtake_it(
 ) -> None:
     """Asyncpg makes a stale plan again once; each time the next change comes before it runs."""
     await _reads(spare)
-    changes = [f"ALTER TABLE cats ALTER lives TYPE {kind}" for kind in ("text", "numeric")]
+    kinds = ["text", "numeric", "bigint", "smallint"]
     driver: Any = asyncpg.Connection
-    real = driver._cleanup_stmts
+    real = driver._get_statement
 
-    async def clean_and_be_overtaken(connection: asyncpg.Connection) -> None:
-        await real(connection)
-        if changes:
-            await _change(others, changes.pop())
+    async def plan_and_be_overtaken(
+        connection: asyncpg.Connection, query: str, *args: object, **options: object
+    ) -> object:
+        planned = await real(connection, query, *args, **options)
+        if query == _COLUMNS.sql and kinds:
+            await _change(others, f"ALTER TABLE cats ALTER lives TYPE {kinds.pop()}")
+        return planned
 
-    await _change(others, "ALTER TABLE cats ALTER lives DROP DEFAULT, ALTER lives TYPE bigint")
-    monkeypatch.setattr(driver, "_cleanup_stmts", clean_and_be_overtaken)
+    await _change(others, "ALTER TABLE cats ALTER lives DROP DEFAULT")
+    monkeypatch.setattr(driver, "_get_statement", plan_and_be_overtaken)
 
     assert await _COLUMNS.all(spare, cat_id=1) == [("Tom", "9")]
-    assert changes == []
+    assert kinds == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -10,8 +11,9 @@ from typing import Annotated, Any
 import asyncpg
 import httpx2
 import pytest
-from fastapi import FastAPI, Query
-from sqlalchemy import insert, literal, select, text
+from fastapi import Body, FastAPI, Query
+from sqlalchemy import func, insert, literal, select, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
@@ -106,6 +108,10 @@ def _add_defects(app: FastAPI) -> None:
     async def own_text(db: Db) -> None:
         db.add(Note(text="x" * 41))
 
+    @app.get("/own-document")
+    async def own_document(db: Db, sent: str) -> None:
+        await db.execute(select(literal({"sent": sent, "ours": "\0"}, JSONB)))
+
 
 def _add_refusals(app: FastAPI) -> None:
     @app.get("/text")
@@ -129,11 +135,39 @@ def _add_refusals(app: FastAPI) -> None:
         await db.execute(insert(Note), [{"text": "fits"}, {"text": sent}])
 
 
+def _add_refusals_of_parts(app: FastAPI) -> None:
+    @app.post("/document")
+    async def document(db: Db, sent: Annotated[object, Body()]) -> None:
+        await db.execute(select(literal({"sent": sent, "words": ["ours"]}, JSONB)))
+
+    @app.get("/array")
+    async def array(db: Db, sent: str) -> None:
+        await db.execute(text("CREATE TABLE tagged (tags varchar(8)[])"))
+        await db.execute(text("INSERT INTO tagged VALUES (:tags)"), {"tags": ["ours", sent]})
+
+    @app.get("/index")
+    async def index(db: Db, sent: str) -> None:
+        await db.execute(text("CREATE TABLE words (word text PRIMARY KEY)"))
+        await db.execute(text("INSERT INTO words VALUES (:word)"), {"word": sent})
+
+    @app.get("/limit")
+    async def limit(db: Db, sent: int) -> None:
+        await db.execute(select(Book).limit(sent))
+
+    @app.get("/zone")
+    async def zone(db: Db, sent: str) -> None:
+        await db.execute(select(func.timezone(sent, func.now())))
+
+    @app.get("/numbers")
+    async def numbers(db: Db, sent: int) -> None:
+        await db.execute(text("SELECT CAST(:some AS int[])"), {"some": [7, sent]})
+
+
 @pytest.fixture(scope="module")
 async def routes() -> AsyncIterator[httpx2.AsyncClient]:
     """The application with routes that fail."""
     app = create_app()
-    for add in (_add_strangers, _add_defects, _add_refusals):
+    for add in (_add_strangers, _add_defects, _add_refusals, _add_refusals_of_parts):
         add(app)
     async with serve(app) as address, httpx2.AsyncClient(base_url=address) as client:
         yield client
@@ -169,7 +203,7 @@ async def test_error_of_another_system_is_a_500_and_runs_once(
     "path",
     [
         *(f"sql/{name}" for name in WRONG_SQL),
-        "own-text",
+        *("own-text", "own-document?sent=x"),
         *("type-in-read?book_id=7", "type-in-session?book_id=7", "type-in-write?title=x"),
     ],
 )
@@ -191,6 +225,11 @@ async def test_wrong_sql_and_wrong_values_of_our_own_are_500s(
         ("cast", "no uuid", "22P02"),
         ("pattern", "50 \\", "22025"),
         ("many", "z" * 41, "22001"),
+        ("array", "too long a tag", "22001"),
+        ("numbers", 2**40, "$1"),
+        ("limit", -1, "2201W"),
+        ("zone", "Never/Land", "22023"),
+        ("index", random.Random(1).randbytes(3_000).hex(), "54000"),
     ],
 )
 async def test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_the_log(
@@ -208,6 +247,17 @@ async def test_value_of_the_caller_that_cannot_be_stored_is_a_422_and_a_line_in_
     lines = [str(r.msg) for r in caplog.records if "value refused by the database" in str(r.msg)]
     assert len(lines) == 1
     assert cause in lines[0]
+
+
+@pytest.mark.parametrize("sent", [r'"\u0000"', r'{"a\u0000": 1}', r'["\ud800"]', '[{"a": 1e999}]'])
+async def test_document_of_the_caller_that_cannot_be_stored_is_a_422(
+    routes: httpx2.AsyncClient, sent: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+
+    response = await routes.post("/document", content=sent, headers=headers)
+
+    assert response.status_code == 422
 
 
 async def test_sequence_at_its_end_is_a_500(

@@ -5,14 +5,18 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import select, text
 
+from plumbline.db import before_statement
+from plumbline.db.sql_text import effect_of
 from plumbline.http.client_ip import ClientNetworks
 from plumbline.http.request_context import AllowedHosts, RequestContextMiddleware
 from plumbline.setting_values import parse_networks
 from plumbline_tests.http.asgi import middleware_of
 from plumbline_tests.http.connection import connect
 from plumbline_tests.sandbox.data import signed_in
-from plumbline_tests.sandbox.models import Author
+from plumbline_tests.sandbox.database import engine
+from plumbline_tests.sandbox.models import Author, Book
 from plumbline_tests.sandbox.service import app
 
 MARK = "sent-by-somebody-"
@@ -109,3 +113,16 @@ async def test_body_is_not_kept_by_an_idle_connection(server: str) -> None:
         await connection.reader.readuntil(b"/problems/")
 
         assert _kept() == []
+
+
+async def test_long_statement_is_not_kept() -> None:
+    """A list that a caller sends can be thousands of parameters, of another number each time."""
+    caches = (effect_of, before_statement._names)
+    for cache in caches:
+        cache.cache_clear()
+
+    async with engine.connect() as db:
+        await db.execute(select(Book.id).where(Book.id.in_(range(5_000))))
+        await db.execute(text(f"SELECT '{'x' * 20_000}'"))
+
+    assert [cache.cache_info().currsize for cache in caches] == [0, 0]
