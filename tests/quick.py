@@ -53,6 +53,7 @@ SLOW = (
     "tests/db/test_migrations.py",
     "tests/db/test_new_table.py",
     "tests/faults",
+    "tests/http/test_cors_in_browser.py",
     "tests/pitfalls/test_asyncpg_missing.py",
     "tests/test_cli.py",
     "tests/test_development.py",
