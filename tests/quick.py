@@ -88,9 +88,15 @@ def _is_slow(path: Path) -> bool:
 def _is_about(path: Path, changed: frozenset[Path]) -> bool:
     if path in changed:
         return True
-    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in changed}
+    modules = {_module(file) for file in changed}
     names = {f"test_{file.stem}" for file in changed}
     return path.stem in names or bool(modules & _imports(path))
+
+
+def _module(file: Path) -> str:
+    """As it is imported."""
+    folder = ROOT / "library" if file.is_relative_to(ROOT / "library") else ROOT
+    return ".".join(file.relative_to(folder).with_suffix("").parts)
 
 
 def _imports(path: Path) -> set[str]:
