@@ -53,6 +53,7 @@ SLOW = (
     "tests/db/test_migrations.py",
     "tests/db/test_new_table.py",
     "tests/faults",
+    "tests/http/test_cors_in_browser.py",
     "tests/pitfalls/test_asyncpg_missing.py",
     "tests/test_cli.py",
     "tests/test_development.py",
@@ -89,9 +90,15 @@ def _is_slow(path: Path) -> bool:
 def _is_about(path: Path, changed: frozenset[Path]) -> bool:
     if path in changed:
         return True
-    modules = {".".join(file.relative_to(ROOT).with_suffix("").parts) for file in changed}
+    modules = {_module(file) for file in changed}
     names = {f"test_{file.stem}" for file in changed}
     return path.stem in names or bool(modules & _imports(path))
+
+
+def _module(file: Path) -> str:
+    """As it is imported."""
+    folder = ROOT / "library" if file.is_relative_to(ROOT / "library") else ROOT
+    return ".".join(file.relative_to(folder).with_suffix("").parts)
 
 
 def _imports(path: Path) -> set[str]:

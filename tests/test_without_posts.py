@@ -48,7 +48,7 @@ NAMES_A_POST = re.compile(r"\bposts\b|\b_?Post\b|\bmake_post\b|\bpost: |/posts")
 ABOUT_PAGES = {
     "test_claims.py", "test_page.py", "test_readme.py", "test_sabotage.py",
     "test_security_page.py", "test_project.py", "test_without_posts.py", "test_new_table.py",
-    "test_words.py",
+    "test_words.py", "test_quick.py",
 }  # fmt: skip
 # Without their posts; the example of test_adopt.py has posts of its own.
 KEPT = {"conftest.py", "people.py", "quick.py", "service.py", "test_adopt.py"}

@@ -4,6 +4,9 @@ from tests.sabotage import Sabotage
 
 DB, HTTP = "library/plumbline_tests/db/", "library/plumbline_tests/http/test_database_errors.py::"
 LOST = "library/plumbline_tests/db/test_lost_connections.py::"
+GROUPS = (
+    "library/plumbline_tests/http/test_exception_groups.py::test_group_is_answered_as_its_errors"
+)
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
@@ -63,6 +66,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         '_OUR_DEFECTS = {"TypeError", "AttributeError", "KeyError"}',
         "_OUR_DEFECTS: set[str] = set()",
         HTTP + "test_wrong_sql_and_wrong_values_of_our_own_are_500s",
+    ),
+    Sabotage(
+        "take every group of errors for a defect",
+        "library/plumbline/http/exception_handlers.py",
+        "    _handle(app, ExceptionGroup, _on_group)\n",
+        "",
+        GROUPS,
+    ),
+    Sabotage(
+        "hide a defect among other errors",
+        "library/plumbline/http/exception_handlers.py",
+        "if len(answers) < len(found):",
+        "if not answers:",
+        GROUPS,
     ),
     Sabotage(
         "take an array for one value",

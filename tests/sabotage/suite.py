@@ -19,4 +19,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "up.ops[:] = [each for each in up.ops if type(each).__name__ != 'CreateEnumOp']",
         NEW_TABLE,
     ),
+    Sabotage(
+        "let a change of the library pass by the quick run",
+        "tests/quick.py",
+        'folder = ROOT / "library" if file.is_relative_to(ROOT / "library") else ROOT',
+        "folder = ROOT",
+        "tests/test_quick.py::test_slow_test_runs_when_what_it_is_about_has_changed",
+    ),
 )

@@ -1,7 +1,7 @@
 """What a client gets for each exception that leaves a route: one problem document (problems.py)."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 from http import HTTPStatus
 from traceback import walk_tb
@@ -18,6 +18,7 @@ from plumbline.errors import AppError, FieldError, Invalid, Outdated, Unavailabl
 from plumbline.http.problems import (
     ExtendProblem,
     ProblemResponse,
+    answer_by,
     problem,
     problem_response,
     status_problem,
@@ -45,6 +46,7 @@ def install_problems(
     _handle(app, HTTPException, _on_http_exception)
     for kind in failures.DATABASE_ERRORS:
         _handle(app, kind, on_database_error)
+    _handle(app, ExceptionGroup, _on_group)
     app.state.extend_problem = extend
 
 
@@ -92,6 +94,32 @@ async def _on_database_error(
     if failures.will_pass(error):
         _run_again(request)
     return problem_response(meaning)
+
+
+async def _on_group(request: Request, group: Exception) -> Response:
+    """The gravest answer to the errors that a TaskGroup raises; with a defect among them, none."""
+    assert isinstance(group, ExceptionGroup)
+    found = [(error, _find_handler(request, error)) for error in _errors_in(group)]
+    answers = [await answer_by(handler, request, error) for error, handler in found if handler]
+    if len(answers) < len(found):
+        raise group
+    return max(answers, key=lambda answer: answer.status_code)
+
+
+def _errors_in(error: Exception) -> Iterator[Exception]:
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from _errors_in(each)
+
+
+def _find_handler(request: Request, error: Exception) -> Callable[..., Any] | None:
+    """As Starlette does, but for the handler of all other errors."""
+    handlers: Mapping[Any, Callable[..., Any]] = request.app.exception_handlers
+    kinds = [kind for kind in type(error).__mro__ if kind is not Exception]
+    status = error.status_code if isinstance(error, HTTPException) else None
+    return next((handlers[key] for key in (status, *kinds) if key in handlers), None)
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> Response:

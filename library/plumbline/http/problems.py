@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
-from fastapi import Response
+from fastapi import Request, Response
+from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
+from starlette._utils import is_async_callable
 from starlette.types import Receive, Scope, Send
 
 from plumbline.context import request_id
@@ -98,6 +100,14 @@ def problem(
             {"field": error.field, "code": error.code, "message": error.message} for error in errors
         ]
     return ProblemResponse(document, headers)
+
+
+async def answer_by(handler: Callable[..., Any], request: Request, error: Exception) -> Response:
+    """What a handler of exceptions gives; a plain `def` runs in a thread, as in FastAPI."""
+    if is_async_callable(handler):
+        answer: Response = await handler(request, error)
+        return answer
+    return cast("Response", await run_in_threadpool(handler, request, error))
 
 
 def problem_response(error: AppError) -> Response:

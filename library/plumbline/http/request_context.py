@@ -9,8 +9,6 @@ from time import perf_counter
 
 import structlog
 from fastapi import FastAPI, Request, Response
-from fastapi.concurrency import run_in_threadpool
-from starlette._utils import is_async_callable
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
@@ -22,7 +20,7 @@ from plumbline.http.client_ip import ClientNetworks, ProxyWatch
 from plumbline.http.cors import with_cors
 from plumbline.http.headers import Header, api_pages, name_methods, security_headers, without_body
 from plumbline.http.health import PROBES
-from plumbline.http.problems import problem_response, status_problem
+from plumbline.http.problems import answer_by, problem_response, status_problem
 from plumbline.http.shutdown import process
 from plumbline.http.websockets import serve_websocket
 from plumbline.logging import REQUESTS
@@ -220,13 +218,7 @@ async def _answer_defect(scope: Scope, receive: Receive, error: Exception) -> Re
     handle = handlers.get(HTTPStatus.INTERNAL_SERVER_ERROR) or handlers.get(Exception)
     if handle is None:
         return status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
-    request = Request(scope, receive)
-    answer: Response = await (
-        handle(request, error)
-        if is_async_callable(handle)
-        else run_in_threadpool(handle, request, error)
-    )
-    return answer
+    return await answer_by(handle, Request(scope, receive), error)
 
 
 def _new_id() -> str:

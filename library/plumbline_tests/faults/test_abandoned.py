@@ -64,18 +64,20 @@ def _content(title: str) -> str:
     return f"{title}, " * 100
 
 
-def _attempts(number: int, book: Book) -> list[Attempt]:
-    path = f"/books/{book.id}"
-    kinds = [("GET", "/books"), ("POST", "/books"), ("GET", path), ("PATCH", path)]
+def _attempts(number: int, books: list[Book]) -> list[Attempt]:
+    paths = [f"/books/{books[place // 4 % len(books)].id}" for place in range(number)]
+    kinds = itertools.cycle([("GET", "/books"), ("POST", "/books"), ("GET", ""), ("PATCH", "")])
     return [
-        Attempt(method, path, title=f"{method} {place}")
-        for place, (method, path) in enumerate(itertools.islice(itertools.cycle(kinds), number))
+        Attempt(method, path or of_one, title=f"{method} {place}")
+        for place, (of_one, (method, path)) in enumerate(zip(paths, kinds, strict=False))
     ]
 
 
 @pytest.fixture
-async def book(jane: Author) -> Book:
-    return await make_book(jane, title="PATCH", content=_content("PATCH"))
+async def books(jane: Author) -> list[Book]:
+    """So many that those who change them rarely wait for each other: nobody is refused for that."""
+    titles = [f"book {number}" for number in range(AT_ONCE)]
+    return [await make_book(jane, title=title, content=_content(title)) for title in titles]
 
 
 async def _stored_whole() -> set[str]:
@@ -115,14 +117,14 @@ async def nothing_is_left(
 async def test_clients_that_reset_the_connection_leave_nothing_behind(
     server: str,
     jane: Author,
-    book: Book,
+    books: list[Book],
     amount: Amount,
     rng: Random,
     figure: Figure,
     nothing_is_left: Callable[[], Awaitable[None]],
 ) -> None:
     """What did not arrive whole is not stored; what was answered is."""
-    arrived, answered = {book.title}, set[str]()
+    arrived, answered = {book.title for book in books}, set[str]()
 
     async def attempt_and_reset(attempt: Attempt) -> None:
         point, share = choices[attempt.title]
@@ -131,7 +133,7 @@ async def test_clients_that_reset_the_connection_leave_nothing_behind(
         if await _send_and_reset(server, _raw(attempt, jane), point, share) == CREATED:
             answered.add(attempt.title)
 
-    attempts = _attempts(amount(100, 2000), book)
+    attempts = _attempts(amount(100, 2000), books)
     choices = {attempt.title: (rng.choice(POINTS), rng.random()) for attempt in attempts}
     await crowd(AT_ONCE, attempt_and_reset, attempts)
 
@@ -203,7 +205,7 @@ async def test_request_of_a_client_that_is_gone_runs_to_its_end_and_is_stored() 
 @pytest.mark.timeout(600)
 async def test_cancelled_requests_leave_nothing_behind(
     jane: Author,
-    book: Book,
+    books: list[Book],
     amount: Amount,
     rng: Random,
     figure: Figure,
@@ -219,12 +221,12 @@ async def test_cancelled_requests_leave_nothing_behind(
         if status == 201:
             answered.add(attempt.title)
 
-    attempts = _attempts(amount(100, 2000), book)
+    attempts = _attempts(amount(100, 2000), books)
     choices = {attempt.title: _choose_times(rng) for attempt in attempts}
     await crowd(AT_ONCE, attempt_and_cancel, attempts)
 
     await nothing_is_left()
-    assert answered <= await _stored_whole() <= {book.title, *choices}
+    assert answered <= await _stored_whole() <= {*(book.title for book in books), *choices}
     assert cancelled > len(attempts) / 3
     figure(
         "cancelled requests that left a connection, a transaction or half a row",

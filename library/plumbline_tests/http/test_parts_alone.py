@@ -43,7 +43,7 @@ ORDINARY = FastAPI()
 
 # What each adds: middlewares, kinds of exceptions that it handles, routes.
 ADDS: dict[str, tuple[Callable[[FastAPI], None], list[str], int, int]] = {
-    "problems": (install_problems, [], 3, 0),
+    "problems": (install_problems, [], 4, 0),
     "idempotency": (install_idempotency, [], 1, 0),
     "health": (install_health, [], 0, 3),
     "shedding": (lambda app: install_load_shedding(app, HTTP), ["LoadSheddingMiddleware"], 0, 0),
