@@ -21,6 +21,7 @@ from tests.sabotage import (
     statements,
     stored,
     suite,
+    teams,
     tenants,
     text,
 )
@@ -46,6 +47,7 @@ SABOTAGES = (
     *sockets.SABOTAGES,
     *statements.SABOTAGES,
     *suite.SABOTAGES,
+    *teams.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
 )

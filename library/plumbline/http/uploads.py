@@ -35,6 +35,19 @@ _HELD = (
 
 class _Parser(MultiPartParser):
     spool_max_size = 65_536  # bytes of each file that stay in memory
+    is_whole = False
+
+    def on_end(self) -> None:
+        self.is_whole = True
+
+    async def parse(self) -> FormData:
+        """Also refuses what ends without its last boundary: half a file would be none."""
+        form = await super().parse()
+        if not self.is_whole:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("The form ends before its last part does.")
+        return form
 
 
 class _Upload(Request):
