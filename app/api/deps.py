@@ -15,7 +15,7 @@ from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Unauthenticated
 from plumbline.http.idempotency import everybody, idempotent
 from plumbline.http.load_shedding import COUNTED_METHODS, WriteCounts
-from plumbline.http.routing import state_of
+from plumbline.http.routing import get_principal, state_of
 
 TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - an address
 _writes = WriteCounts()
@@ -48,15 +48,9 @@ def _find_caller(request: Request) -> Caller | None:
     return caller
 
 
-async def _get_user(request: Request) -> Caller:
-    """From the route's check: FastAPI would solve what it depends on a second time."""
-    caller = _find_caller(request)
-    assert caller is not None
-    return caller
-
-
-# Who asks; read before the transaction of the route and not part of it.
-CurrentUser = Annotated[Caller, Depends(_get_user)]
+# Who asks; read before the transaction of the route and not part of it. From the route's check:
+# FastAPI would solve what that depends on a second time.
+CurrentUser = Annotated[Caller, Depends(get_principal)]
 
 
 def _hold_log_in(request: Request, db: AsyncSession) -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from plumbline.db.compiling import is_any_of
     from plumbline.db.engine import Engine, create_engine
     from plumbline.db.idempotency import IdempotencyKeyColumns, IdempotencyStore
+    from plumbline.db.listening import listen, listening
     from plumbline.db.migrate import Migrations
     from plumbline.db.rate_limits import RateLimit, RateLimits
     from plumbline.db.read_session import read_session_factory
@@ -61,6 +62,7 @@ _MODULES = {
     "plumbline.db.compiling": ("is_any_of",),
     "plumbline.db.engine": ("Engine", "create_engine"),
     "plumbline.db.idempotency": ("IdempotencyKeyColumns", "IdempotencyStore"),
+    "plumbline.db.listening": ("listen", "listening"),
     "plumbline.db.migrate": ("Migrations",),
     "plumbline.db.rate_limits": ("RateLimit", "RateLimits"),
     "plumbline.db.readiness": ("Readiness",),
@@ -136,6 +138,8 @@ __all__ = [
     "install_problems",
     "install_request_context",
     "is_any_of",
+    "listen",
+    "listening",
     "load_settings",
     "principal_id",
     "read_session_factory",

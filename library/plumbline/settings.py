@@ -156,6 +156,9 @@ class HttpSettings(BodySettings, CommonSettings):
         le=100_000,
         description="Requests worked on at once; more get a 503 at once.",
     )
+    MAX_UPLOADS: int = Field(
+        default=16, ge=1, le=100_000, description="Uploads at once, beside others; more get a 503."
+    )
     MAX_PAGE_BYTES: int = Field(
         default=1_048_576,
         ge=1024,
@@ -228,10 +231,7 @@ class IdempotencySettings(BaseSettings):
     """Of the Idempotency-Key."""
 
     IDEMPOTENCY_SECONDS: int = Field(
-        default=86_400,
-        ge=60,
-        le=2_592_000,
-        description="How long an Idempotency-Key is remembered.",
+        default=86_400, ge=60, le=2_592_000, description="How long an Idempotency-Key is kept."
     )
 
 

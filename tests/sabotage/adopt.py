@@ -46,8 +46,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "look only at the routes before install",
         HTTP + "install.py",
-        """        require_commit_before_response(app, except_for=may_commit_late)
-        async with""",
+        "        _require_of_routes(app, may_commit_late)\n        async with",
         "        async with",
         EXISTING + "test_late_commit_stops_install_and_also_the_start_after_it",
     ),
@@ -89,8 +88,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let install overlook a late commit",
         HTTP + "install.py",
-        """    require_commit_before_response(app, except_for=may_commit_late)
-    _add""",
+        "    _require_of_routes(app, may_commit_late)\n    _add",
         "    _add",
         "tests/test_adopt.py::test_lesson_does_not_start_with_the_library_and_its_late_commit",
     ),

@@ -22,6 +22,7 @@ from tests.sabotage import (
     statements,
     stored,
     suite,
+    teams,
     tenants,
     text,
 )
@@ -48,6 +49,7 @@ SABOTAGES = (
     *sockets.SABOTAGES,
     *statements.SABOTAGES,
     *suite.SABOTAGES,
+    *teams.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
 )

@@ -94,8 +94,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let a websocket that was added late hold a session",
         "library/plumbline/http/install.py",
-        "        require_websocket_dependencies(app)\n        require",
-        "        require",
+        "        _require_of_routes(app, may_commit_late)\n        async with",
+        "        require_commit_before_response(app, except_for=may_commit_late)\n"
+        "        async with",
         HELD,
     ),
     Sabotage(

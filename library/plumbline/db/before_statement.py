@@ -31,7 +31,13 @@ from plumbline.db.read_only import (
     refuse_by_a_read_session,
     refuse_transaction,
 )
-from plumbline.db.sql_text import LONGEST_KEPT, Effect, effect_of, looks_like_writing
+from plumbline.db.sql_text import (
+    LONGEST_KEPT,
+    Effect,
+    effect_of,
+    looks_like_writing,
+    without_literals,
+)
 
 # What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
 # come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
@@ -56,7 +62,6 @@ _CHANGED = re.compile(
     r"([\w.]+)",
     re.IGNORECASE | re.DOTALL,
 )
-_SILENT = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'", re.DOTALL)
 OWNER = "plumbline_owner"  # among the attributes of a connection: the session that has it
 
 
@@ -253,4 +258,4 @@ def _changed_by(sql: str, models: MetaData | None) -> Iterator[Table]:
 @lru_cache(maxsize=1000)
 def _names(sql: str) -> tuple[str, ...]:
     """Of the tables whose rows a text changes, as far as its words tell."""
-    return tuple(_CHANGED.findall(_SILENT.sub(" ", sql).replace('"', "")))
+    return tuple(_CHANGED.findall(without_literals(sql).replace('"', "")))

@@ -41,7 +41,7 @@ T = TypeVar("T")
 Convert = Callable[[Any], Any]
 Build = Callable[..., Any]
 
-_DIALECT = PGDialect_asyncpg(dbapi=PGDialect_asyncpg.import_dbapi())  # type: ignore[no-untyped-call]
+DIALECT = PGDialect_asyncpg(dbapi=PGDialect_asyncpg.import_dbapi())  # type: ignore[no-untyped-call]
 _CHECKED = (LargeBinary, Boolean)  # what SQLAlchemy would do to them, asyncpg does itself
 # The type of a parameter of which the statement says none, as in LIMIT or `= ANY (…)`.
 _TYPES: dict[type, TypeEngine[Any]] = {
@@ -126,7 +126,7 @@ def compile_statement(build: Build | ClauseElement) -> Compiled:
     """
     types = {} if isinstance(build, ClauseElement) else _parameters_of(build)
     statement = build if isinstance(build, ClauseElement) else _build(build, types)
-    compiled: Any = statement.compile(dialect=_DIALECT)
+    compiled: Any = statement.compile(dialect=DIALECT)
     if compiled.post_compile_params:
         raise TypeError(_NO_LIST)
     binds: dict[str, BindParameter[Any]] = {
@@ -247,7 +247,7 @@ def _reads_others(make: Callable[..., object]) -> bool:
 def _writer(bind: BindParameter[Any]) -> Convert | None:
     if isinstance(bind.type, _CHECKED):
         return None
-    convert: Convert | None = bind.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+    convert: Convert | None = bind.type.dialect_impl(DIALECT).bind_processor(DIALECT)
     return convert
 
 
@@ -259,7 +259,7 @@ def _readers(compiled: Any) -> tuple[Convert | None, ...]:  # noqa: ANN401 - SQL
 
 
 def _reader(of: TypeEngine[Any]) -> Convert | None:
-    read: Convert | None = of.dialect_impl(_DIALECT).result_processor(_DIALECT, _wire_type(of))
+    read: Convert | None = of.dialect_impl(DIALECT).result_processor(DIALECT, _wire_type(of))
     return read
 
 

@@ -5,6 +5,7 @@ connection was lost meanwhile (connection.py).
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each 
 from plumbline.db.before_statement import before_statement, refuse_end_by_another
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
-from plumbline.db.connection import APPLICATION_NAME, FindOutcome
+from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import Origin, claim, remember_origin
 from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable, require_greenlet
@@ -35,12 +36,19 @@ class Engine(AsyncEngine):
     """An AsyncEngine, and beside it one connection for what must not wait behind requests.
 
     `control_engine` is an engine of that connection, in AUTOCOMMIT: for readiness, and for the
-    outcome of a COMMIT whose answer was lost.
+    outcome of a COMMIT whose answer was lost. `connect_alone` opens one that is in no pool, for who
+    keeps it (listening.py); None behind PgBouncer, which gives the server's session to others.
     """
 
-    def __init__(self, of_requests: AsyncEngine, control: AsyncEngine) -> None:
+    def __init__(
+        self,
+        of_requests: AsyncEngine,
+        control: AsyncEngine,
+        connect_alone: Callable[[], Awaitable[Connection]] | None = None,
+    ) -> None:
         super().__init__(of_requests.sync_engine)
         self.control_engine = control
+        self.connect_alone = connect_alone
 
     async def dispose(self, close: bool = True) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
         """Close the connections of both; the next use opens new ones."""
@@ -76,7 +84,8 @@ def create_engine(
     alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
     control = _create(settings, url, None, None, **alone)
     requests = _create(settings, url, partial(find_outcome, control), role, **options)
-    made = Engine(requests, control)
+    alone_by = None if settings.DB_PGBOUNCER else _alone(control, settings, role)
+    made = Engine(requests, control, alone_by)
     for each in (made, control):
         remember_origin(each.dialect, Origin(models, settings.PROGRAM))
     if isinstance(made.sync_engine.pool, FairPool):
@@ -84,6 +93,14 @@ def create_engine(
         watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
         watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
     return made
+
+
+def _alone(
+    like: AsyncEngine, settings: DatabaseSettings, role: str | None
+) -> Callable[[], Awaitable[Connection]]:
+    options = dict(like.dialect.create_connect_args(like.url)[1])
+    options.pop("prepared_statement_cache_size", None)  # SQLAlchemy's own
+    return partial(connect, owns_session=True, **options, **_connect_args(settings, role))
 
 
 def _settings_for(url: str | URL) -> DatabaseSettings:

@@ -14,7 +14,17 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnDefault, DateTime, Float, Numeric, event
+from sqlalchemy import (
+    JSON,
+    Column,
+    ColumnDefault,
+    DateTime,
+    Float,
+    Interval,
+    Numeric,
+    PickleType,
+    event,
+)
 from sqlalchemy.dialects.postgresql import HSTORE
 from sqlalchemy.ext.mutable import Mutable
 from sqlalchemy.orm import InstanceState, Mapper
@@ -30,8 +40,8 @@ _SINGLE_BITS = 24  # the precision up to which PostgreSQL's FLOAT is a REAL
 
 
 def underlying(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    """The type that PostgreSQL has, below TypeDecorators."""
-    while isinstance(type_, TypeDecorator):
+    """The type that PostgreSQL has, below TypeDecorators: SQLAlchemy has two of its own."""
+    while isinstance(type_, TypeDecorator) and not isinstance(type_, Interval | PickleType):
         type_ = type_.impl_instance
     return type_
 
@@ -46,6 +56,7 @@ def _count_up(mapper: Mapper[Any], _: object) -> None:
 
 @event.listens_for(Mapper, "mapper_configured")
 def _watch(mapper: Mapper[Any], class_: type[Any]) -> None:
+    _count_up(mapper, class_)  # again, for one that was made before the library was imported
     keepers: dict[str, Keep] = {}
     for each in mapper.column_attrs:
         attribute, type_ = getattr(class_, each.key), underlying(each.columns[0].type)

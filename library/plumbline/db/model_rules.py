@@ -18,10 +18,15 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import TIMESTAMP, TSMULTIRANGE, TSRANGE
 
 from plumbline.db.mapping import underlying
 
+_FINDS_ROWS = {"btree", "hash", "gist"}  # BRIN and GIN find many, and look through them
+_INSTEAD: dict[tuple[type, ...], str] = {
+    (PickleType,): "a pickled value changes unseen: write JSONB",
+    (TSRANGE, TSMULTIRANGE): "a time without a zone: write TSTZRANGE",
+}
 _KEEP = "plumbline_as_it_is"
 AS_IT_IS = {_KEEP: True}  # mapped_column(…, info=AS_IT_IS): it has been there for long
 
@@ -52,9 +57,10 @@ def _wrong(table: Table) -> Iterator[str]:
 
 
 def _rule_of(column: Column[object]) -> str | None:
-    if isinstance(column.type, PickleType):
-        return "a pickled value changes unseen: write JSONB"
     type_ = underlying(column.type)
+    instead = next((line for kinds, line in _INSTEAD.items() if isinstance(type_, kinds)), None)
+    if instead is not None:
+        return instead
     each = underlying(type_.item_type) if isinstance(type_, ARRAY) else type_
     if isinstance(each, DateTime) and not each.timezone:
         return "a time without a zone: write DateTime(timezone=True)"
@@ -81,6 +87,9 @@ def _is_indexed(key: ForeignKeyConstraint, table: Table) -> bool:
 
 
 def _is_whole(index: Index) -> bool:
-    """Of all rows, or of those that refer to something."""
-    where = index.dialect_options["postgresql"]["where"]
+    """Of all rows, or of those that refer to something; and of a kind that finds one of them."""
+    options = index.dialect_options["postgresql"]
+    if (options["using"] or "btree").lower() not in _FINDS_ROWS:
+        return False
+    where = options["where"]
     return where is None or str(where).upper().endswith("IS NOT NULL")

@@ -19,11 +19,10 @@ class Effect(Enum):
     TENDS = auto()  # works on tables or tells others, which PostgreSQL lets who only reads do
 
 
-# Comments (of nested ones the first end), literals, quoted names, dollar-quoted bodies.
-_SILENT = re.compile(
-    r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|\"[^\"]*\"|(\$\w*\$).*?\1",
-    re.DOTALL,
-)
+# Comments (of nested ones the first end), literals, dollar-quoted bodies; and quoted names.
+_LITERAL = r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1"
+_LITERALS = re.compile(_LITERAL, re.DOTALL)
+_SILENT = re.compile(rf'{_LITERAL}|"[^"]*"', re.DOTALL)
 # What most statements are, at no cost: it cannot have an effect of these.
 _EVERYDAY = re.compile(
     r"(?!.*(set_config|advisory|\btemp))\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b",
@@ -75,6 +74,11 @@ def looks_like_writing(sql: str) -> bool:
     spoken = _words(sql)
     first = _FIRST.match(spoken)
     return not first or first[0].upper() not in _READS or _WRITES.search(spoken) is not None
+
+
+def without_literals(sql: str) -> str:
+    """Its words and names, quoted ones too."""
+    return _LITERALS.sub(" ", sql)
 
 
 def _words(sql: str) -> str:

@@ -10,16 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, Connection, MetaData, func, select, text
-from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
+from plumbline.db.compiling import DIALECT
 from plumbline.db.objects import create_with
 from plumbline.db.session import at_begin
 from plumbline.errors import OperatorError
 
 SETTING = "plumbline.tenant"
-_DIALECT = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
 _ISOLATED = "plumbline.tenant_column"  # in the info of a table
 
 TENANT_FUNCTION = f"""
@@ -49,7 +48,7 @@ def isolate(tenant_id: InstrumentedAttribute[Any]) -> None:
     column: Column[Any] = tenant_id.property.columns[0]
     table: Any = column.table
     table.info[_ISOLATED] = column.name
-    kind = column.type.compile(_DIALECT)
+    kind = column.type.compile(DIALECT)
     create, *others = isolation_sql(table.name, column.name, kind, schema=table.schema)
     create_with(table, create, is_first=True)
     for statement in others:
@@ -75,7 +74,7 @@ def isolation_sql(
 
 
 def _quote(name: str) -> str:
-    return _DIALECT.identifier_preparer.quote(name)
+    return DIALECT.identifier_preparer.quote(name)
 
 
 def set_tenant(db: AsyncSession, tenant_id: int | str | UUID) -> None:
@@ -114,5 +113,5 @@ async def require_isolation(engine: AsyncEngine, models: MetaData) -> None:
 
 
 def _isolated(models: MetaData) -> Iterable[str]:
-    format_table = _DIALECT.identifier_preparer.format_table
+    format_table = DIALECT.identifier_preparer.format_table
     return (format_table(each) for each in models.sorted_tables if _ISOLATED in each.info)

@@ -6,13 +6,15 @@ the start (`require_rules`), so that none can be forgotten. The name stands in t
 as `x-access`, from which tests can try every route with everybody.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI, params
 from fastapi.routing import APIRoute, APIWebSocketRoute, RouteContext, iter_route_contexts
 
 from plumbline.errors import AppError
+from plumbline.http.commit_order import pairs
+from plumbline.http.routing import get_principal
 
 MARK = "x-access"
 _OURS = "plumbline."  # modules of the library: its health routes bring their rule
@@ -39,7 +41,9 @@ ANONYMOUS = Rule(_anybody, name="anonymous")
 def require_rules(app: FastAPI) -> None:
     """RuntimeError for a route that has not one rule, and for two rules that share a name.
 
-    To be called when the application has its routes. What is for everybody runs no check.
+    Also for one that is for anybody, and asks who it is: by `get_principal` (routing.py), or by the
+    check of another rule. To be called when the application has its routes. What is for everybody
+    runs no check.
     """
     known: dict[str, Rule] = {}
     for context in _contexts(app):
@@ -52,6 +56,21 @@ def require_rules(app: FastAPI) -> None:
             raise RuntimeError(f"{_name(context)} has a rule of its own named {rule.name}")
         checks = context.dependant.dependencies
         checks[:] = [check for check in checks if check.call is not _anybody]
+    _refuse_public_routes_that_ask(app, known.values())
+
+
+def _refuse_public_routes_that_ask(app: FastAPI, rules: Iterable[Rule]) -> None:
+    asking: dict[object, str] = {each.dependency: each.name for each in rules}
+    asking.pop(_anybody, None)
+    asking[get_principal] = ""
+    for context, rule in rules_of(app):
+        asked = [each.call for _, each in pairs(context.dependant) if each.call in asking]
+        if rule.dependency is _anybody and asked:
+            name = getattr(asked[0], "__qualname__", type(asked[0]).__name__)
+            raise RuntimeError(
+                f"{_name(context)} is for anybody, and asks who it is ({name}): give it another "
+                "rule, as in dependencies=[SIGNED_IN]"
+            )
 
 
 def has_rules(app: FastAPI) -> bool:

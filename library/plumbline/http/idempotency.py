@@ -27,7 +27,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
+from python_multipart.multipart import parse_options_header
 from sqlalchemy.ext.asyncio import AsyncSession
+from starlette.datastructures import Headers
 
 from plumbline.db.idempotency import HEADER, Claim, IdempotencyStore
 from plumbline.errors import AppError, FieldError, Invalid, Malformed
@@ -246,7 +248,15 @@ def _fingerprint(secret: bytes, request: Request) -> bytes:
         conditions += b"\n" + ", ".join(unless).encode()
     body = state_of(scope).body
     assert body is not None  # ApiRoute has read it
+    if (boundary := _boundary(headers)) is not None:
+        body = body.replace(boundary, b"")
     return _hmac(secret, "fingerprint", *what, conditions, body)
+
+
+def _boundary(headers: Headers) -> bytes | None:
+    """Of a form with files: clients make up another one each time that they send it."""
+    kind, options = parse_options_header(headers.get("content-type"))
+    return options.get(b"boundary") if kind == b"multipart/form-data" else None
 
 
 def _seal(secret: bytes, response: Response) -> bytes:

@@ -11,6 +11,7 @@ from plumbline.db.after_commit import finish_acts
 from plumbline.db.model_rules import require_models
 from plumbline.db.readiness import Readiness
 from plumbline.http.access import has_rules, require_rules
+from plumbline.http.async_routes import require_async
 from plumbline.http.commit_order import require_commit_before_response
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.health import PROBES, install_health
@@ -20,6 +21,7 @@ from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
 from plumbline.http.shutdown import server_settings
+from plumbline.http.uploads import require_uploads_on_disk
 from plumbline.http.websocket_routes import require_websocket_dependencies
 from plumbline.settings import HttpSettings
 
@@ -50,10 +52,11 @@ def install(
     /readyz has found the database ready, and `counts_writes` documents the 429 of a service that
     counts writes (WriteCounts). Dependencies in `may_commit_late` may commit after the response.
 
-    RuntimeError for a route that commits after its response, for a websocket that takes a session
-    (`require_websocket_dependencies`), for a route that would not keep the answer to an
-    Idempotency-Key, or, once one route has an access rule, has none; and for models that fail later
-    (`require_models`), where `readiness` is about an engine that knows its `models`.
+    RuntimeError for a route that commits after its response, runs in a thread (`require_async`),
+    keeps uploads in memory, or would not keep the answer to an Idempotency-Key, for a websocket
+    that takes a session (`require_websocket_dependencies`), or, once one route has an access rule,
+    for one that has none; and for models that fail later (`require_models`), where `readiness` is
+    about an engine that knows its `models`.
     """
     if readiness is not None:
         require_models(readiness.models)
@@ -69,9 +72,15 @@ def install(
     if uses_rules:
         require_rules(app)
     customize_openapi(app, counts_writes=counts_writes)
+    _require_of_routes(app, may_commit_late)
+    _add_to_lifespan(app, may_commit_late)
+
+
+def _require_of_routes(app: FastAPI, may_commit_late: Collection[Callable[..., Any]]) -> None:
+    require_async(app)
+    require_uploads_on_disk(app)
     require_websocket_dependencies(app)
     require_commit_before_response(app, except_for=may_commit_late)
-    _add_to_lifespan(app, may_commit_late)
 
 
 def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any]]) -> None:
@@ -83,8 +92,7 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
 
     @asynccontextmanager
     async def check_run_and_finish(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
-        require_websocket_dependencies(app)
-        require_commit_before_response(app, except_for=may_commit_late)
+        _require_of_routes(app, may_commit_late)
         async with run(of) as state:
             yield state
             await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)

@@ -1,7 +1,7 @@
 """Which requests run, and how often: the excess is refused at once, a lost race runs again.
 
-Before that the body is read whole, since an attempt may have to read it again. Bodies are bounded
-in size, in time and in sum.
+Before that the body is read whole, since an attempt may have to read it again. One that
+a route takes as it comes (body_limits.py) cannot be read again, so its request runs once.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.errors import Malformed, TooManyRequests, Unavailable
+from plumbline.http.body_limits import CLOSE, BodyLimit, BodyLimits, in_time
 from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
 from plumbline.http.routing import STATE, RequestState
@@ -24,7 +25,12 @@ from plumbline.settings import HttpSettings, RateLimitSettings
 
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
+
 SMALL_BYTES = 16_384  # log-ins and the like: large bodies leave them a quarter of the room
+
+_ANNOUNCES = {b"content-length", b"transfer-encoding"}
+_DIGITS = re.compile(rb"[0-9]+")
+_LONGEST = 18  # digits: more are too many bytes for anybody, and a lot of work for int()
 
 WRITE_POLICY = "writes"
 # Not PUT and DELETE: whose token was stolen can end log-ins and change the password, whatever the
@@ -33,61 +39,87 @@ COUNTED_METHODS = {"POST", "PATCH"}
 MAX_WRITERS = 10_000  # whose counts are kept; beyond it the oldest window is forgotten
 
 _UNLIMITED = PROBES  # what watches us must see us under load
-_ANNOUNCES = {b"content-length", b"transfer-encoding"}
-_DIGITS = re.compile(rb"[0-9]+")
-_LONGEST = 18  # digits: more are too many bytes for anybody, and a lot of work for int()
 
 
 def install_load_shedding(app: FastAPI, settings: HttpSettings) -> None:
     """Refuse the excess and bodies that are too large, and read each body whole, by the settings.
 
-    A lost race runs again where `install_problems` says so; without it nothing runs twice.
+    A route's own `max_body_size` wins; if it takes files, their body is passed on as it comes. A
+    lost race runs again where `install_problems` says so; without it nothing runs twice.
     """
     bodies = Bodies(
         settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
     )
-    app.add_middleware(LoadSheddingMiddleware, settings.MAX_RUNNING_REQUESTS, bodies)
+    running, uploads = settings.MAX_RUNNING_REQUESTS, settings.MAX_UPLOADS
+    app.add_middleware(LoadSheddingMiddleware, running, bodies, BodyLimits(app.routes), uploads)
 
 
 class LoadSheddingMiddleware:
     """ASGI middleware: reads the body, then lets at most `max_running` requests into the app.
 
     A request counts from its last byte to the first of its answer, so slow clients take no place;
-    their bodies have bounds of their own.
+    their bodies have bounds of their own, and of uploads there are at most `max_uploads`.
     """
 
-    def __init__(self, app: ASGIApp, max_running: int, bodies: "Bodies") -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        max_running: int,
+        bodies: "Bodies",
+        limits: BodyLimits | None = None,
+        max_uploads: int = 1,
+    ) -> None:
         self.app = app
         self.max_running = max_running
         self.bodies = bodies
-        self.running = 0
+        self.usual = BodyLimit(bodies.max_bytes)
+        self.limits = limits or BodyLimits([])
+        self.max_uploads = max_uploads
+        self.running = self.uploads = 0
         watch(RUNNING, self, lambda admission: admission.running)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-        elif (refusal := self._find_refusal(scope)) is not None:
+            return
+        limit = self.usual if self.limits.are_none else self.limits.find(scope) or self.usual
+        if (refusal := self._find_refusal(scope, limit)) is not None:
             await refusal(scope, receive, send)
+        elif limit.is_streamed:
+            await self._pass_on(scope, receive, send)
         else:
-            await self._read(scope, receive, send)
+            await self._read(scope, receive, send, limit.max_bytes)
 
-    def _find_refusal(self, scope: Scope) -> Response | None:
+    def _find_refusal(self, scope: Scope, limit: BodyLimit) -> Response | None:
         """The answer to a request whose body is not worth reading."""
-        if self._is_full(scope):
+        if self._is_full(scope) or (limit.is_streamed and self.uploads >= self.max_uploads):
             return _overloaded()
         length = _declared_length(scope)
         if length is None:
             return problem_response(Malformed("Content-Length must be one number."))
-        if length > self.bodies.max_bytes:
+        if length > limit.max_bytes:
             return status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return None
 
     def _is_full(self, scope: Scope) -> bool:
         return self.running >= self.max_running and scope["path"] not in _UNLIMITED
 
-    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run it once, with its body as it comes (uploads.py); FastAPI itself counts the bytes."""
+        self.uploads += 1
+        scope[STATE] = RequestState()
         try:
-            body = await self.bodies.read(scope, receive)
+            receive = in_time(receive, self.bodies.timeout_seconds, self.bodies.max_bytes)
+            await self.app(scope, receive, send)
+        except ClientDisconnect:
+            return
+        finally:
+            self.uploads -= 1
+            scope.pop(STATE, None)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
+        try:
+            body = await self.bodies.read(scope, receive, max_bytes)
         except BodyRefused as refused:
             REFUSED.inc(refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE)
             await refused.response(scope, receive, send)
@@ -183,25 +215,24 @@ class Bodies:
         self.timeout_seconds = timeout_seconds
         self.waiting_bytes = 0
 
-    async def read(self, scope: Scope, receive: Receive) -> bytes:
+    async def read(self, scope: Scope, receive: Receive, max_bytes: int) -> bytes:
         """The whole body, which counts until `release`; BodyRefused or ClientDisconnect instead."""
         pieces: list[bytes] = []
         try:
             if _may_be_slow(scope):
                 async with asyncio.timeout(self.timeout_seconds):
-                    await self._read(receive, pieces)
+                    await self._read(receive, pieces, max_bytes)
             else:
-                await self._read(receive, pieces)
+                await self._read(receive, pieces, max_bytes)
         except TimeoutError:
             self._discard(pieces)
-            close = {"Connection": "close"}
-            raise BodyRefused(status_problem(HTTPStatus.REQUEST_TIMEOUT, close)) from None
+            raise BodyRefused(status_problem(HTTPStatus.REQUEST_TIMEOUT, CLOSE)) from None
         except BaseException:
             self._discard(pieces)
             raise
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    async def _read(self, receive: Receive, pieces: list[bytes]) -> None:
+    async def _read(self, receive: Receive, pieces: list[bytes], max_bytes: int) -> None:
         size, more = 0, True
         while more:
             message = await receive()
@@ -213,13 +244,15 @@ class Bodies:
             self.waiting_bytes += len(piece)
             more = message.get("more_body", False)
             if size:
-                self._refuse_excess(size)
+                self._refuse_excess(size, max_bytes)
 
-    def _refuse_excess(self, size: int) -> None:
-        if size > self.max_bytes:
+    def _refuse_excess(self, size: int, max_bytes: int) -> None:
+        if size > max_bytes:
             raise BodyRefused(status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
-        room = self.max_waiting_bytes if size <= SMALL_BYTES else self.max_waiting_bytes * 3 // 4
-        if self.waiting_bytes > room:
+        room = self.max_waiting_bytes
+        if max_bytes > self.max_bytes:  # a route's own: one must be let in
+            room = max(room, 2 * max_bytes)
+        if self.waiting_bytes > (room if size <= SMALL_BYTES else room * 3 // 4):
             full = Unavailable("Too many requests are bringing a body.", retry_after_seconds=1)
             raise BodyRefused(problem_response(full))
 

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import RouteContext
 
 from plumbline.db.idempotency import HEADER as IDEMPOTENCY_KEY
 from plumbline.errors import Conflict, TooManyRequests
 from plumbline.http.access import MARK, rules_of
+from plumbline.http.body_limits import own_limits
 from plumbline.http.conditional_requests import ETAGS_PATTERN
 from plumbline.http.load_shedding import COUNTED_METHODS
 from plumbline.http.problems import MEDIA_TYPE, Problem, error_responses
@@ -67,6 +69,7 @@ def customize_openapi(app: FastAPI, *, counts_writes: bool = False) -> None:
         document = original()
         if not is_made:
             _add_rules(document, app)
+            _add_limits(document, app)
             _complete(document, COUNTED_METHODS if counts_writes else set())
         return document
 
@@ -158,8 +161,24 @@ def _fields(response: Json, schemas: Json) -> Json:
 def _add_rules(document: Json, app: FastAPI) -> None:
     """Each route's rule as `x-access`, and what its check answers."""
     for context, rule in rules_of(app):
-        for method in context.methods or ():
-            if operation := document["paths"].get(context.path_format, {}).get(method.lower()):
-                operation[MARK] = rule.name
-                for status, response in error_responses(*rule.errors).items():
-                    operation["responses"].setdefault(str(status), response)
+        for operation in _operations_of(document, context):
+            operation[MARK] = rule.name
+            for status, response in error_responses(*rule.errors).items():
+                operation["responses"].setdefault(str(status), response)
+
+
+def _add_limits(document: Json, app: FastAPI) -> None:
+    """The size of a body that is not the usual one; an upload takes no Idempotency-Key."""
+    for context, limit in own_limits(app.routes):
+        for operation in _operations_of(document, context):
+            told = f"The body is larger than {limit.max_bytes} bytes"
+            refusal = {"description": told, "content": PROBLEM}
+            operation["responses"].setdefault("413", refusal)
+            if limit.is_streamed and (given := operation.get("parameters")):
+                operation["parameters"] = [p for p in given if p.get("name") != IDEMPOTENCY_KEY]
+
+
+def _operations_of(document: Json, context: RouteContext) -> Iterator[Json]:
+    for method in context.methods or ():
+        if operation := document["paths"].get(context.path_format, {}).get(method.lower()):
+            yield operation

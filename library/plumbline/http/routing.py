@@ -4,7 +4,7 @@ And what is known of a request while it runs: one typed object, found in its ASG
 """
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol, cast
@@ -13,13 +13,16 @@ from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
+from plumbline.http.body_limits import takes_files
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
 from plumbline.http.problems import error_responses
+from plumbline.http.uploads import handle_upload, take_in_after_rules
 
 # PostgreSQL's bigint: a larger number is a wrong one, and the driver would raise for it.
 MAX_ID = 2**63 - 1
@@ -27,6 +30,11 @@ MAX_ID = 2**63 - 1
 _NUMBER = re.compile("[1-9][0-9]{0,18}")
 _KEY = HEADER.lower().encode()
 _CONDITIONS_OR_KEY = CONDITIONS | {_KEY}
+
+UPLOADED = (
+    f"This route takes in files as they come, which nobody can compare: send the request without "
+    f"{HEADER}."
+)
 
 STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
 
@@ -49,7 +57,8 @@ class RequestState:
     comment names.
     """
 
-    body: bytes | None = None  # whole; None: not read yet (load_shedding.py)
+    # Whole; None: not read yet, or passed on as it comes (load_shedding.py).
+    body: bytes | None = None
     attempts_left: int = 0  # how often it may be run again after this attempt (load_shedding.py)
     is_first_attempt: bool = True  # (load_shedding.py)
     # Nothing was stored, for a reason that passes (exception_handlers.py).
@@ -57,6 +66,7 @@ class RequestState:
     principal: Principal | None = None
     conditions: Conditions | None = None  # If-Match and If-None-Match (routing.py)
     keep: Callable[[Response], Awaitable[None]] | None = None  # store the answer (idempotency.py)
+    texts: Sequence[str] = ()  # what a form with files has beside them (routing.py)
 
 
 def state_of(scope: Scope) -> RequestState:
@@ -68,6 +78,17 @@ def state_of(scope: Scope) -> RequestState:
     return state
 
 
+async def get_principal(connection: HTTPConnection) -> Principal:
+    """Who asks, as the rule of the route has found them: `Annotated[User, Depends(get_principal)]`.
+
+    A route that is for anybody, and asks, stops the start (access.py).
+    """
+    principal = state_of(connection.scope).principal
+    if principal is None:
+        raise RuntimeError("the access rule of this route sets no principal: see state_of")
+    return principal
+
+
 class ApiRoute(APIRoute):
     """Holds every answer to the conditions of its request, and stores it where there is a key.
 
@@ -76,6 +97,9 @@ class ApiRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         require_exact_parameters(self.dependant, self.path)
+        is_upload = takes_files(self)
+        if is_upload:
+            take_in_after_rules(self)
         handle = super().get_route_handler()
 
         async def handle_request(request: Request) -> Response:
@@ -84,7 +108,14 @@ class ApiRoute(APIRoute):
                 return await handle(request)
             return await _handle_and_keep(request, handle, names)
 
-        return handle_request
+        async def handle_form(request: Request) -> Response:
+            state = state_of(request.scope)
+            if state.body is None and _KEY in [name for name, _ in request.scope["headers"]]:
+                raise Malformed(UPLOADED)
+            state.texts = texts = list[str]()
+            return await handle_upload(request, handle_request, texts)
+
+        return handle_form if is_upload else handle_request
 
 
 async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]) -> Response:
@@ -95,7 +126,7 @@ async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]
     (fastapi.routing.request_response). An exception in here rolls back.
     """
     state = state_of(request.scope)
-    if state.body is None:  # nobody has read it: there is no LoadSheddingMiddleware
+    if state.body is None and _KEY in names:  # there is no LoadSheddingMiddleware
         state.body = await request.body()
     conditions = None if CONDITIONS.isdisjoint(names) else read_conditions(request)
     state.conditions = conditions

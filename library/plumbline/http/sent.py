@@ -44,7 +44,9 @@ def _values(request: Request) -> Iterator[object]:
     yield from unquote(scope["path"]).split("/")
     yield from (text for pair in parse_qsl(scope["query_string"].decode()) for text in pair)
     yield from request.headers.values()
-    body = state_of(scope).body or b""
+    state = state_of(scope)
+    yield from state.texts
+    body = state.body or b""
     try:
         yield from leaves(json.loads(body))
     except (ValueError, RecursionError):  # a form

@@ -36,6 +36,11 @@ def gives_a_session(function: FunctionType, name: str) -> bool:
     return _is_about_a_session(_hints(function).get(name), _SESSIONS)
 
 
+def takes_an_async_session(function: FunctionType, name: str) -> bool:
+    """Whether the parameter `name` is one that can only be used with `await`."""
+    return _is_about_a_session(_hints(function).get(name), (AsyncSession, AsyncConnection))
+
+
 def knows_a_database(function: FunctionType, call: Callable[..., Any]) -> bool:
     """Whether an annotation of it, a name in it, or an attribute of its object is of SQLAlchemy."""
     if any(_is_about_a_session(hint) for hint in _hints(function).values()):

@@ -1,6 +1,6 @@
 """The start refuses models that fail later, in a line that says what to write."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +13,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     Integer,
+    Interval,
     MetaData,
     Numeric,
     PickleType,
@@ -21,7 +22,8 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, TSRANGE
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.ext.mutable import MutableDict
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -44,9 +46,25 @@ class Moment(TypeDecorator[datetime]):
     cache_ok = True
 
 
+class Small(TypeDecorator[int]):
+    impl = SmallInteger
+    cache_ok = True
+
+
+class Pickled(TypeDecorator[object]):
+    impl = PickleType
+    cache_ok = True
+
+
+class Span(TypeDecorator[timedelta]):
+    impl = Interval
+    cache_ok = True
+
+
 def _models(*items: SchemaItem) -> MetaData:
     models = MetaData()
-    Table("users", models, Column("id", BigInteger, primary_key=True))
+    key = Column("id", BigInteger, primary_key=True)
+    Table("users", models, key, Column("b", BigInteger), UniqueConstraint("id", "b"))
     Table("logs", models, *items)
     return models
 
@@ -59,6 +77,24 @@ WRONG: list[tuple[tuple[SchemaItem, ...], str]] = [
     ((Column("at", Moment),), f"logs.at: {TIME}"),
     ((Column("at", ARRAY(DateTime)),), f"logs.at: {TIME}"),
     ((Column("at", TIMESTAMP(timezone=True, precision=0)),), "logs.at: PostgreSQL rounds the time"),
+    ((Column("during", TSRANGE),), "logs.during: a time without a zone: write TSTZRANGE"),
+    (
+        (
+            Column("u", BigInteger, ForeignKey("users.id")),
+            Index("ix", "u", postgresql_using="brin"),
+        ),
+        f"logs.u: {NO_INDEX}",
+    ),
+    ((Column("id", Small, primary_key=True),), "logs.id: a key of 32 bits"),
+    (
+        (
+            Column("a", BigInteger, index=True),
+            Column("b", BigInteger),
+            ForeignKeyConstraint(["a", "b"], ["users.id", "users.b"]),
+        ),
+        "logs.a, b: a foreign key without an index: write Index(None, 'a', 'b')",
+    ),
+    ((Column("data", Pickled),), "logs.data: a pickled value changes unseen"),
     ((Column("data", PickleType),), "logs.data: a pickled value changes unseen: write JSONB"),
     ((Column("sums", ARRAY(Numeric(12, 2))),), "logs.sums: PostgreSQL rounds each: write ARRAY"),
     ((Column("id", Integer, primary_key=True),), "logs.id: a key of 32 bits: write BigInteger"),
@@ -87,6 +123,8 @@ RIGHT: list[tuple[SchemaItem, ...]] = [
         Column("count", Integer),
         Column("sum", Numeric(12, 2)),
     ),
+    (Column("took", Interval), Column("each", ARRAY(Interval)), Column("own", Span)),
+    (Column("took", postgresql.INTERVAL), Column("during", postgresql.TSTZRANGE)),
     (Column("u", BigInteger, ForeignKey("users.id"), index=True),),
     (Column("u", BigInteger, ForeignKey("users.id"), primary_key=True),),
     (Column("u", BigInteger, ForeignKey("users.id"), unique=True),),

@@ -1,6 +1,6 @@
 """A rule stands among the dependencies of its route, and no route can do without."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import httpx2
 import pytest
@@ -8,7 +8,14 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
 
 from plumbline.http.access import ANONYMOUS, Rule, require_rules
-from plumbline_tests.sandbox.service import SIGNED_IN, app, authenticate, create_app
+from plumbline_tests.sandbox.books import AuthorRead
+from plumbline_tests.sandbox.service import (
+    SIGNED_IN,
+    CurrentAuthor,
+    app,
+    authenticate,
+    create_app,
+)
 
 
 async def _is_editor() -> None: ...
@@ -34,6 +41,26 @@ def test_hidden_route_without_a_rule_stops_the_start_too() -> None:
     async def hidden() -> None: ...
 
     with pytest.raises(RuntimeError, match="/hidden declares no access rule"):
+        require_rules(app)
+
+
+async def _asks(_: CurrentAuthor) -> None: ...
+
+
+async def _asks_below(_: Annotated[None, Depends(_asks)]) -> None: ...
+
+
+async def _checks(_: Annotated[AuthorRead, Depends(authenticate)]) -> None: ...
+
+
+@pytest.mark.parametrize("route", [_asks, _asks_below, _checks])
+@pytest.mark.parametrize("is_socket", [False, True])
+def test_public_route_that_asks_who_it_is_stops_the_start(route: Any, *, is_socket: bool) -> None:  # noqa: ANN401
+    app, router = create_app(), APIRouter(dependencies=[ANONYMOUS])
+    (router.websocket if is_socket else router.get)("/asks")(route)
+    app.include_router(router)
+
+    with pytest.raises(RuntimeError, match="/asks is for anybody, and asks who it is"):
         require_rules(app)
 
 

@@ -34,6 +34,7 @@ from plumbline.http.routing import (
     PathId,
     Payload,
     etag,
+    get_principal,
     resource,
     state_of,
 )
@@ -72,14 +73,8 @@ async def authenticate(request: Request) -> AuthorRead:
     return author
 
 
-def _get_author(request: Request) -> AuthorRead:
-    author = state_of(request.scope).principal
-    assert isinstance(author, AuthorRead)
-    return author
-
-
 SIGNED_IN = Rule(authenticate, name="signed-in")
-CurrentAuthor = Annotated[AuthorRead, Depends(_get_author)]
+CurrentAuthor = Annotated[AuthorRead, Depends(get_principal)]
 
 router = resource("books", prefix="")
 Title = Annotated[str, Field(min_length=1, max_length=200), OneLine]
