@@ -29,6 +29,7 @@ from plumbline.db.errors import (
     sqlstate,
     upgrade_command,
 )
+from plumbline.db.observing import Observer
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
@@ -53,22 +54,28 @@ class Migrations:
     """The migrations of a service: `scripts` is Alembic's folder of them, with `env.py`.
 
     `metadata` has the tables of all models. `pyproject` may configure Alembic (`[tool.alembic]`);
-    an installed service has none. Where a method takes no `url`, it means DATABASE_URL.
+    an installed service has none. `baseline` is a revision that all databases have: the adviser
+    does not judge it and those before it. Where a method takes no `url`, it means DATABASE_URL.
     """
 
     scripts: Path
     metadata: MetaData
     settings: DatabaseSettings
     pyproject: Path | None = None
+    baseline: str | None = None
 
     @property
     def schemas(self) -> list[str]:
         """Those that the tables name; a table that names none is in PostgreSQL's default."""
         return sorted({table.schema for table in self.metadata.tables.values() if table.schema})
 
-    def config(self, url: str | None = None) -> Config:
-        """Alembic's configuration; plumbline.db.environment reads the two attributes."""
-        attributes = {"migrations": self, "url": url or self.settings.DATABASE_URL}
+    def config(self, url: str | None = None, observer: Observer | None = None) -> Config:
+        """Alembic's configuration; plumbline.db.environment reads the attributes."""
+        attributes = {
+            "migrations": self,
+            "url": url or self.settings.DATABASE_URL,
+            "observer": observer,
+        }
         made = Config(toml_file=self.pyproject, attributes=attributes)
         made.set_main_option("script_location", str(self.scripts))
         return made
@@ -86,9 +93,14 @@ class Migrations:
         """Whether this program has the script of it: if not, a newer program has migrated."""
         return revision in self._known
 
-    def upgrade(self, url: str | None = None, revision: str = "head") -> None:
-        """Migrate up to `revision`; OperatorError if the database or its locks cannot be had."""
-        self._run(lambda: command.upgrade(self.config(url), revision))
+    def upgrade(
+        self, url: str | None = None, revision: str = "head", *, observer: Observer | None = None
+    ) -> None:
+        """Migrate up to `revision`; OperatorError if the database or its locks cannot be had.
+
+        `observer` is told what each revision does; for a throw-away database.
+        """
+        self._run(lambda: command.upgrade(self.config(url, observer), revision))
 
     def downgrade(self, url: str | None = None, revision: str = "-1") -> None:
         """Migrate down to `revision`; OperatorError as for `upgrade`."""

@@ -29,6 +29,9 @@ _EVERYDAY = re.compile(
     r"(?!.*(set_config|advisory|\btemp))\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_NAMED = re.compile(
+    r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL
+)  # as _SILENT, and leaves quoted names
 _EFFECTS = tuple(
     (effect, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for effect, pattern in (
@@ -68,6 +71,12 @@ def looks_like_writing(sql: str) -> bool:
     spoken = _words(sql)
     first = _FIRST.match(spoken)
     return not first or first[0].upper() not in _READS or _WRITES.search(spoken) is not None
+
+
+def parts_of(sql: str) -> list[str]:
+    """Its statements, in capitals and with single blanks, without comments and literals."""
+    parts = (" ".join(part.split()).upper() for part in _NAMED.sub(" ", sql).split(";"))
+    return [part for part in parts if part]
 
 
 def _words(sql: str) -> str:
