@@ -1,5 +1,7 @@
 """What `db revision` writes, where Alembic and alembic-postgresql-enum 1.11 are not right.
 
+What would keep others out of a table that is there goes into a script of its own (`unblocked`).
+
 The latter finds new, changed and dropped enum types. It puts a label that is added in the middle
 behind its neighbour, does not quote labels, and writes them after the statements that use them.
 """
@@ -26,6 +28,8 @@ from alembic_postgresql_enum.operations.sync_enum_values import SyncEnumValuesOp
 from sqlalchemy import CheckConstraint, Column, DefaultClause, Enum
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from plumbline.db import unblocked
+
 _PREPARER = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
@@ -41,6 +45,7 @@ def correct(_context: MigrationContext, _revision: object, scripts: list[Migrati
             for sync in down.ops:
                 if isinstance(sync, SyncEnumValuesOp):
                     sync.affected_columns = [_as_left(c, down) for c in sync.affected_columns]
+    scripts[:] = [each for script in scripts for each in unblocked.split(script)]
 
 
 def _changes(written: OpContainer) -> list[ModifyTableOps]:
