@@ -33,6 +33,12 @@ from plumbline.db import unblocked
 _PREPARER = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
+def write(context: MigrationContext, revision: object, scripts: list[MigrationScript]) -> None:
+    """Correct them, and put into scripts of their own what would keep others out of a table."""
+    correct(context, revision, scripts)
+    scripts[:] = [each for script in scripts for each in unblocked.split(script)]
+
+
 def correct(_context: MigrationContext, _revision: object, scripts: list[MigrationScript]) -> None:
     """Put new labels before the statements that use them, and write no CHECK twice."""
     for script in scripts:
@@ -45,7 +51,6 @@ def correct(_context: MigrationContext, _revision: object, scripts: list[Migrati
             for sync in down.ops:
                 if isinstance(sync, SyncEnumValuesOp):
                     sync.affected_columns = [_as_left(c, down) for c in sync.affected_columns]
-    scripts[:] = [each for script in scripts for each in unblocked.split(script)]
 
 
 def _changes(written: OpContainer) -> list[ModifyTableOps]:

@@ -34,12 +34,13 @@ _PREPARER = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
 class AutocommitBlock(OpContainer):
-    """Operations outside of a transaction."""
+    """Operations that are written as steps, outside of a transaction."""
 
 
 @renderers.dispatch_for(AutocommitBlock)
 def _write_block(context: AutogenContext, block: AutocommitBlock) -> list[str]:
-    lines = [line for each in block.ops for line in render_op(context, each)]
+    steps = [step for each in block.ops for step in _unblocked(each)]
+    lines = [line for step in steps for line in render_op(context, step)]
     return ["with op.get_context().autocommit_block():", *lines, ""]
 
 
@@ -55,8 +56,10 @@ def split(script: MigrationScript) -> list[MigrationScript]:
         _take_back(down, each)
     for container in (up, down):
         _leave_out_what_is_empty(container)
-    block = AutocommitBlock([op for each in moved for op in _unblocked(each)])
-    behind = UpgradeOps([block]), DowngradeOps([each.reverse() for each in reversed(moved)])
+    behind = (
+        UpgradeOps([AutocommitBlock(moved)]),
+        DowngradeOps([each.reverse() for each in reversed(moved)]),
+    )
     if not up.ops:
         script.upgrade_ops, script.downgrade_ops = behind
         return [script]
@@ -100,8 +103,8 @@ def _take(changes: ModifyTableOps) -> Iterator[MigrateOperation]:
 def _take_back(down: DowngradeOps, moved: MigrateOperation) -> None:
     """Take out of the way back what the other script undoes."""
     wanted = _named(moved.reverse())
-    for changes in down.ops:
-        for each in list(changes.ops) if isinstance(changes, ModifyTableOps) else []:
+    for changes in [each for each in down.ops if isinstance(each, ModifyTableOps)]:
+        for each in list(changes.ops):
             if isinstance(each, AlterColumnOp) and _named(each) == wanted:
                 each.modify_nullable = None
             elif _named(each) == wanted:
