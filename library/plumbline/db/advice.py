@@ -74,7 +74,7 @@ def find_unsafe(migrations: Migrations, url: str) -> list[str]:
     if migrations.baseline is not None:
         migrations.upgrade(url, migrations.baseline)
     told = list[str]()
-    migrations.upgrade(url, observer=Observer(lambda run: told.extend(_judge(run))))
+    migrations.observe(url, Observer(lambda run: told.extend(_judge(run))))
     return told
 
 
