@@ -38,10 +38,13 @@ SECTIONS = {
     "lost-rename": "rename",
     "drop-table": "drop-column",
     "drop-object": "drop-column",
-    "drop-default": "required-column",
     "drop-unique": "drop-column",
-    "check-constraint": "foreign-key",
-    "unique-constraint": "blocking-index",
+    "drop-default": "required-column",
+    "set-not-null": "without-blocking",
+    "blocking-index": "without-blocking",
+    "unique-constraint": "without-blocking",
+    "foreign-key": "without-blocking",
+    "check-constraint": "without-blocking",
     "lock-timeout": "half-done",
 }
 
