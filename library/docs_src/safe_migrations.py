@@ -29,7 +29,7 @@ async def backfill(sessions: async_sessionmaker[AsyncSession]) -> None:
     rows = select(Account.id).where(Account.full_name.is_(None))
     async for ids in in_batches(sessions, rows, Account.id, int):
         async with sessions.begin() as db:
-            mine = Account.id.in_(ids), Account.full_name.is_(None)
+            mine = Account.id.between(ids[0], ids[-1]), Account.full_name.is_(None)
             await db.execute(update(Account).where(*mine).values(full_name=Account.name))
 
 

@@ -54,6 +54,7 @@ def test_adviser_has_nothing_to_say_to_the_sequences(tmp_path: Path, url: str) -
     assert contract.split(": ")[1] in safe_migrations.SAFE
 
 
+@pytest.mark.timeout(900)
 async def test_sequences_fail_nobody_who_uses_the_table_meanwhile(
     tmp_path: Path, url: str, amount: Amount, figure: Figure
 ) -> None:
