@@ -1,15 +1,22 @@
 """`db`: the database's schema."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from plumbline.cli.service import Service
 from plumbline.db import drift, grants
+from plumbline.db.advice import PAGE, find_unsafe
 from plumbline.db.diagram import draw_tables
 from plumbline.errors import OperatorError
 
 Revision = Annotated[str, typer.Argument(help="A revision, `head`, `base`, or steps as in -1.")]
+
+_WAY_OUT = (
+    f"write the safe sequence ({PAGE}), or say in the script why it is right as it is: "
+    'SAFE = {"drop-column users.nickname": "no release since 2.3 reads it"}'
+)
 
 
 def upgrade(service: Service, revision: Revision = "head") -> None:
@@ -35,11 +42,20 @@ def revision(
 ) -> None:
     """Write the migration from what the migrations so far make to what the models say."""
     service.configure_logging()
-    service.migrations.head_revision()  # when there are several, nothing needs to start
+    head = service.migrations.head_revision()  # when there are several, nothing needs to start
     service.say("migrating a throw-away PostgreSQL to compare with the models")
     with drift.temporary_postgres() as server:
         service.migrations.upgrade(server.url())
         service.migrations.revision(message, server.url())
+        written = replace(service.migrations, baseline=head)
+        try:
+            unsafe = find_unsafe(written, server.url())
+        except OperatorError as error:
+            raise OperatorError(f"the script is written, but {error}") from error
+    for line in unsafe:
+        service.say(line)
+    if unsafe:
+        service.say(f"`{service.name} db check` refuses that: {_WAY_OUT}")
 
 
 def merge(
@@ -51,15 +67,23 @@ def merge(
 
 
 def check(service: Service) -> None:
-    """Prove, on a throw-away PostgreSQL, that the migrations make exactly what the models say."""
-    service.say("comparing them on a throw-away PostgreSQL")
-    if differences := drift.find_drift(service.migrations):
+    """Prove that the migrations make what the models say, and are in nobody's way."""
+    service.say("running them on a throw-away PostgreSQL")
+    service.migrations.head_revision()  # when there are several, nothing needs to start
+    with drift.temporary_postgres() as server:
+        urls = [server.url(name) for name in ("migrated", "modelled", "postgres")]
+        differences = drift.compare(service.migrations, *urls)
+        unsafe = find_unsafe(service.migrations, server.url())
+    if differences:
         print(differences)
         raise OperatorError(
             f"models and migrations differ: run `{service.name} db revision` and correct it; what "
             "it cannot write (a view, function, trigger or extension) models have by create_with"
         )
-    print("Models and migrations agree.")
+    if unsafe:
+        print("\n".join(unsafe))
+        raise OperatorError(f"migrations are in the way of requests: {_WAY_OUT}")
+    print("Models and migrations agree, and the migrations are in nobody's way.")
 
 
 def draw(service: Service) -> None:

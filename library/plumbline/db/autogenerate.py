@@ -1,5 +1,7 @@
 """What `db revision` writes, where Alembic and alembic-postgresql-enum 1.11 are not right.
 
+What would keep others out of a table that is there goes into a script of its own (`unblocked`).
+
 The latter finds new, changed and dropped enum types. It puts a label that is added in the middle
 behind its neighbour, does not quote labels, and writes them after the statements that use them.
 """
@@ -26,7 +28,15 @@ from alembic_postgresql_enum.operations.sync_enum_values import SyncEnumValuesOp
 from sqlalchemy import CheckConstraint, Column, DefaultClause, Enum
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
+from plumbline.db import unblocked
+
 _PREPARER = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
+
+
+def write(context: MigrationContext, revision: object, scripts: list[MigrationScript]) -> None:
+    """Correct them, and put into scripts of their own what would keep others out of a table."""
+    correct(context, revision, scripts)
+    scripts[:] = [each for script in scripts for each in unblocked.split(script)]
 
 
 def correct(_context: MigrationContext, _revision: object, scripts: list[MigrationScript]) -> None:

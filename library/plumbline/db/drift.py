@@ -59,8 +59,10 @@ def compare(migrations: Migrations, migrated: str, modelled: str, maintenance: s
         for schema in migrations.schemas:
             connection.execute(CreateSchema(schema, if_not_exists=True))
         migrations.metadata.create_all(connection)
+    config = migrations.config(migrated)
+    config.attributes["is_check"] = True  # one list of all differences
     try:
-        command.check(migrations.config(migrated))
+        command.check(config)
     except CommandError as error:
         return str(error)
     lines = difflib.unified_diff(

@@ -3,8 +3,9 @@
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 
-from plumbline.db.autogenerate import correct
+from plumbline.db.autogenerate import correct, write
 from plumbline.db.migrate import Migrations, acquire_migration_lock
+from plumbline.db.observing import Observer
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 
@@ -24,6 +25,9 @@ def run_migrations(of_service: Migrations) -> None:
         milliseconds = round(migrations.settings.MIGRATION_LOCK_TIMEOUT_SECONDS * 1000)
         connection.execute(text(f"SET lock_timeout = {milliseconds}"))
         connection.commit()
+        observer: Observer | None = given.get("observer")
+        if observer is not None:
+            observer.observe(connection)
         schemas = {None, *migrations.schemas}
         context.configure(
             connection=connection,
@@ -32,7 +36,8 @@ def run_migrations(of_service: Migrations) -> None:
             include_name=lambda name, kind, _: kind != "schema" or name in schemas,
             transaction_per_migration=True,
             compare_server_default=True,
-            process_revision_directives=correct,
+            process_revision_directives=correct if given.get("is_check") else write,
+            on_version_apply=None if observer is None else observer.applied,
             autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
         )
         with context.begin_transaction():

@@ -7,9 +7,11 @@ lock in time steps back, so that nobody queues behind it for long.
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from traceback import walk_tb
 
 import structlog
 from alembic import command
@@ -29,6 +31,7 @@ from plumbline.db.errors import (
     sqlstate,
     upgrade_command,
 )
+from plumbline.db.observing import Observer
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
@@ -38,12 +41,27 @@ MAX_WAIT_SECONDS = 600
 LOCK_NOT_AVAILABLE = "55P03"
 
 # For those who write scripts; `explain` has what errors mean for those who serve.
+_CONTRADICTED = "rows that are there contradict it: correct them first, in batches"
 _ADVICE = {
+    "23502": _CONTRADICTED,
+    "23503": _CONTRADICTED,
+    "23505": _CONTRADICTED,
+    "23514": _CONTRADICTED,
+    "25001": "write it in `with op.get_context().autocommit_block()`",
     "22P02": "rows have a label that the script takes away: give them another one first",
     "42704": "an earlier script, or a line before this one, has to create it (CREATE TYPE …)",
     "42501": "the user in DATABASE_URL lacks a right: migrate as the owner of the tables",
     "55P04": "add the label in `with op.get_context().autocommit_block()`",
 }
+
+_INVALID_INDEXES = text("""
+    SELECT i.indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+    WHERE NOT i.indisvalid AND c.relkind = 'i'
+    AND NOT EXISTS (
+        SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = i.indexrelid
+    )
+    ORDER BY 1
+""")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -53,22 +71,28 @@ class Migrations:
     """The migrations of a service: `scripts` is Alembic's folder of them, with `env.py`.
 
     `metadata` has the tables of all models. `pyproject` may configure Alembic (`[tool.alembic]`);
-    an installed service has none. Where a method takes no `url`, it means DATABASE_URL.
+    an installed service has none. `baseline` is a revision that all databases have: the adviser
+    does not judge it and those before it. Where a method takes no `url`, it means DATABASE_URL.
     """
 
     scripts: Path
     metadata: MetaData
     settings: DatabaseSettings
     pyproject: Path | None = None
+    baseline: str | None = None
 
     @property
     def schemas(self) -> list[str]:
         """Those that the tables name; a table that names none is in PostgreSQL's default."""
         return sorted({table.schema for table in self.metadata.tables.values() if table.schema})
 
-    def config(self, url: str | None = None) -> Config:
-        """Alembic's configuration; plumbline.db.environment reads the two attributes."""
-        attributes = {"migrations": self, "url": url or self.settings.DATABASE_URL}
+    def config(self, url: str | None = None, observer: Observer | None = None) -> Config:
+        """Alembic's configuration; plumbline.db.environment reads the attributes."""
+        attributes = {
+            "migrations": self,
+            "url": url or self.settings.DATABASE_URL,
+            "observer": observer,
+        }
         made = Config(toml_file=self.pyproject, attributes=attributes)
         made.set_main_option("script_location", str(self.scripts))
         return made
@@ -87,8 +111,23 @@ class Migrations:
         return revision in self._known
 
     def upgrade(self, url: str | None = None, revision: str = "head") -> None:
-        """Migrate up to `revision`; OperatorError if the database or its locks cannot be had."""
-        self._run(lambda: command.upgrade(self.config(url), revision))
+        """Migrate up to `revision`; OperatorError if the database or its locks cannot be had.
+
+        An index that CREATE INDEX CONCURRENTLY has left without finishing it is told.
+        """
+        try:
+            self._run(lambda: command.upgrade(self.config(url), revision))
+        except OperatorError as error:
+            with suppress(DBAPIError):
+                if left := self._tell_invalid_indexes(url):
+                    raise OperatorError(f"{error}; {left}") from error
+            raise
+        if left := self._tell_invalid_indexes(url):
+            log.warning(left)
+
+    def observe(self, url: str, observer: Observer) -> None:
+        """Migrate a throw-away database up, and tell `observer` what each revision does."""
+        self._run(lambda: command.upgrade(self.config(url, observer), "head"))
 
     def downgrade(self, url: str | None = None, revision: str = "-1") -> None:
         """Migrate down to `revision`; OperatorError as for `upgrade`."""
@@ -126,6 +165,14 @@ class Migrations:
         if len(self._heads) < 2:  # noqa: PLR2004 - to join takes two
             raise OperatorError("the migrations have one head: there is nothing to merge")
         self._run(lambda: command.merge(self.config(), "heads", message))
+
+    def _tell_invalid_indexes(self, url: str | None) -> str | None:
+        """What CREATE INDEX CONCURRENTLY leaves when it fails: no query uses it."""
+        engine = create_engine(psycopg_url(url or self.settings.DATABASE_URL), poolclass=NullPool)
+        with engine.connect() as connection:
+            names = ", ".join(connection.scalars(_INVALID_INDEXES))
+        advice = "run DROP INDEX CONCURRENTLY, unless the script that makes it drops it first"
+        return f"an index is invalid, its making has failed ({names}): {advice}" if names else None
 
     def current_revision(self, url: str | None = None) -> str | None:
         """The revision that the database is at; None when it was never migrated.
@@ -171,18 +218,21 @@ class Migrations:
             return self._told(error)
         words = str(error.orig).partition("\n")[0]
         advice = _ADVICE.get(state, "correct the script")
-        return OperatorError(f"PostgreSQL refuses a migration: {words} ({state}): {advice}")
+        return OperatorError(
+            f"PostgreSQL refuses a migration: {words} ({state}){_where(error)}: {advice}"
+        )
 
     def _run(self, migrate: Callable[[], object]) -> None:
         """Each revision is a transaction: a further try goes on where the last one stopped."""
-        tries = self.settings.MIGRATION_TRIES
+        tries, where = self.settings.MIGRATION_TRIES, ""
         for attempt in range(1, tries + 1):
             try:
                 migrate()
             except DBAPIError as error:
                 if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise self._refused(error) from error
-                log.warning("a lock is taken, trying again", attempt=attempt)
+                where = _where(error)
+                log.warning("a lock is taken, trying again", attempt=attempt, where=where.strip())
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
             except ValueError as error:  # of a downgrade that takes away a label of an enum
@@ -195,9 +245,18 @@ class Migrations:
             else:
                 return
         raise OperatorError(
-            f"a lock was taken {tries} times: end the transactions that hold the tables "
+            f"a lock was taken {tries} times{where}: end the transactions that hold the tables "
             "(pg_stat_activity), or raise MIGRATION_TRIES; what was migrated so far stays"
         )
+
+
+def _where(error: BaseException) -> str:
+    """The script that it comes from, and its line."""
+    steps = [step for step in walk_tb(error.__traceback__) if "down_revision" in step[0].f_globals]
+    if not steps:
+        return ""
+    frame, line = steps[-1]
+    return f" in {Path(frame.f_code.co_filename).name}, line {line}"
 
 
 def acquire_migration_lock(connection: Connection) -> None:

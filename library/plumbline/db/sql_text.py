@@ -28,6 +28,9 @@ _EVERYDAY = re.compile(
     r"(?!.*(set_config|advisory|\btemp))\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_NAMED = re.compile(
+    r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL
+)  # as _SILENT, and leaves quoted names
 _EFFECTS = tuple(
     (effect, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for effect, pattern in (
@@ -79,6 +82,12 @@ def looks_like_writing(sql: str) -> bool:
 def without_literals(sql: str) -> str:
     """Its words and names, quoted ones too."""
     return _LITERALS.sub(" ", sql)
+
+
+def parts_of(sql: str) -> list[str]:
+    """Its statements, in capitals and with single blanks, without comments and literals."""
+    parts = (" ".join(part.split()).upper() for part in _LITERALS.sub(" ", sql).split(";"))
+    return [part for part in parts if part]
 
 
 def _words(sql: str) -> str:

@@ -9,12 +9,13 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_index(
-        op.f("ix_access_tokens_expires_at"), "access_tokens", ["expires_at"], unique=False
-    )
-    op.create_index(
-        op.f("ix_access_tokens_last_used_at"), "access_tokens", ["last_used_at"], unique=False
-    )
+    with op.get_context().autocommit_block():
+        for column in ("expires_at", "last_used_at"):
+            name = op.f(f"ix_access_tokens_{column}")
+            op.drop_index(
+                name, table_name="access_tokens", if_exists=True, postgresql_concurrently=True
+            )
+            op.create_index(name, "access_tokens", [column], postgresql_concurrently=True)
 
 
 def downgrade() -> None:

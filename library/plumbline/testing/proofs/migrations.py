@@ -1,8 +1,9 @@
-"""Migrations: one line of them, complete, and reversible with rows in every table."""
+"""Migrations: one line, complete, in nobody's way, and reversible with rows in every table."""
 
 from sqlalchemy import NullPool, create_engine
 
 from plumbline.db import drift
+from plumbline.db.advice import find_unsafe
 from plumbline.db.url import psycopg_url
 from plumbline.testing.cluster import Cluster
 from plumbline.testing.row_values import fill
@@ -10,6 +11,7 @@ from plumbline.testing.service import ServiceUnderTest
 
 __all__ = [
     "test_every_revision_goes_up_down_and_up_again",
+    "test_migrations_are_in_nobodys_way_or_say_why",
     "test_migrations_have_one_head",
     "test_models_and_migrations_agree",
 ]
@@ -49,3 +51,9 @@ def test_models_and_migrations_agree(postgres: Cluster, service: ServiceUnderTes
     finally:
         postgres.drop("migrated")
         postgres.drop("modelled")
+
+
+def test_migrations_are_in_nobodys_way_or_say_why(
+    empty_database: str, service: ServiceUnderTest
+) -> None:
+    assert find_unsafe(service.migrations, empty_database) == []
