@@ -4,7 +4,7 @@ from types import MethodType
 
 import typer
 
-from plumbline.cli import schema
+from plumbline.cli import scaffold, schema
 from plumbline.cli.check import check
 from plumbline.cli.dev import dev
 from plumbline.cli.postgres import postgres
@@ -14,7 +14,7 @@ from plumbline.cli.terminal import new_group
 
 
 def service_commands(service: Service) -> typer.Typer:
-    """`dev`, `postgres`, `serve`, `check` and `db`; the first argument of each is the service."""
+    """`dev`, `postgres`, `serve`, `check`, `db`, `add` and `remove`, for this service."""
     cli = new_group(
         "Run and look after the service. Settings come from the environment and from .env."
     )
@@ -26,4 +26,11 @@ def service_commands(service: Service) -> typer.Typer:
     for command in schema.COMMANDS:
         db.command()(MethodType(command, service))
     cli.add_typer(db, name="db")
+    add = new_group("Write what a new resource takes.")
+    add.command("resource")(MethodType(scaffold.add_resource, service))
+    add.command("field")(MethodType(scaffold.add_field, service))
+    cli.add_typer(add, name="add")
+    remove = new_group("Take out what a resource took.")
+    remove.command("resource")(MethodType(scaffold.remove_resource, service))
+    cli.add_typer(remove, name="remove")
     return cli

@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema
 from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
+from plumbline.db.rows import CheckVersion
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
@@ -30,7 +31,6 @@ _CONDITIONS_OR_KEY = CONDITIONS | {_KEY}
 
 STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
 
-CheckVersion = Callable[[int], None]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -134,28 +134,33 @@ async def _if_match(
     _: Annotated[  # for the API document: `ApiRoute` has read it
         str | None, Header(alias="If-Match", examples=['"1"'])
     ] = None,
-) -> CheckVersion | None:
+) -> CheckVersion:
     conditions = state_of(request.scope).conditions
-    return None if conditions is None else _check_by(conditions)
+    return _any_version if conditions is None else _check_by(conditions)
+
+
+def _any_version(_version: int) -> None:
+    return None
 
 
 def _check_by(conditions: Conditions) -> CheckVersion:
     return lambda version: conditions.check(etag(version))
 
 
-# Raises unless the caller's conditions let a row of this version be changed; None without any.
-OptionalIfMatch = Annotated[CheckVersion | None, Depends(_if_match)]
+# Raises unless the caller's conditions let a row of this version be changed.
+OptionalIfMatch = Annotated[CheckVersion, Depends(_if_match)]
 
 
-async def _required_if_match(request: Request, check_version: OptionalIfMatch) -> CheckVersion:
+async def required_if_match(request: Request, check_version: OptionalIfMatch) -> CheckVersion:
+    """PreconditionRequired without the header; the document of a route that asks this says so."""
     conditions = state_of(request.scope).conditions
-    if check_version is None or conditions is None or conditions.if_match is None:
+    if conditions is None or conditions.if_match is None:
         raise PreconditionRequired("Send the ETag that you read as If-Match.")
     return check_version
 
 
 # The same for a route that nobody may use without having read what it changes.
-IfMatch = Annotated[CheckVersion, Depends(_required_if_match)]
+IfMatch = Annotated[CheckVersion, Depends(required_if_match)]
 
 
 # Among the `responses` of a route that answers with an ETag: its document names the header.
