@@ -1,36 +1,40 @@
 """`add field`: more fields of a resource that is there, in its model, its API and its table."""
 
 import ast
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plumbline.errors import OperatorError
 from plumbline.scaffold.edits import Edit, Source, apply
 from plumbline.scaffold.fields import Field
-from plumbline.scaffold.models import Model
+from plumbline.scaffold.models import Model, models_of
 from plumbline.scaffold.names import Names, check_field
 from plumbline.scaffold.project import Plan, Project
 from plumbline.scaffold.resource import Resource, check_target
 from plumbline.scaffold.running import add_migration, tidy
-from plumbline.scaffold.written import Written, write_field
+from plumbline.scaffold.written import Written, labels_name, write_field
 
-# Those that are used stay; ruff takes the others out again.
-_FOR_THE_MODEL = """\
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Any, Literal, get_args
-from uuid import UUID
-from sqlalchemy import ARRAY, BigInteger, Boolean, Date, DateTime, Double, Enum, ForeignKey
-from sqlalchemy import Index, Numeric, String, Text, Uuid
-"""
-_FOR_THE_API = """\
-from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated, Any
-from uuid import UUID
-from pydantic import Field
-from plumbline.http.resources import BigInt, Id, JsonObject, Line
-from plumbline.text import OneLine, PlainText
-"""
+# What a field may need, by module.
+_FOR_THE_MODEL = {
+    "datetime": ("date", "datetime"),
+    "decimal": ("Decimal",),
+    "typing": ("Any", "Literal", "get_args"),
+    "uuid": ("UUID",),
+    "sqlalchemy": (
+        *("ARRAY", "BigInteger", "Boolean", "Date", "DateTime", "Double", "Enum", "ForeignKey"),
+        *("Index", "Numeric", "String", "Text", "Uuid"),
+    ),
+}
+_FOR_THE_API = {
+    "datetime": ("date", "datetime"),
+    "decimal": ("Decimal",),
+    "typing": ("Annotated", "Any"),
+    "uuid": ("UUID",),
+    "pydantic": ("Field",),
+    "plumbline.http.resources": ("BigInt", "Id", "JsonObject", "Line"),
+    "plumbline.text": ("OneLine", "PlainText"),
+}
 
 
 def plan_fields(project: Project, names: Names, fields: tuple[Field, ...]) -> Plan:
@@ -39,16 +43,15 @@ def plan_fields(project: Project, names: Names, fields: tuple[Field, ...]) -> Pl
     A field is optional, since rows are there that have no value: a list is an index of its own.
     """
     project.require_layout()
-    models = project.models()
+    plan = Plan(project.root)
+    models = models_of(plan, project)
     model = models.get(names.one)
     if model is None:
         raise OperatorError(f"there is no model {names.class_name} in {project.package}/db/models")
     written = [_checked(field, names, models, model) for field in fields]
-    plan = Plan(project.root)
     _change_model(plan, model, names, written)
     _change_api(plan, project, names, written)
-    for path in plan.after:
-        plan.write(path, tidy(plan.text(path), path, project.root, is_new=False))
+    tidy(plan, project, list(plan.after))
     added = ", ".join(each.attribute for each in written)
     add_migration(plan, project, f"add {added} to {names.words[1]}")
     return plan
@@ -84,16 +87,14 @@ def _change_model(plan: Plan, model: Model, names: Names, written: list[Written]
     if not columns:
         raise OperatorError(f"{model.file.name}: {model.class_name} has no column to put it behind")
     lines = "".join(f"\n    {each.column}" for each in written)
-    edits = [
-        Edit(source.end(columns[-1]), source.end(columns[-1]), lines),
-        _imports(source, _FOR_THE_MODEL),
-    ]
+    edits = [Edit(source.end(columns[-1]), source.end(columns[-1]), lines)]
     for each in written:
         if each.field.type == "enum":
             labels = ", ".join(map(repr, each.field.arguments))
-            text = f"{each.in_answer.partition(' ')[0]} = Literal[{labels}]\n"
+            text = f"{labels_name(each.field, names.one)} = Literal[{labels}]\n"
             edits.append(source.line_before(class_, text))
     edits += _indexes(source, class_, written)
+    edits += _imports(source, _FOR_THE_MODEL, edits)
     plan.write(model.file, apply(source.text, edits))
 
 
@@ -106,6 +107,7 @@ def _indexes(source: Source, class_: ast.ClassDef, written: list[Written]) -> li
     ]
     if not wanted:
         return []
+    name = class_.body[0]
     for node in class_.body:
         match node:
             case ast.Assign(targets=[ast.Name("__tablename__")]):
@@ -126,11 +128,10 @@ def _change_api(plan: Plan, project: Project, names: Names, written: list[Writte
     wanted = "".join(f"\n    {each.attribute}: {each.in_request}" for each in written)
     given = "".join(f"\n    {each.attribute}: {each.in_answer}" for each in written)
     edits = [_behind(source, created, wanted), _behind(source, read, given, before="version")]
-    enums = [each.in_answer.partition(" ")[0] for each in written if each.field.type == "enum"]
-    of_model = f"{project.package}.db.models.{names.one}"
-    more = "".join(f"from {of_model} import {name}\n" for name in enums)
-    edits.append(_imports(source, _FOR_THE_API + more))
     edits += _listing(source, names, written)
+    enums = [labels_name(e.field, names.one) for e in written if e.field.type == "enum"]
+    of_model = {f"{project.package}.db.models.{names.one}": enums}
+    edits += _imports(source, {**_FOR_THE_API, **of_model}, edits)
     plan.write(path, apply(source.text, edits))
 
 
@@ -176,10 +177,17 @@ def _class(source: Source, name: str, file: str) -> ast.ClassDef:
     raise OperatorError(f"{file} has no class {name}: write the field by hand")
 
 
-def _imports(source: Source, text: str) -> Edit:
-    """Before the first import: ruff sorts them."""
+def _imports(source: Source, modules: Mapping[str, Sequence[str]], edits: list[Edit]) -> list[Edit]:
+    """What is added and not imported yet, before the first import: ruff sorts them."""
     imports: list[Any] = [
         node for node in source.tree.body if isinstance(node, ast.Import | ast.ImportFrom)
     ]
+    there = {alias.asname or alias.name for node in imports for alias in node.names}
+    added = {word for edit in edits for word in re.findall(r"\w+", edit.text)} - there
+    lines = [
+        f"from {module} import {', '.join(wanted)}\n"
+        for module, names in modules.items()
+        if (wanted := [name for name in names if name in added])
+    ]
     start = source.start(imports[0]) if imports else 0
-    return Edit(start, start, text)
+    return [Edit(start, start, "".join(lines))]

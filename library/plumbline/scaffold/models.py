@@ -1,12 +1,13 @@
 """The models that a service has, read from their files: nothing of the service is imported."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline.errors import OperatorError
 from plumbline.scaffold.names import resource_name
+from plumbline.scaffold.project import Plan, Project
 
 
 @dataclass(frozen=True)
@@ -21,22 +22,27 @@ class Model:
     key: str | None
 
 
-def find_models(folder: Path) -> dict[str, Model]:
-    """Those in the files of `folder`, by name; OperatorError for a file that is no Python."""
-    found = (model for file in sorted(folder.glob("*.py")) for model in _models_in(file))
+def models_of(plan: Plan, project: Project) -> dict[str, Model]:
+    """Those of the service, as they will be, by name."""
+    return find_models(plan.sources(project.path("db/models")))
+
+
+def find_models(sources: Mapping[Path, str]) -> dict[str, Model]:
+    """Those in these files, by name; OperatorError for a file that is no Python."""
+    found = (model for file in sorted(sources) for model in _models_in(file, sources[file]))
     return {model.name: model for model in found}
 
 
-def parse(file: Path) -> ast.Module:
+def parse(file: Path, text: str) -> ast.Module:
     """The syntax tree; OperatorError for a file that is no Python."""
     try:
-        return ast.parse(file.read_text(), str(file))
+        return ast.parse(text, str(file))
     except (SyntaxError, ValueError) as error:
         raise OperatorError(f"{file} cannot be read: {error}") from error
 
 
-def _models_in(file: Path) -> Iterator[Model]:
-    for node in parse(file).body:
+def _models_in(file: Path, text: str) -> Iterator[Model]:
+    for node in parse(file, text).body:
         if isinstance(node, ast.ClassDef) and (table := _table_of(node)) is not None:
             annotations = {
                 each.target.id: ast.unparse(each.annotation)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from plumbline.errors import OperatorError
-from plumbline.scaffold.models import Model, find_models
 
 
 @dataclass(frozen=True)
@@ -26,10 +25,6 @@ class Project:
     def path(self, name: str) -> Path:
         """Of a file in the package, as `db/models/book.py`."""
         return self.code / name
-
-    def models(self) -> dict[str, Model]:
-        """By their names."""
-        return find_models(self.path("db/models"))
 
     def require_layout(self) -> None:
         """OperatorError for a folder that is not laid out as the service of Plumbline."""
@@ -76,6 +71,12 @@ class Plan:
         """A file less."""
         self.text(path)
         self.after[path] = None
+
+    def sources(self, folder: Path) -> dict[Path, str]:
+        """All Python files in a folder, and in those in it, as they will be."""
+        there = {path: path.read_text() for path in folder.rglob("*.py") if path not in self.after}
+        planned = {path: text for path, text in self.after.items() if path.is_relative_to(folder)}
+        return there | {path: text for path, text in planned.items() if text is not None}
 
     def name(self, path: Path) -> str:
         """As people call it, from the root on."""

@@ -12,13 +12,19 @@ from plumbline.scaffold.project import Plan, Project
 FindEdits = Callable[[Source, Names, Project], list[Edit]]
 
 
-def register(plan: Plan, project: Project, names: Names, owner: str | None) -> None:
-    """Name it among the models, among the routes, and in the world of the tests."""
-    _change(plan, project.path("db/models/__init__.py"), _model_added, names, project)
-    _change(plan, project.path("main.py"), _routes_added, names, project)
+def register(plan: Plan, project: Project, names: Names, owner: str | None) -> list[Path]:
+    """Name it among the models, among the routes, and in the world of the tests.
+
+    Gives the files that have changed.
+    """
+    models, main = project.path("db/models/__init__.py"), project.path("main.py")
+    _change(plan, models, _model_added, names, project)
+    _change(plan, main, _routes_added, names, project)
     service = project.root / "tests/service.py"
-    if service.exists():
-        plan.write(service, apply(*_in_world(plan.text(service), names, project, owner)))
+    if not service.exists():
+        return [models, main]
+    plan.write(service, apply(*_in_world(plan.text(service), names, project, owner)))
+    return [models, main, service]
 
 
 def unregister(plan: Plan, project: Project, names: Names) -> None:
@@ -137,10 +143,12 @@ def _in_world(
 
 
 def _not_in_world(source: Source, names: Names, project: Project) -> list[Edit]:
-    edits = []
-    for node in source.imports_from(f"{project.package}.db.models"):
-        if alias := names_in(node).get(names.class_name):
-            edits.append(source.without(node.names, alias))
+    imports = source.imports_from(f"{project.package}.db.models")
+    edits = [
+        source.without(node.names, alias)
+        for node in imports
+        if (alias := names_in(node).get(names.class_name))
+    ]
     ids, _ = _world(source)
     if ids is not None:
         edits += _entries_removed(source, ids, f"{names.one}_id")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plumbline.errors import OperatorError
-from plumbline.scaffold.models import parse
+from plumbline.scaffold.models import models_of, parse
 from plumbline.scaffold.names import Names, plural_of
 from plumbline.scaffold.project import Plan, Project
 from plumbline.scaffold.registrations import unregister
@@ -22,9 +22,7 @@ def plan_removal(project: Project, names: Names) -> Plan:
     for path in own:
         plan.remove(path)
     unregister(plan, project, names)
-    for path, text in plan.after.items():
-        if text is not None:
-            plan.write(path, tidy(text, path, project.root, is_new=False))
+    tidy(plan, project, [path for path, text in plan.after.items() if text is not None])
     if uses := sorted(_uses(plan, project, names)):
         places = "; ".join(uses)
         raise OperatorError(f"take {names.words[0]} out of these places first: {places}")
@@ -43,14 +41,13 @@ def _own_files(project: Project, names: Names) -> list[Path]:
 
 def _uses(plan: Plan, project: Project, names: Names) -> Iterator[str]:
     """Places in other files that would break: imports of what goes, references to it by name."""
-    folders = (project.code, project.root / "tests")
-    for file in sorted(each for folder in folders for each in folder.rglob("*.py")):
-        text = plan.after.get(file, "")
-        if "migrations" in file.parts or text is None:
-            continue
-        tree = ast.parse(text) if text else parse(file)
-        lines = {node.lineno for node in ast.walk(tree) if _is_use(node, project, names)}
-        yield from (f"{plan.name(file)}:{line}" for line in lines)
+    for folder in (project.code, project.root / "tests"):
+        for file, text in sorted(plan.sources(folder).items()):
+            if "migrations" in file.parts:
+                continue
+            nodes = [n for n in ast.walk(parse(file, text)) if _is_use(n, project, names)]
+            lines = {each.lineno for each in nodes if isinstance(each, ast.stmt | ast.expr)}
+            yield from (f"{plan.name(file)}:{line}" for line in sorted(lines))
 
 
 def _is_use(node: ast.AST, project: Project, names: Names) -> bool:
@@ -71,7 +68,7 @@ def _is_use(node: ast.AST, project: Project, names: Names) -> bool:
 
 def names_of(project: Project, name: str, plural: str | None) -> Names:
     """Of a resource that is there, told by either of its names: its table says the other one."""
-    for model in project.models().values():
+    for model in models_of(Plan(project.root), project).values():
         if name in {model.name, model.table}:
             return Names(model.name, plural or model.table)
     return Names(name, plural or plural_of(name))

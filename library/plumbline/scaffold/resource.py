@@ -9,7 +9,7 @@ from mako.template import Template  # type: ignore[import-untyped] # comes with 
 
 from plumbline.errors import OperatorError
 from plumbline.scaffold.fields import Field
-from plumbline.scaffold.models import Model
+from plumbline.scaffold.models import Model, models_of
 from plumbline.scaffold.names import (
     MAX_NAME,
     Names,
@@ -52,9 +52,8 @@ class Resource:
     access: str  # owner, public or admin
     owner: Field | None
 
-    def values(self, project: Project) -> dict[str, Any]:
+    def values(self, package: str, models: dict[str, Model]) -> dict[str, Any]:
         """What the templates are given."""
-        models = project.models()
         written = [
             write_field(
                 field, self.names.one, _target(field, self, models), is_owner=field == self.owner
@@ -73,7 +72,7 @@ class Resource:
         ]
         role = self.owner.name.replace("_", " ") if self.owner else ""
         return {
-            "package": project.package,
+            "package": package,
             "names": self.names,
             "access": self.access,
             "owner": self.owner.attribute if self.owner else None,
@@ -93,26 +92,29 @@ class Resource:
 
 def plan_resource(project: Project, resource: Resource) -> Plan:
     """All files of it, as they will be; OperatorError, in one line, for what cannot be."""
-    project.require_layout()
-    check(resource, project)
-    plan, values = Plan(project.root), resource.values(project)
-    names = resource.names
-    for template, name in (
-        ("model", f"db/models/{names.one}.py"),
-        ("service", f"services/{names.many}.py"),
-        ("api", f"api/{names.many}.py"),
-    ):
-        plan.create(project.path(name), render(template, values))
-    if (project.root / "tests/api").is_dir():
-        plan.create(project.root / f"tests/api/test_{names.many}.py", render("test", values))
-    owner = resource.owner.attribute if resource.owner else None
-    register(plan, project, names, owner)
-    for path in plan.after:
-        plan.write(
-            path, tidy(plan.text(path), path, project.root, is_new=plan.before[path] is None)
-        )
-    add_migration(plan, project, f"add {names.words[1]}")
+    plan = Plan(project.root)
+    add_files(plan, project, resource)
+    add_migration(plan, project, f"add {resource.names.words[1]}")
     return plan
+
+
+def add_files(plan: Plan, project: Project, resource: Resource) -> None:
+    """As `plan_resource`, without the migration."""
+    project.require_layout()
+    models, names = models_of(plan, project), resource.names
+    check(resource, project, models)
+    values = resource.values(project.package, models)
+    planned = {
+        project.path(f"db/models/{names.one}.py"): "model",
+        project.path(f"services/{names.many}.py"): "service",
+        project.path(f"api/{names.many}.py"): "api",
+    }
+    if (project.root / "tests/api").is_dir():
+        planned[project.root / f"tests/api/test_{names.many}.py"] = "test"
+    for path, template in planned.items():
+        plan.create(path, render(template, values))
+    changed = register(plan, project, names, resource.owner.attribute if resource.owner else None)
+    tidy(plan, project, [*planned, *changed])
 
 
 def render(template: str, values: dict[str, Any]) -> str:
@@ -135,9 +137,9 @@ def link_of(field: Field, names: Names, models: dict[str, Model]) -> Link:
     )
 
 
-def check(resource: Resource, project: Project) -> None:
+def check(resource: Resource, project: Project, models: dict[str, Model]) -> None:
     """OperatorError for what cannot be, before anything is written."""
-    names, models = resource.names, project.models()
+    names = resource.names
     check_resource(names)
     _check_free(names, models, project)
     if not any(field != resource.owner for field in resource.fields):

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,19 +18,37 @@ from {package}.db.schema import migrations
 from plumbline.db.diagram import draw_tables
 print(draw_tables(migrations.metadata))
 """
-# What the linter cannot correct it tells those who run it.
-_FIX = ["check", "--fix", "--quiet", "--exit-zero"]
+# Imports that nothing uses, and the order of names: the rest is written as it should be.
+_FIX = ["check", "--fix", "--quiet", "--exit-zero", "--no-cache", "--select=F401,I001,RUF022"]
 _CLOSE = ["--config=lint.isort.split-on-trailing-comma=false"]  # as many names to a line as fit
-_FORMAT = ["format", "--quiet"]
+_FORMAT = ["format", "--quiet", "--no-cache"]
 
 
-def tidy(text: str, path: Path, root: Path, *, is_new: bool) -> str:
-    """As `make fix` would: formatted, imports sorted, those that nothing uses left out."""
-    close = _CLOSE if is_new else []
-    for arguments in ([*_FIX, *close], _FORMAT):
-        command = [sys.executable, "-m", "ruff", *arguments, f"--stdin-filename={path}", "-"]
-        text = _run(command, root, text)
-    return text
+def tidy(plan: Plan, project: Project, paths: Sequence[Path]) -> None:
+    """Format these files of the plan, sort their imports, and leave out those that nothing uses.
+
+    In a copy, with the project's own configuration.
+    """
+    configured = [plan.root / name for name in ("ruff.toml", ".ruff.toml", "pyproject.toml")]
+    config = [f"--config={path}" for path in configured if path.exists()][:1]
+    ours = f'--config=lint.isort.known-first-party=["{project.package}"]'  # new modules too
+    with tempfile.TemporaryDirectory(prefix="plumbline-") as folder:
+        copies = {path: Path(folder, plan.name(path)) for path in paths}
+        for path, copy in copies.items():
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_text(plan.text(path))
+        new = [str(copies[path]) for path in paths if plan.before[path] is None]
+        old = [str(copies[path]) for path in paths if plan.before[path] is not None]
+        ruff = [sys.executable, "-m", "ruff"]
+        for arguments, files in (
+            ([*_FIX, *_CLOSE, ours], new),
+            ([*_FIX, ours], old),
+            (_FORMAT, new + old),
+        ):
+            if files:
+                _run([*ruff, *arguments, *config, *files], plan.root)
+        for path, copy in copies.items():
+            plan.write(path, copy.read_text())
 
 
 @contextmanager
@@ -75,23 +93,20 @@ def _put_diagram(plan: Plan, page: Path, drawn: str) -> None:
             plan.write(page, f"{head}{fence}{drawn}{end}{rest}")
 
 
-def _run(command: list[str], folder: Path, text: str | None = None) -> str:
+def _run(command: list[str], folder: Path) -> str:
     """Its output; OperatorError with the last line of what it says, if it fails."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(folder), *_path()])}
     ended = subprocess.run(  # noqa: S603 - our own
-        command,
-        cwd=folder,
-        env=environment,
-        input=text,
-        capture_output=True,
-        text=True,
-        check=False,
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     if ended.returncode != 0:
         told = (ended.stderr or ended.stdout).strip().splitlines() or ["it says nothing"]
-        name = " ".join(command[1:4]) if command[1] == "-m" else command[-2]
-        raise OperatorError(f"nothing was written, since `{name}` failed: {told[-1]}")
+        raise OperatorError(f"nothing was written, since {_name(command)} failed: {told[-1]}")
     return ended.stdout
+
+
+def _name(command: list[str]) -> str:
+    return "the import of the service" if "-c" in command else " ".join(command[-3:-1])
 
 
 def _path() -> list[str]:
