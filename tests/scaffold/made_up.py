@@ -13,7 +13,7 @@ ONES = (
     *("value", "index_entry", "event", "message", "key_ring", "test_case", "session_note", "day"),
     *("toy", "view_count", "model_year", "app_log", "lens", "quiz", "dish", "hash_tag", "thesis"),
     *("proxy", "axis", "window_seat", "left_hand", "cell", "mass", "potato", "knife", "class_room"),
-    *("import_run", "type_face", "name", "row", "request_log", "ox", "data_point", "foot", "page"),
+    *("import_run", "type_face", "name", "row", "request_log", "ox", "data_point", "foot", "spare_part"),
 )
 FIELDS = (
     *("title", "type", "kind", "format", "key", "value", "values_", "data", "hash", "name", "text"),

@@ -4,10 +4,11 @@ from types import MethodType
 
 import typer
 
-from plumbline.cli import scaffold, schema
+from plumbline.cli import schema
 from plumbline.cli.check import check
 from plumbline.cli.dev import dev
 from plumbline.cli.postgres import postgres
+from plumbline.cli.scaffold import Writer, add_scaffold
 from plumbline.cli.serve import serve
 from plumbline.cli.service import Service
 from plumbline.cli.terminal import new_group
@@ -26,11 +27,5 @@ def service_commands(service: Service) -> typer.Typer:
     for command in schema.COMMANDS:
         db.command()(MethodType(command, service))
     cli.add_typer(db, name="db")
-    add = new_group("Write what a new resource takes.")
-    add.command("resource")(MethodType(scaffold.add_resource, service))
-    add.command("field")(MethodType(scaffold.add_field, service))
-    cli.add_typer(add, name="add")
-    remove = new_group("Take out what a resource took.")
-    remove.command("resource")(MethodType(scaffold.remove_resource, service))
-    cli.add_typer(remove, name="remove")
+    add_scaffold(cli, Writer(service.name, service.folder))
     return cli

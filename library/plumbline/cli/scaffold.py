@@ -1,10 +1,13 @@
 """`add resource`, `add field`, `remove resource`: what a new resource takes is written."""
 
+from dataclasses import dataclass
+from pathlib import Path
+from types import MethodType
 from typing import Annotated
 
 import typer
 
-from plumbline.cli.service import Service
+from plumbline.cli.terminal import new_group, say
 from plumbline.errors import OperatorError
 from plumbline.scaffold.additions import plan_fields
 from plumbline.scaffold.fields import Field, parse_fields
@@ -13,6 +16,38 @@ from plumbline.scaffold.project import Plan, Project
 from plumbline.scaffold.removal import names_of, plan_removal
 from plumbline.scaffold.resource import Resource, plan_resource
 
+_MANY = "there are several services here: run the command of the one that is meant"
+_NONE = "there is no service in this folder: run it where pyproject.toml is"
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Whose command it is; `folder` is the package of the service, None to look for it here."""
+
+    name: str
+    folder: Path | None = None
+
+    def project(self) -> Project:
+        """The service that is meant; OperatorError where there is none, or several."""
+        if self.folder is not None:
+            return Project(self.folder.parent, self.folder.name)
+        found = [each.parents[2] for each in Path.cwd().glob("*/db/models/__init__.py")]
+        if len(found) != 1:
+            raise OperatorError(_MANY if found else _NONE)
+        return Project(found[0].parent, found[0].name)
+
+
+def add_scaffold(cli: typer.Typer, writer: Writer) -> None:
+    """The groups `add` and `remove`."""
+    add = new_group("Write what a new resource or field takes.")
+    add.command("resource")(MethodType(add_resource, writer))
+    add.command("field")(MethodType(add_field, writer))
+    cli.add_typer(add, name="add")
+    remove = new_group("Take out what a resource took.")
+    remove.command("resource")(MethodType(remove_resource, writer))
+    cli.add_typer(remove, name="remove")
+
+
 Name = Annotated[str, typer.Argument(help="What one of them is called, as in `book`.")]
 Fields = Annotated[list[str], typer.Argument(help="NAME:TYPE, as in `title:str(200)`, in quotes.")]
 Plural = Annotated[str | None, typer.Option(help="What many of them are called.")]
@@ -20,7 +55,7 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be writt
 
 
 def add_resource(  # noqa: PLR0913 - what its users may say
-    service: Service,
+    writer: Writer,
     name: Name,
     fields: Fields,
     *,
@@ -37,7 +72,7 @@ def add_resource(  # noqa: PLR0913 - what its users may say
     parsed = parse_fields(fields)
     names = Names(name, plural or plural_of(name))
     resource = Resource(names, parsed, access[0], _owner(parsed, owner))
-    _carry_out(service, plan_resource(_project(service), resource), dry_run=dry_run)
+    _carry_out(writer, plan_resource(writer.project(), resource), dry_run=dry_run)
 
 
 def _owner(fields: tuple[Field, ...], name: str | None) -> Field | None:
@@ -49,31 +84,27 @@ def _owner(fields: tuple[Field, ...], name: str | None) -> Field | None:
     return found
 
 
-def _project(service: Service) -> Project:
-    return Project(service.folder.parent, service.folder.name)
-
-
-def _carry_out(service: Service, plan: Plan, *, dry_run: bool) -> None:
+def _carry_out(writer: Writer, plan: Plan, *, dry_run: bool) -> None:
     for line in plan.lines():
         print(line)
     if dry_run:
-        service.say("nothing was written")
+        say(writer.name, "nothing was written")
         return
     plan.carry_out()
-    service.say("read what was written, above all the migration; then run `make check`")
+    say(writer.name, "read what was written, above all the migration; then run `make check`")
 
 
 def remove_resource(
-    service: Service, name: Name, *, plural: Plural = None, dry_run: DryRun = False
+    writer: Writer, name: Name, *, plural: Plural = None, dry_run: DryRun = False
 ) -> None:
     """Take a resource out again, with the migration that drops its tables."""
-    project = _project(service)
+    project = writer.project()
     names = names_of(project, name, plural)
-    _carry_out(service, plan_removal(project, names), dry_run=dry_run)
+    _carry_out(writer, plan_removal(project, names), dry_run=dry_run)
 
 
 def add_field(
-    service: Service,
+    writer: Writer,
     name: Name,
     fields: Fields,
     *,
@@ -81,6 +112,6 @@ def add_field(
     dry_run: DryRun = False,
 ) -> None:
     """Give a resource more fields, in its model, its API and its table."""
-    project = _project(service)
+    project = writer.project()
     names = names_of(project, name, plural)
-    _carry_out(service, plan_fields(project, names, parse_fields(fields)), dry_run=dry_run)
+    _carry_out(writer, plan_fields(project, names, parse_fields(fields)), dry_run=dry_run)

@@ -1,13 +1,14 @@
-"""The command `plumbline`: what needs no service."""
+"""The command `plumbline`: what needs no service, and what writes into the one that is here."""
 
 from types import MethodType
 from typing import NoReturn
 
 from plumbline.cli.main import run
 from plumbline.cli.postgres import postgres
+from plumbline.cli.scaffold import Writer, add_scaffold
 from plumbline.cli.terminal import new_group
 
-cli = new_group("What needs no service.")
+cli = new_group("A PostgreSQL, and resources for the service in this folder.")
 
 
 @cli.callback()
@@ -16,6 +17,7 @@ def _group() -> None:
 
 
 cli.command()(MethodType(postgres, "plumbline"))
+add_scaffold(cli, Writer("plumbline"))
 
 
 def main() -> NoReturn:

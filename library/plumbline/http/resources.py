@@ -2,39 +2,16 @@
 
 import math
 from collections.abc import Iterator
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
 from pydantic import AfterValidator, Field
 
-from plumbline.http.routing import MAX_ID, Payload, etag
+from plumbline.http.routing import MAX_ID, Payload, created, tagged
 from plumbline.text import OneLine
 
+__all__ = ["BigInt", "Id", "Ids", "JsonObject", "Line", "Patch", "created", "tagged"]
+
 _MAX_DEPTH = 32  # of JSON: how deep objects and lists may be within each other
-
-
-class HasVersion(Protocol):
-    """A row, or what it was read into, whose version each change moves."""
-
-    @property
-    def id(self) -> int: ...
-    @property
-    def version(self) -> int: ...
-
-
-V = TypeVar("V", bound=HasVersion)
-
-
-def tagged(response: Response, row: V) -> V:
-    """The row itself, whose ETag goes with the answer."""
-    response.headers["ETag"] = etag(row.version)
-    return row
-
-
-def created(response: Response, router: APIRouter, row: V) -> V:
-    """As `tagged`, with the address of what is new."""
-    response.headers["Location"] = f"{router.prefix}/{row.id}"
-    return tagged(response, row)
 
 
 class Patch(Payload):

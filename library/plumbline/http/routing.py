@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any, Protocol, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.routing import APIRoute
@@ -39,6 +39,18 @@ class Principal(Protocol):
 
     @property
     def id(self) -> int: ...
+
+
+class HasVersion(Protocol):
+    """A row, or what it was read into, whose version each change moves."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+
+
+V = TypeVar("V", bound=HasVersion)
 
 
 @dataclass(slots=True)
@@ -127,6 +139,18 @@ def resource(name: str, *, prefix: str = "/api/v1") -> APIRouter:
 def etag(version: int) -> str:
     """The ETag of a row: strong, and the same for everybody who asks."""
     return f'"{version}"'
+
+
+def tagged(response: Response, row: V) -> V:
+    """The row itself, whose ETag goes with the answer."""
+    response.headers["ETag"] = etag(row.version)
+    return row
+
+
+def created(response: Response, router: APIRouter, row: V) -> V:
+    """As `tagged`, with the address of what is new."""
+    response.headers["Location"] = f"{router.prefix}/{row.id}"
+    return tagged(response, row)
 
 
 async def _if_match(

@@ -34,11 +34,12 @@ _WITH_OES = {"echo", "hero", "potato", "tomato", "veto"}
 
 # Each row has these, by its model or by what every model is.
 _OF_EACH_ROW = {
-    *("id", "version", "created_at", "updated_at"),
+    *("id", "version", "created_at", "updated_at", "metadata", "registry"),
     *(name for name in dir(DeclarativeBase) if not name.startswith("_")),
 }
 # Of a pydantic model: a field must not hide them.
 _OF_EACH_BODY = {name for name in dir(BaseModel) if not name.startswith("_")} | {"changes"}
+_PROTECTED = ("model_validate", "model_dump")  # pydantic warns of other names that begin so
 # What the generated files import or define beside the names of the resource. In a class body a
 # field hides a type of the same name from all fields after it.
 _IN_A_CLASS = {
@@ -161,7 +162,7 @@ def check_field(name: str, attribute: str, table: str) -> None:
         raise OperatorError(f"`{attribute}` is a reserved word of SQL: choose another name")
     if attribute in _OF_EACH_ROW:
         raise OperatorError(f"each row has a `{attribute}` of its own: choose another name")
-    if attribute in _OF_EACH_BODY or attribute.startswith("model_"):
+    if attribute in _OF_EACH_BODY or attribute.startswith(_PROTECTED):
         raise OperatorError(f"pydantic has `{attribute}` in each model: choose another name")
     if len(f"ix_{table}_{attribute}_id") > MAX_NAME:
         raise OperatorError(f"`{attribute}` is too long for the name of an index of {table}")

@@ -3,7 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,15 +99,11 @@ class Plan:
         for path, text in self.before.items():
             if (path.read_text() if path.exists() else None) != text:
                 raise OperatorError(f"{self.name(path)} has changed meanwhile: nothing was written")
-        done: list[Path] = []
-        try:
+        with ExitStack() as undo:
             for path, after in self.after.items():
-                done.append(path)
+                undo.callback(replace_file, path, self.before[path])
                 replace_file(path, after)
-        except BaseException:
-            for path in reversed(done):
-                replace_file(path, self.before[path])
-            raise
+            undo.pop_all()
 
 
 def replace_file(path: Path, text: str | None) -> None:

@@ -24,6 +24,7 @@ from plumbline.scaffold.running import add_migration, tidy
 from plumbline.scaffold.written import labels_name, write_field
 
 _TEMPLATES = files("plumbline.scaffold") / "templates"
+_OF_EACH_LIST = {"sort", "cursor", "limit", "total", "request", "response"}
 _RULES = {
     "owner": "anybody reads them, their {} changes them",
     "public": "anybody reads them, everybody who is signed in changes them",
@@ -148,6 +149,10 @@ def check(resource: Resource, project: Project, models: dict[str, Model]) -> Non
     for field in resource.fields:
         check_field(field.name, field.attribute, names.many)
         check_target(field, resource, models)
+        if field.can_be_filtered_by and field.attribute in _OF_EACH_LIST:
+            raise OperatorError(
+                f"a list has a parameter `{field.attribute}` itself: choose another"
+            )
         attributes.append(field.attribute)
         if field.type == "many":
             link = link_of(field, names, models)
