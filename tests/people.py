@@ -1,14 +1,20 @@
 """People and their posts, put straight into the database."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 from app.core import security
 from app.db.models import AccessToken, Post, User
 from app.db.session import AsyncSessionFactory
 from app.services import callers
+from plumbline.testing.factories import add_made_row
+
+T = TypeVar("T")
 
 PASSWORD = "correct horse battery staple"
 PASSWORDS = (PASSWORD, "a different long password", "several other words")
+# Values of columns that no generator can know, by table (ServiceUnderTest.rows).
+ROWS = {"users": {"username": "someone", "email": "someone@example.com"}}
 _HASHED = security._hasher().hash(PASSWORD)
 
 
@@ -65,3 +71,9 @@ async def make_post(author: User, title: str = "Hello", content: str = "World") 
         post = Post(title=title, content=content, author_id=author.id)
         db.add(post)
     return post
+
+
+async def make_row(model: type[T], **values: Any) -> T:  # noqa: ANN401 - of its attributes
+    """A row of any model; what is not said is made, and what it has to refer to as well."""
+    async with AsyncSessionFactory.begin() as db:
+        return await add_made_row(db, model, ROWS, **values)

@@ -10,7 +10,7 @@ from app.db.schema import migrations
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
 from plumbline.testing.service import ServiceUnderTest, World
-from tests.people import PASSWORD, make_post, make_users, refuse_secrets, signed_in
+from tests.people import PASSWORD, ROWS, make_post, make_users, refuse_secrets, signed_in
 
 SIGNED_IN = ["admin", "other", "owner"]
 UNKNOWN = ["anonymous", "deactivated", "expired", "revoked"]
@@ -65,5 +65,5 @@ SERVICE = ServiceUnderTest(
     },
     unknown=frozenset(UNKNOWN),
     values=dict.fromkeys(["password", "current_password", "new_password"], PASSWORD),
-    rows={"users": {"username": "someone", "email": "someone@example.com"}},
+    rows=ROWS,
 )

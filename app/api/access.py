@@ -33,7 +33,7 @@ async def _admin(
 _NEEDED = (Unauthenticated,)
 SIGNED_IN = Rule(authenticate, name="signed-in", errors=_NEEDED)
 # Signed in; the service compares, where it has the row: Forbidden, or NotFound for private ids.
-OWNER = Rule(authenticate, name="owner", errors=_NEEDED)
-OWNER_OR_ADMIN = Rule(authenticate, name="owner-or-admin", errors=_NEEDED)
+OWNER = Rule(authenticate, name="owner", errors=(*_NEEDED, Forbidden))
+OWNER_OR_ADMIN = Rule(authenticate, name="owner-or-admin", errors=(*_NEEDED, Forbidden))
 # scope="function": what it says after the route comes before the answer.
 ADMIN = Rule(_admin, scope="function", name="admin", errors=(*_NEEDED, Forbidden))

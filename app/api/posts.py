@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response, status
+from fastapi import Query, Response
 from pydantic import Field
 
 from app.api.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
@@ -10,18 +10,15 @@ from app.api.deps import CurrentUser, Db
 from app.db.models.post import CONTENT_MAX_LENGTH
 from app.services import posts
 from app.services.posts import PostRead
-from plumbline.errors import Forbidden, NotFound, PreconditionRequired, Stale
 from plumbline.http.pagination import Page, PageView, Paging
-from plumbline.http.problems import error_responses
+from plumbline.http.resources import Patch, created, tagged
 from plumbline.http.routing import (
     MAX_ID,
-    UNLESS_KNOWN,
     IfMatch,
     Number,
     OptionalIfMatch,
     PathId,
     Payload,
-    etag,
     resource,
 )
 from plumbline.text import OneLine, PlainText
@@ -37,11 +34,8 @@ class PostCreate(Payload):
     content: Content
 
 
-class PostUpdate(Payload):
+class PostUpdate(Patch, PostCreate):
     """Fields that are absent stay as they are."""
-
-    title: Title = Field(default_factory=str)
-    content: Content = Field(default_factory=str)
 
 
 class PostPage(PageView[PostRead]): ...
@@ -60,30 +54,16 @@ async def list_posts(
 async def create_post(db: Db, user: CurrentUser, body: PostCreate, response: Response) -> PostRead:
     """Write a post."""
     post = await posts.create_post(db, user, **body.model_dump())
-    response.headers["Location"] = f"{router.prefix}/{post.id}"
-    response.headers["ETag"] = etag(post.version)
-    return post
+    return created(response, router, post)
 
 
-@router.get(
-    "/{post_id}",
-    response_model=PostRead,
-    responses=error_responses(NotFound) | UNLESS_KNOWN,
-    dependencies=[ANONYMOUS],
-)
+@router.get("/{post_id}", response_model=PostRead, dependencies=[ANONYMOUS])
 async def get_post(post_id: PathId, response: Response) -> PostRead:
     """One post."""
-    post = await posts.get_post(post_id)
-    response.headers["ETag"] = etag(post.version)
-    return post
+    return tagged(response, await posts.get_post(post_id))
 
 
-@router.patch(
-    "/{post_id}",
-    response_model=PostRead,
-    responses=error_responses(Forbidden, NotFound, Stale, PreconditionRequired),
-    dependencies=[OWNER],
-)
+@router.patch("/{post_id}", response_model=PostRead, dependencies=[OWNER])
 async def update_post(
     db: Db,
     user: CurrentUser,
@@ -93,18 +73,11 @@ async def update_post(
     response: Response,
 ) -> PostRead:
     """Change your own post."""
-    changes = body.model_dump(exclude_unset=True)
-    post = await posts.update_post(db, post_id, user, check_version, **changes)
-    response.headers["ETag"] = etag(post.version)
-    return post
+    post = await posts.update_post(db, post_id, user, check_version, body.changes())
+    return tagged(response, post)
 
 
-@router.delete(
-    "/{post_id}",
-    status_code=status.HTTP_204_NO_CONTENT,
-    responses=error_responses(Forbidden, NotFound, Stale),
-    dependencies=[OWNER_OR_ADMIN],
-)
+@router.delete("/{post_id}", status_code=204, dependencies=[OWNER_OR_ADMIN])
 async def delete_post(
     db: Db, user: CurrentUser, post_id: PathId, check_version: OptionalIfMatch
 ) -> None:

@@ -25,7 +25,7 @@ from app.services.locks import LOCK_ADMINS, take_turn
 from plumbline.db.errors import DATABASE_ERRORS, explain
 from plumbline.db.session import at_begin
 from plumbline.db.statements import CompiledLock, CompiledSelect
-from plumbline.errors import AppError, Outdated, Unauthenticated
+from plumbline.errors import AppError, Forbidden, Outdated, Unauthenticated
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -126,6 +126,12 @@ def _still_unchanged() -> CompiledSelect[..., int]:
 
 
 _ADMINS = CompiledLock(LOCK_ADMINS)
+
+
+def require_owner(user: Caller, owner_id: int) -> None:
+    """Forbidden, unless what `owner_id` owns is theirs."""
+    if user.id != owner_id:
+        raise Forbidden("Only its owner may do this.")
 
 
 async def stands(caller: Caller) -> bool:

@@ -1,9 +1,8 @@
 """Posts: anybody reads them, their author changes them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -22,14 +21,11 @@ from app.core.config import settings
 from app.db.models import Post, User
 from app.db.session import engine
 from app.services import audit
-from app.services.callers import Caller
+from app.services.callers import Caller, require_owner
+from plumbline.db.rows import CheckVersion, Values, change_row, lock_row
 from plumbline.db.statements import CompiledInsert, CompiledSelect
-from plumbline.errors import Forbidden, NotFound
+from plumbline.errors import NotFound
 
-P = TypeVar("P")
-
-# Raises for a version that the caller does not want changed.
-CheckVersion = Callable[[int], None]
 PostRow = tuple[int, str, str, int, datetime, datetime | None, int, str]
 
 
@@ -135,7 +131,10 @@ async def create_post(db: AsyncSession, author: Caller, *, title: str, content: 
 
 
 async def get_post(post_id: int) -> PostRead:
-    return _existing(await _POST_BY_ID.find(engine, post_id=post_id))
+    post = await _POST_BY_ID.find(engine, post_id=post_id)
+    if post is None:
+        raise NotFound("There is no post with this id.")
+    return post
 
 
 async def list_posts(
@@ -154,13 +153,13 @@ async def list_posts(
 
 
 async def update_post(
-    db: AsyncSession, post_id: int, user: Caller, check_version: CheckVersion, **changes: str
+    db: AsyncSession, post_id: int, user: Caller, check_version: CheckVersion, changes: Values
 ) -> PostRead:
     """Change a post of `user`, unless `check_version` raises for the version that it has."""
-    post = await _lock_post(db, post_id, check_version, allowed_id=user.id)
-    for name, value in changes.items():
-        setattr(post, name, value)
-    await db.flush()
+    post = await lock_row(db, Post, post_id)
+    require_owner(user, post.author_id)
+    check_version(post.version)
+    await change_row(db, post, changes)
     by = AuthorRead(user.id, user.username)
     return PostRead(
         post.id, post.title, post.content, by, post.version, post.created_at, post.updated_at
@@ -168,11 +167,13 @@ async def update_post(
 
 
 async def delete_post(
-    db: AsyncSession, post_id: int, user: Caller, check_version: CheckVersion | None
+    db: AsyncSession, post_id: int, user: Caller, check_version: CheckVersion
 ) -> None:
-    """Delete a post of `user`, or any if `user` is an admin, whichever version without a check."""
-    allowed_id = None if user.role == "admin" else user.id
-    post = await _lock_post(db, post_id, check_version, allowed_id=allowed_id)
+    """Delete a post of `user`, or any if `user` is an admin."""
+    post = await lock_row(db, Post, post_id)
+    if user.role != "admin":
+        require_owner(user, post.author_id)
+    check_version(post.version)
     if post.author_id != user.id:
         audit.record(
             db,
@@ -182,21 +183,3 @@ async def delete_post(
             detail=f"post {post_id}",
         )
     await db.delete(post)
-
-
-async def _lock_post(
-    db: AsyncSession, post_id: int, check_version: CheckVersion | None, *, allowed_id: int | None
-) -> Post:
-    """The post, which nobody else changes before our commit: the version just checked stays."""
-    post = _existing(await db.scalar(select(Post).where(Post.id == post_id).with_for_update()))
-    if allowed_id is not None and post.author_id != allowed_id:
-        raise Forbidden("Only its author may do this.")
-    if check_version is not None:
-        check_version(post.version)
-    return post
-
-
-def _existing(post: P | None) -> P:
-    if post is None:
-        raise NotFound("There is no post with this id.")
-    return post

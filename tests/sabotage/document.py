@@ -35,9 +35,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "forget a status that a route answers",
-        "app/api/posts.py",
-        "error_responses(Forbidden, NotFound, Stale),",
-        "error_responses(NotFound, Stale),",
+        "app/api/access.py",
+        'name="owner-or-admin", errors=(*_NEEDED, Forbidden))',
+        'name="owner-or-admin", errors=_NEEDED)',
         "tests/api/test_posts.py::test_stranger_cannot_delete_a_post",
     ),
     Sabotage(

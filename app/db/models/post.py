@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.db.base import Base, Timestamps
+from app.db.base import Base
+from plumbline.db.base import Versioned
 
 if TYPE_CHECKING:
     from app.db.models.user import User
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 CONTENT_MAX_LENGTH = 100_000
 
 
-class Post(Timestamps, Base):
+class Post(Versioned, Base):
     __tablename__ = "posts"
     __table_args__ = (
         CheckConstraint("title <> ''", name="title"),
@@ -26,9 +27,5 @@ class Post(Timestamps, Base):
     title: Mapped[str] = mapped_column(String(200))
     content: Mapped[str] = mapped_column(Text)
     author_id: Mapped[int] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    version: Mapped[int] = mapped_column(server_default=text("1"))
 
     author: Mapped["User"] = relationship(back_populates="posts", lazy="raise_on_sql")
-
-    # An UPDATE names the version that it read: of two writers one gets StaleDataError, not both.
-    __mapper_args__ = {**Timestamps.__mapper_args__, "version_id_col": version}  # noqa: RUF012

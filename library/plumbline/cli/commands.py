@@ -8,13 +8,14 @@ from plumbline.cli import schema
 from plumbline.cli.check import check
 from plumbline.cli.dev import dev
 from plumbline.cli.postgres import postgres
+from plumbline.cli.scaffold import Writer, add_scaffold
 from plumbline.cli.serve import serve
 from plumbline.cli.service import Service
 from plumbline.cli.terminal import new_group
 
 
 def service_commands(service: Service) -> typer.Typer:
-    """`dev`, `postgres`, `serve`, `check` and `db`; the first argument of each is the service."""
+    """`dev`, `postgres`, `serve`, `check`, `db`, `add` and `remove`, for this service."""
     cli = new_group(
         "Run and look after the service. Settings come from the environment and from .env."
     )
@@ -26,4 +27,5 @@ def service_commands(service: Service) -> typer.Typer:
     for command in schema.COMMANDS:
         db.command()(MethodType(command, service))
     cli.add_typer(db, name="db")
+    add_scaffold(cli, Writer(service.name, service.folder))
     return cli

@@ -1,4 +1,4 @@
-"""The command `plumbline`: what needs no service."""
+"""The command `plumbline`: what needs no service, and what writes into the one that is here."""
 
 from types import MethodType
 from typing import NoReturn
@@ -6,14 +6,16 @@ from typing import NoReturn
 from plumbline.cli.main import run
 from plumbline.cli.postgres import postgres
 from plumbline.cli.projects import new, update
+from plumbline.cli.scaffold import Writer, add_scaffold
 from plumbline.cli.terminal import new_group
 
-cli = new_group("What needs no service.")
+cli = new_group("New services, resources for the one in this folder, a PostgreSQL.")
 
 
 cli.command()(new)
 cli.command()(update)
 cli.command()(MethodType(postgres, "plumbline"))
+add_scaffold(cli, Writer("plumbline"))
 
 
 def main() -> NoReturn:

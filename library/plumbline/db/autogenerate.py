@@ -4,6 +4,7 @@ What would keep others out of a table that is there goes into a script of its ow
 
 The latter finds new, changed and dropped enum types. It puts a label that is added in the middle
 behind its neighbour, does not quote labels, and writes them after the statements that use them.
+Tables that no model has any more come in an order that works (table_order.py).
 """
 
 from collections.abc import Iterable
@@ -29,6 +30,7 @@ from sqlalchemy import CheckConstraint, Column, DefaultClause, Enum
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from plumbline.db import unblocked
+from plumbline.db.table_order import sort_creates, sort_drops
 
 _PREPARER = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
 
@@ -44,9 +46,11 @@ def correct(_context: MigrationContext, _revision: object, scripts: list[Migrati
     for script in scripts:
         for up in script.upgrade_ops_list:
             up.ops.sort(key=lambda each: not isinstance(each, AddEnumValuesOp))
+            sort_drops(up)
             for changes in _changes(up):
                 _drop_checks_of_new_columns(changes)
         for down in script.downgrade_ops_list:
+            sort_creates(down)
             down.ops.sort(key=lambda each: isinstance(each, SyncEnumValuesOp))
             for sync in down.ops:
                 if isinstance(sync, SyncEnumValuesOp):

@@ -26,7 +26,12 @@ def _box(table: Table) -> list[str]:
 def _type(column: Column[object]) -> str:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
     compiled = column.type.compile(dialect=dialect).lower()
-    return compiled.replace("timestamp with time zone", "timestamptz").replace("(", "_").rstrip(")")
+    return (
+        compiled.replace("timestamp with time zone", "timestamptz")
+        .replace("(", "_")
+        .replace(", ", "_")
+        .replace(")", "")
+    )
 
 
 def _marks(column: Column[object]) -> str:

@@ -50,7 +50,7 @@ class SortOrder:
     @property
     def is_nullable(self) -> bool:
         """Whether rows may have no value."""
-        return bool(_stored(self.column).nullable)
+        return bool(stored_column(self.column).nullable)
 
     def position(self, row: Any) -> Position:  # noqa: ANN401 - a row of `fetch_page`
         """Of a row that `fetch_page` has given."""
@@ -65,17 +65,31 @@ def sort_orders(
     TypeError for a column whose order no index has, with the index to add.
     """
     for column in columns:
-        if _stored(column).table is not _stored(key).table:
+        if stored_column(column).table is not stored_column(key).table:
             raise TypeError(f"{column}: no index has it beside {key}, which is of another table")
-    keys = [(column, column if _is_unique(_stored(column)) else key) for column in (key, *columns)]
+    keys = [
+        (column, column if _is_unique(stored_column(column)) else key) for column in (key, *columns)
+    ]
     orders = [SortOrder(*pair, is_descending) for pair in keys for is_descending in (False, True)]
     for order in orders:
         _require_index(order)
     return {order.name: order for order in orders}
 
 
+def require_indexes(columns: Iterable[InstrumentedAttribute[Any]]) -> None:
+    """TypeError for a column that no index begins with: a list filtered by it reads the table."""
+    for column in columns:
+        stored = stored_column(column)
+        if not _has_index([stored]):
+            table: Any = stored.table
+            raise TypeError(
+                f"{column}: a list filtered by it takes an index of {table.name}: "
+                f"Index(None, {stored.name!r}, …)"
+            )
+
+
 def _require_index(order: SortOrder) -> None:
-    wanted = [_stored(column) for column in order.columns]
+    wanted = [stored_column(column) for column in order.columns]
     table: Any = wanted[-1].table
     if not _is_unique(wanted[-1]):
         raise TypeError(f"{order.key}: rows may share it, so no page can begin after one of them")
@@ -111,7 +125,8 @@ def _is_unique(column: Column[Any]) -> bool:
     return [column] in keys and not column.nullable
 
 
-def _stored(attribute: InstrumentedAttribute[Any]) -> Column[Any]:
+def stored_column(attribute: InstrumentedAttribute[Any]) -> Column[Any]:
+    """The column of the table; TypeError for an attribute that is none."""
     mapper: Any = attribute.parent
     column = mapper.columns.get(attribute.key)
     if not isinstance(column, Column):

@@ -28,9 +28,6 @@ _EVERYDAY = re.compile(
     r"(?!.*(set_config|advisory|\btemp))\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b",
     re.IGNORECASE | re.DOTALL,
 )
-_NAMED = re.compile(
-    r"--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1", re.DOTALL
-)  # as _SILENT, and leaves quoted names
 _EFFECTS = tuple(
     (effect, re.compile(pattern, re.IGNORECASE | re.DOTALL))
     for effect, pattern in (

@@ -46,7 +46,7 @@ def require_rules(app: FastAPI) -> None:
     runs no check.
     """
     known: dict[str, Rule] = {}
-    for context in _contexts(app):
+    for context in contexts_of(app):
         if (rule := _find_rule(context)) is None:
             raise RuntimeError(
                 f"{_name(context)} declares no access rule: give it one among its dependencies, "
@@ -80,17 +80,17 @@ def has_rules(app: FastAPI) -> bool:
 
 def rules_of(app: FastAPI) -> Iterator[tuple[RouteContext, Rule]]:
     """Each route that has a rule, with it."""
-    for context in _contexts(app):
+    for context in contexts_of(app):
         if (rule := _find_rule(context)) is not None:
             yield context, rule
 
 
 def routes_without_rule(app: FastAPI) -> list[str]:
     """Each route that has none, as `['GET'] /posts`."""
-    return [_name(context) for context in _contexts(app) if _find_rule(context) is None]
+    return [_name(context) for context in contexts_of(app) if _find_rule(context) is None]
 
 
-def _contexts(app: FastAPI) -> Iterator[RouteContext]:
+def contexts_of(app: FastAPI) -> Iterator[RouteContext]:
     """Those of all routes, but for the pages and the document of the API itself."""
     for context in iter_route_contexts(app.routes):
         route = context.original_route

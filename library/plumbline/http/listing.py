@@ -2,20 +2,28 @@
 
 import base64
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar, TypeVarTuple
+from typing import Annotated, Any, Generic, Literal, TypeVar, TypeVarTuple, overload
 
 from fastapi import Query, Request, Response
-from pydantic import AwareDatetime, Field, TypeAdapter, ValidationError
-from sqlalchemy import BigInteger, DateTime, Integer, Select, SmallInteger
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from plumbline.db.errors import values_refused
-from plumbline.db.keyset import Position, SortOrder, count_up_to, fetch_page, sort_orders
+from plumbline.db.keyset import (
+    Position,
+    SortOrder,
+    count_up_to,
+    fetch_page,
+    require_indexes,
+    sort_orders,
+)
 from plumbline.errors import FieldError, Invalid
+from plumbline.http.column_types import filter_type, type_of
 from plumbline.http.pagination import Limit, Page, link_next
 
 T = TypeVar("T")
@@ -36,9 +44,11 @@ class Listing:
 
     A dependency, as in `asked: Annotated[ListRequest, Depends(BOOKS)]`. `key` is a column that no
     two rows share, of any type; it and the `columns` can be sorted by, both ways. `default` is such
-    a name: "title", or "-title" for descending. Rows without a value come last.
+    a name: "title", or "-title" for descending. Rows without a value come last. Each of `filters`
+    is a parameter: only rows that have this value in the column.
 
-    TypeError for a column whose order no index has; the index is named.
+    TypeError for a column whose order no index has, or that no index begins with; the index is
+    named.
     """
 
     def __init__(
@@ -46,9 +56,12 @@ class Listing:
         key: InstrumentedAttribute[Any],
         *columns: InstrumentedAttribute[Any],
         default: str,
+        filters: Sequence[InstrumentedAttribute[Any]] = (),
         max_total: int | None = None,
     ) -> None:
         self.orders = sort_orders(key, columns)
+        self.filters = {column.key: column for column in filters}
+        require_indexes(filters)
         self.max_total = max_total
         self._positions = {name: _adapter(order) for name, order in self.orders.items()}
         if default not in self.orders:
@@ -68,6 +81,11 @@ class Listing:
         if self.max_total is not None:
             asks = f"Count the rows, up to {self.max_total:,}: that many, or more."
             given["total"] = (Annotated[bool, Query(description=asks)], False)
+        taken = sorted(self.filters.keys() & given.keys())
+        if taken:
+            raise TypeError(f"a list has its own parameter {taken[0]}: filter by it in the route")
+        for name, column in self.filters.items():
+            given[name] = (Annotated[filter_type(column) | None, Query()], None)
         kind = inspect.Parameter.KEYWORD_ONLY
         return inspect.Signature(
             [
@@ -85,10 +103,12 @@ class Listing:
         cursor: str | None,
         limit: int,
         total: bool = False,
+        **filters: Any,  # noqa: ANN401 - of the types of the columns
     ) -> "ListRequest":
         """Invalid for a cursor that this list has not given in this order."""
         after = None if cursor is None else self._read_cursor(cursor, sort)
-        return ListRequest(self, sort, after, limit, total, request, response)
+        wanted = {name: value for name, value in filters.items() if value is not None}
+        return ListRequest(self, sort, after, limit, total, wanted, request, response)
 
     def _read_cursor(self, cursor: str, sort: str) -> Position:
         try:
@@ -112,6 +132,11 @@ class Listing:
 _CURSOR = Query(max_length=MAX_CURSOR, description="`next_cursor` of the page before.")
 
 
+def as_it_is(row: T) -> T:
+    """A row that is one thing, such as an object of a model."""
+    return row
+
+
 @dataclass(slots=True)
 class ListRequest:
     """What a request asks of a Listing."""
@@ -121,14 +146,21 @@ class ListRequest:
     after: Position | None
     limit: int
     wants_total: bool
+    filters: dict[str, Any]  # by the name of the column
     request: Request
     response: Response
 
+    @overload
+    async def page(self, db: AsyncSession, rows: Select[T]) -> CountedPage[T]: ...
+    @overload
     async def page(
         self, db: AsyncSession, rows: Select[*Columns], read: Callable[[*Columns], T]
-    ) -> CountedPage[T]:
+    ) -> CountedPage[T]: ...
+    async def page(self, db: AsyncSession, rows: Any, read: Any = as_it_is) -> CountedPage[Any]:
         """The page of `rows`, each as `read` makes it; `rows` has conditions, and no order."""
         order, listing = self.listing.orders[self.sort], self.listing
+        for name, value in self.filters.items():
+            rows = rows.where(listing.filters[name] == value)
         try:
             found = await fetch_page(db, rows, order, self.after, self.limit + 1)
         except DBAPIError as error:
@@ -138,8 +170,7 @@ class ListRequest:
         total = None
         if self.wants_total and listing.max_total is not None:
             total = await count_up_to(db, rows, listing.max_total)
-        make: Callable[..., T] = read
-        items = [make(*row[:-2]) for row in found[: self.limit]]
+        items = [read(*row[:-2]) for row in found[: self.limit]]
         cursor = None
         if len(found) > self.limit:
             cursor = listing.write_cursor(self.sort, order.position(found[self.limit - 1]))
@@ -148,20 +179,9 @@ class ListRequest:
 
 
 def _adapter(order: SortOrder) -> TypeAdapter[Any]:
-    value, key = (_type_of(column) for column in (order.column, order.key))
+    value, key = (type_of(column) for column in (order.column, order.key))
     value = value | None if order.is_nullable else value
     return TypeAdapter(tuple[Literal[order.name], value, key])  # type: ignore[valid-type, name-defined]
-
-
-def _type_of(column: InstrumentedAttribute[Any]) -> Any:  # noqa: ANN401 - a type
-    kind = column.type
-    if isinstance(kind, Integer):
-        wide = 63 if isinstance(kind, BigInteger) else 31
-        bits = 15 if isinstance(kind, SmallInteger) else wide
-        return Annotated[int, Field(ge=-(2**bits), lt=2**bits)]
-    if isinstance(kind, DateTime) and kind.timezone:
-        return AwareDatetime
-    return kind.python_type
 
 
 def _not_a_cursor() -> Invalid:

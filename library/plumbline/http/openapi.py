@@ -1,7 +1,8 @@
 """Adds to the OpenAPI document what FastAPI cannot know, by rules that hold for every route.
 
 A route declares the errors of its own (`error_responses`). The rest follows from what it takes and
-gives: a body can be too large, a key can be in use, a resource with a version has an ETag.
+gives: what a path names can be missing, a body can be too large, a key can be in use, a resource
+with a version has an ETag.
 """
 
 from collections.abc import Iterator
@@ -11,12 +12,19 @@ from fastapi import FastAPI
 from fastapi.routing import RouteContext
 
 from plumbline.db.idempotency import HEADER as IDEMPOTENCY_KEY
-from plumbline.errors import Conflict, TooManyRequests
-from plumbline.http.access import MARK, rules_of
+from plumbline.errors import (
+    AppError,
+    Conflict,
+    NotFound,
+    PreconditionRequired,
+    TooManyRequests,
+)
+from plumbline.http.access import MARK, contexts_of, rules_of
 from plumbline.http.body_limits import own_limits
 from plumbline.http.conditional_requests import ETAGS_PATTERN
 from plumbline.http.load_shedding import COUNTED_METHODS
 from plumbline.http.problems import MEDIA_TYPE, Problem, error_responses
+from plumbline.http.routing import UNLESS_KNOWN, ApiRoute, required_if_match
 
 Json = dict[str, Any]
 
@@ -70,6 +78,7 @@ def customize_openapi(app: FastAPI, *, counts_writes: bool = False) -> None:
         if not is_made:
             _add_rules(document, app)
             _add_limits(document, app)
+            _add_implied(document, app)
             _complete(document, COUNTED_METHODS if counts_writes else set())
         return document
 
@@ -161,16 +170,15 @@ def _fields(response: Json, schemas: Json) -> Json:
 def _add_rules(document: Json, app: FastAPI) -> None:
     """Each route's rule as `x-access`, and what its check answers."""
     for context, rule in rules_of(app):
-        for operation in _operations_of(document, context):
+        for _, operation in _operations_of(context, document):
             operation[MARK] = rule.name
-            for status, response in error_responses(*rule.errors).items():
-                operation["responses"].setdefault(str(status), response)
+            _add_responses(operation, error_responses(*rule.errors))
 
 
 def _add_limits(document: Json, app: FastAPI) -> None:
     """The size of a body that is not the usual one; an upload takes no Idempotency-Key."""
     for context, limit in own_limits(app.routes):
-        for operation in _operations_of(document, context):
+        for _, operation in _operations_of(context, document):
             told = f"The body is larger than {limit.max_bytes} bytes"
             refusal = {"description": told, "content": PROBLEM}
             operation["responses"].setdefault("413", refusal)
@@ -178,7 +186,29 @@ def _add_limits(document: Json, app: FastAPI) -> None:
                 operation["parameters"] = [p for p in given if p.get("name") != IDEMPOTENCY_KEY]
 
 
-def _operations_of(document: Json, context: RouteContext) -> Iterator[Json]:
+def _add_implied(document: Json, app: FastAPI) -> None:
+    """What a route of `resource()` answers because of what it takes and gives."""
+    schemas = document.get("components", {}).get("schemas", {})
+    for context in contexts_of(app):
+        if not isinstance(context.original_route, ApiRoute):
+            continue
+        errors: list[type[AppError]] = [NotFound] if context.dependant.path_params else []
+        if any(each.call is required_if_match for each in context.dependant.dependencies):
+            errors.append(PreconditionRequired)
+        for method, operation in _operations_of(context, document):
+            _add_responses(operation, error_responses(*errors))
+            given = operation["responses"].get("200", {})
+            if method == "get" and "version" in _fields(given, schemas):
+                _add_responses(operation, UNLESS_KNOWN)
+
+
+def _operations_of(context: RouteContext, document: Json) -> Iterator[tuple[str, Json]]:
+    methods = document["paths"].get(context.path_format, {})
     for method in context.methods or ():
-        if operation := document["paths"].get(context.path_format, {}).get(method.lower()):
-            yield operation
+        if method.lower() in methods:
+            yield method.lower(), methods[method.lower()]
+
+
+def _add_responses(operation: Json, responses: dict[int | str, Json]) -> None:
+    for status, response in responses.items():
+        operation["responses"].setdefault(str(status), response)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any, Protocol, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
 from fastapi.routing import APIRoute
@@ -17,6 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
+from plumbline.db.rows import CheckVersion
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
 from plumbline.http.body_limits import takes_files
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
@@ -38,7 +39,6 @@ UPLOADED = (
 
 STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
 
-CheckVersion = Callable[[int], None]
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -47,6 +47,18 @@ class Principal(Protocol):
 
     @property
     def id(self) -> int: ...
+
+
+class HasVersion(Protocol):
+    """A row, or what it was read into, whose version each change moves."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def version(self) -> int: ...
+
+
+V = TypeVar("V", bound=HasVersion)
 
 
 @dataclass(slots=True)
@@ -160,33 +172,50 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def tagged(response: Response, row: V) -> V:
+    """The row itself, whose ETag goes with the answer."""
+    response.headers["ETag"] = etag(row.version)
+    return row
+
+
+def created(response: Response, router: APIRouter, row: V) -> V:
+    """As `tagged`, with the address of what is new."""
+    response.headers["Location"] = f"{router.prefix}/{row.id}"
+    return tagged(response, row)
+
+
 async def _if_match(
     request: Request,
     _: Annotated[  # for the API document: `ApiRoute` has read it
         str | None, Header(alias="If-Match", examples=['"1"'])
     ] = None,
-) -> CheckVersion | None:
+) -> CheckVersion:
     conditions = state_of(request.scope).conditions
-    return None if conditions is None else _check_by(conditions)
+    return _any_version if conditions is None else _check_by(conditions)
+
+
+def _any_version(_version: int) -> None:
+    return None
 
 
 def _check_by(conditions: Conditions) -> CheckVersion:
     return lambda version: conditions.check(etag(version))
 
 
-# Raises unless the caller's conditions let a row of this version be changed; None without any.
-OptionalIfMatch = Annotated[CheckVersion | None, Depends(_if_match)]
+# Raises unless the caller's conditions let a row of this version be changed.
+OptionalIfMatch = Annotated[CheckVersion, Depends(_if_match)]
 
 
-async def _required_if_match(request: Request, check_version: OptionalIfMatch) -> CheckVersion:
+async def required_if_match(request: Request, check_version: OptionalIfMatch) -> CheckVersion:
+    """PreconditionRequired without the header; the document of a route that asks this says so."""
     conditions = state_of(request.scope).conditions
-    if check_version is None or conditions is None or conditions.if_match is None:
+    if conditions is None or conditions.if_match is None:
         raise PreconditionRequired("Send the ETag that you read as If-Match.")
     return check_version
 
 
 # The same for a route that nobody may use without having read what it changes.
-IfMatch = Annotated[CheckVersion, Depends(_required_if_match)]
+IfMatch = Annotated[CheckVersion, Depends(required_if_match)]
 
 
 # Among the `responses` of a route that answers with an ETag: its document names the header.

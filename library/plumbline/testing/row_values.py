@@ -79,7 +79,7 @@ def reflect(connection: Connection) -> MetaData:
     found = MetaData()
     schemas = [name for name in inspect(connection).get_schema_names() if name != OF_POSTGRES]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # see _of_type
+        warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # see value_of_type
         for schema in schemas:
             named = None if schema == "public" else schema
             found.reflect(connection, schema=named, only=lambda name, _: name != "alembic_version")
@@ -137,7 +137,7 @@ def _value(column: Column[Any], rows: dict[str, Row]) -> Any:  # noqa: ANN401
     for key in column.foreign_keys:
         return rows.get(key.column.table.fullname, {}).get(key.column.name)
     try:
-        return _of_type(column.type)
+        return value_of_type(column.type)
     except LookupError:
         name = f"{column.table.fullname}.{column.name}"
         if column.nullable:
@@ -147,18 +147,18 @@ def _value(column: Column[Any], rows: dict[str, Row]) -> Any:  # noqa: ANN401
         ) from None
 
 
-def _of_type(kind: TypeEngine[Any]) -> Any:  # noqa: ANN401
-    """LookupError for a type that is not known."""
+def value_of_type(kind: TypeEngine[Any]) -> Any:  # noqa: ANN401
+    """A value for a column; LookupError for a type that is not known."""
     match kind:
         case Enum():
             return kind.enums[0]
         case ARRAY():
-            return [_of_type(kind.item_type)]
+            return [value_of_type(kind.item_type)]
         case DateTime():
             moment = datetime(2026, 1, 31, 12, tzinfo=UTC)
             return moment if kind.timezone else moment.replace(tzinfo=None)
         case pg.DOMAIN():
-            return _of_type(kind.data_type)
+            return value_of_type(kind.data_type)
     return _of_simple_type(kind)
 
 
