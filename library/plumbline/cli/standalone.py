@@ -3,6 +3,7 @@
 from types import MethodType
 from typing import NoReturn
 
+from plumbline.cli.doctor import doctor
 from plumbline.cli.main import run
 from plumbline.cli.postgres import postgres
 from plumbline.cli.terminal import new_group
@@ -16,6 +17,7 @@ def _group() -> None:
 
 
 cli.command()(MethodType(postgres, "plumbline"))
+cli.command()(doctor)
 
 
 def main() -> NoReturn:

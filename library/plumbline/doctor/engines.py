@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.sessions import SQLALCHEMY
 from plumbline.doctor.source import Module
-from plumbline.doctor.tree import argument, constant, has_unknown, keyword
+from plumbline.doctor.tree import argument, constant, has_unknown, keyword, walk
 
 _DEFAULT_SIZE, _DEFAULT_OVERFLOW = 5, 10  # SQLAlchemy's
 _WORKERS = re.compile(r"(?:--workers|-w)[ =\",']+(\d+)\b")
@@ -36,7 +36,8 @@ class Engine:
         pool = self.options.get("poolclass")
         if pool is not None and "QueuePool" not in ast.unparse(pool):
             return False
-        return not re.search("sqlite|mysql|oracle|mssql", ast.unparse(self.call.args[0]), re.IGNORECASE) if self.call.args else True
+        url = ast.unparse(self.call.args[0]) if self.call.args else ""
+        return re.search("sqlite|mysql|oracle|mssql", url, re.IGNORECASE) is None
 
     def most_connections(self, project: Project) -> int | None:
         """Pool and overflow; None where one of them is not known."""
@@ -68,13 +69,36 @@ def _engines(project: Project) -> list[Engine]:
 
 
 def _is_short_lived(module: Module, call: ast.Call) -> bool:
-    """Disposed of in the function that makes it, or made under `if __name__ == "__main__"`."""
-    function = module.function_of(call)
-    if function is not None and any(
-        isinstance(each, ast.Attribute) and each.attr == "dispose" for each in ast.walk(function)
+    """A local value of a function that keeps it nowhere, or of a script."""
+    if any(
+        isinstance(each, ast.If) and "__main__" in ast.unparse(each.test)
+        for each in module.above(call)
     ):
-        return not any(isinstance(each, ast.Yield) for each in ast.walk(function))
-    return any(isinstance(each, ast.If) and "__main__" in ast.unparse(each.test) for each in module.above(call))
+        return True
+    function = module.function_of(call)
+    made = module.parents.get(call)
+    if function is None or not isinstance(made, ast.Assign | ast.AnnAssign):
+        return False
+    target = made.targets[0] if isinstance(made, ast.Assign) else made.target
+    return isinstance(target, ast.Name) and not _is_kept(function, target.id)
+
+
+def _is_kept(function: ast.AST, name: str) -> bool:
+    """Returned, global, or assigned to what outlives the function."""
+    for node in walk(function):
+        if isinstance(node, ast.Global) and name in node.names:
+            return True
+        if isinstance(node, ast.Return | ast.Yield):
+            held: ast.AST | None = node.value
+        elif isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name):
+            held = node.value
+        else:
+            continue
+        if held is not None and any(
+            isinstance(each, ast.Name) and each.id == name for each in walk(held)
+        ):
+            return True
+    return False
 
 
 def _options(project: Project, module: Module, call: ast.Call) -> dict[str, ast.expr] | None:
@@ -92,6 +116,10 @@ def _options(project: Project, module: Module, call: ast.Call) -> dict[str, ast.
 
 
 def _literal(project: Project, module: Module, node: ast.expr) -> dict[str, ast.expr] | None:
+    if isinstance(node, ast.Name) and re.search(
+        rf"\b{node.id}(\.update\(|\.setdefault\(|\[[^\]]*\]\s*=[^=])".encode(), module.source
+    ):
+        return None  # what it holds is decided elsewhere
     found = project.definition(module, node)
     node = found.node if found is not None and isinstance(found.node, ast.expr) else node
     if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
