@@ -1,0 +1,191 @@
+"""What lets strangers in, or shows them what is inside."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from plumbline.doctor.finding import Severity
+from plumbline.doctor.project import Project, is_one_of
+from plumbline.doctor.registry import Fault, fault, rule
+from plumbline.doctor.source import Module
+from plumbline.doctor.tree import argument, calls_in, constant, keyword, walk
+
+_SECRET = re.compile(
+    r"(^|_)(SECRET|SECRET_KEY|JWT_SECRET|JWT_SECRET_KEY|JWT_KEY|SIGNING_KEY|ENCRYPTION_KEY"
+    r"|PRIVATE_KEY|AUTH_SECRET|SESSION_SECRET|APP_SECRET|CSRF_SECRET)$",
+    re.IGNORECASE,
+)
+_FEWEST_CHARACTERS = 4  # of a value; shorter ones are placeholders that nothing signs with
+_ENVIRONMENT = {"os.getenv", "os.environ.get"}
+
+
+@rule("PL501", Severity.INSECURE, "a secret has a default")
+def secret_with_default(project: Project) -> Iterator[Fault]:
+    for module in project.served:
+        for node in module.every(ast.AnnAssign):
+            if isinstance(node.target, ast.Name) and _is_setting(project, module, node):
+                value = _default(node.value)
+                if _SECRET.search(node.target.id) and _is_value(value):
+                    if not _is_refused(module, str(value)):
+                        yield _secret(module, node, node.target.id)
+        for call in module.every(ast.Call):
+            if project.resolve(module, call.func) in _ENVIRONMENT and call.args:
+                name, value = constant(call.args[0]), constant(argument(call, 1, "default"))
+                if isinstance(name, str) and _SECRET.search(name) and _is_value(value):
+                    yield _secret(module, call, name)
+
+
+def _secret(module: Module, node: ast.expr | ast.stmt, name: str) -> Fault:
+    return fault(
+        module,
+        node,
+        f"a service that is started without {name} signs with a key that everybody can read here",
+    )
+
+
+def _is_setting(project: Project, module: Module, node: ast.AnnAssign) -> bool:
+    above = module.parents.get(node)
+    return isinstance(above, ast.ClassDef) and _is_settings(project, module, above, 0)
+
+
+def _is_settings(project: Project, module: Module, node: ast.ClassDef, depth: int) -> bool:
+    for base in node.bases:
+        if is_one_of(project.resolve(module, base), "pydantic pydantic_settings", "BaseSettings"):
+            return True
+        found = project.definition(module, base)
+        if found is not None and isinstance(found.node, ast.ClassDef) and depth < 3:  # noqa: PLR2004
+            if _is_settings(project, found.module, found.node, depth + 1):
+                return True
+    return False
+
+
+def _default(node: ast.expr | None) -> object:
+    if isinstance(node, ast.Call):  # Field("…"), SecretStr("…")
+        return _default(argument(node, 0, "default"))
+    return constant(node)
+
+
+def _is_value(value: object) -> bool:
+    return isinstance(value, str) and len(value) >= _FEWEST_CHARACTERS
+
+
+def _is_refused(module: Module, value: str) -> bool:
+    """Whether the file names the value a second time: to refuse it, most likely."""
+    return module.source.count(f'"{value}"'.encode()) + module.source.count(f"'{value}'".encode()) > 1
+
+
+@rule("PL502", Severity.INSECURE, "a token is taken without its signature, or never expires")
+def careless_jwt(project: Project) -> Iterator[Fault]:
+    for module in project.served:
+        for call in module.every(ast.Call):
+            dotted = project.resolve(module, call.func)
+            if is_one_of(dotted, "jwt jose", "decode") and _is_unverified(call):
+                if not _is_verified_beside(project, module, call):
+                    yield fault(
+                        module,
+                        call,
+                        "nobody has checked who made this token: anybody can write one",
+                    )
+            elif is_one_of(dotted, "jwt jose", "encode") and _has_no_end(module, call):
+                yield fault(
+                    module, call, "this token has no `exp`: once it is stolen, it is good for ever"
+                )
+
+
+def _is_unverified(call: ast.Call) -> bool:
+    options = keyword(call, "options")
+    if not isinstance(options, ast.Dict):
+        return False
+    given = {constant(key): constant(value) for key, value in zip(options.keys, options.values, strict=True)}
+    return given.get("verify_signature") is False
+
+
+def _is_verified_beside(project: Project, module: Module, call: ast.Call) -> bool:
+    """Whether the same function decodes it a second time, with the key that it found."""
+    function = module.function_of(call)
+    return function is not None and any(
+        is_one_of(project.resolve(module, each.func), "jwt jose", "decode")
+        and not _is_unverified(each)
+        for each in calls_in(function)
+    )
+
+
+def _has_no_end(module: Module, call: ast.Call) -> bool:
+    """A literal without `exp`, given as it is or by a name that only that is assigned to."""
+    payload = argument(call, 0, "payload") or keyword(call, "claims")
+    function = module.function_of(call)
+    if isinstance(payload, ast.Name) and function is not None:
+        name = payload.id
+        if any(
+            isinstance(each, ast.Constant) and each.value in {"exp", "expires"}
+            or isinstance(each, ast.keyword) and each.arg == "exp"
+            for each in walk(function)
+        ):
+            return False
+        made = [
+            each.value
+            for each in walk(function)
+            if isinstance(each, ast.Assign)
+            and isinstance(each.targets[0], ast.Name)
+            and each.targets[0].id == name
+        ]
+        payload = made[0] if len(made) == 1 else None
+    if not isinstance(payload, ast.Dict) or any(key is None for key in payload.keys):
+        return False
+    return "exp" not in {constant(key) for key in payload.keys}
+
+
+@rule("PL503", Severity.INSECURE, "every site may send requests with the user's cookies")
+def cors_for_all(project: Project) -> Iterator[Fault]:
+    for module in project.served:
+        if b"CORSMiddleware" not in module.source:
+            continue
+        for call in module.every(ast.Call):
+            named = [call.func, *call.args[:1]]
+            if not any(
+                is_one_of(project.resolve(module, each), "fastapi starlette", "CORSMiddleware")
+                for each in named
+            ):
+                continue
+            if constant(keyword(call, "allow_credentials")) is True and _is_all(
+                project, module, call
+            ):
+                yield fault(
+                    module,
+                    call,
+                    "with credentials, `*` means that each site is answered as if it were named: it"
+                    " acts as the user who visits it",
+                )
+
+
+def _is_all(project: Project, module: Module, call: ast.Call) -> bool:
+    if constant(keyword(call, "allow_origin_regex")) in {".*", "https?://.*", ".+"}:
+        return True
+    origins = keyword(call, "allow_origins")
+    found = project.definition(module, origins)
+    if found is not None and isinstance(found.node, ast.expr):
+        origins = found.node
+    if isinstance(origins, ast.Name):  # of the function itself
+        function = module.function_of(call)
+        made = [
+            each.value
+            for each in (walk(function) if function else ())
+            if isinstance(each, ast.Assign)
+            and isinstance(each.targets[0], ast.Name)
+            and each.targets[0].id == origins.id
+        ]
+        origins = made[0] if len(made) == 1 else None
+    return isinstance(origins, ast.List | ast.Tuple) and "*" in map(constant, origins.elts)
+
+
+@rule("PL504", Severity.INSECURE, "errors show the code to those who cause them")
+def debug_in_production(project: Project) -> Iterator[Fault]:
+    for module in project.served:
+        for call in module.every(ast.Call):
+            if is_one_of(project.resolve(module, call.func), "fastapi", "FastAPI"):
+                if constant(keyword(call, "debug")) is True:
+                    yield fault(
+                        module,
+                        keyword(call, "debug") or call,
+                        "debug=True answers each error with its traceback and the code around it",
+                    )
