@@ -22,7 +22,7 @@ _OF_TESTS = re.compile(r"(^|/)(tests?|testing|e2e)/|(^|/)(test_[^/]*|[^/]*_test|
 _ASIDE = re.compile(
     r"(^|/)(scripts?|bin|tools|examples?|docs?|docs_src|benchmarks?|alembic|migrations|versions"
     r"|seeds?|fixtures|load_?tests?)/"
-    r"|(^|/)(seed|init_db|initial_data|bootstrap|populate|prestart|backend_pre_start)[^/]*\.py$"
+    r"|(^|/)(smoke|seed|init_db|initial_data|bootstrap|populate|prestart|backend_pre_start)[^/]*\.py$"
 )
 _MARKS_OF_TEMPLATES = re.compile(rb"\{%|\{\{")
 MOST_BYTES = 2_000_000  # of a file; larger ones are data

@@ -8,6 +8,13 @@ from plumbline.doctor.rules.event_loop import (
     hashing_on_the_loop,
     sync_session_in_async,
 )
+from plumbline.doctor.rules.models import (
+    expire_on_commit,
+    lazy_relationship,
+    naive_time,
+    no_naming_convention,
+    value_set_by_the_server,
+)
 from plumbline.doctor.rules.pool import (
     connections_not_tested,
     create_all_at_start,
@@ -16,10 +23,27 @@ from plumbline.doctor.rules.pool import (
     no_timeouts,
     too_many_connections,
 )
+from plumbline.doctor.rules.schema import (
+    required_column_without_default,
+    several_heads,
+    tests_on_the_database,
+)
+from plumbline.doctor.rules.security import (
+    cors_for_all,
+    debug_in_production,
+    secret_with_default,
+    token_without_end,
+)
 from plumbline.doctor.rules.sharing import (
     global_session,
     session_after_request,
     session_shared_by_tasks,
+)
+from plumbline.doctor.rules.statements import (
+    offset_paging,
+    rows_fetched_to_count,
+    statement_per_row,
+    text_with_values,
 )
 from plumbline.doctor.rules.transactions import session_left_open, swallowed_error
 
@@ -40,4 +64,20 @@ RULES: tuple[Rule, ...] = (
     sync_session_in_async,
     blocking_call_in_async,
     hashing_on_the_loop,
+    expire_on_commit,
+    lazy_relationship,
+    naive_time,
+    no_naming_convention,
+    value_set_by_the_server,
+    text_with_values,
+    offset_paging,
+    rows_fetched_to_count,
+    statement_per_row,
+    secret_with_default,
+    token_without_end,
+    cors_for_all,
+    debug_in_production,
+    tests_on_the_database,
+    several_heads,
+    required_column_without_default,
 )

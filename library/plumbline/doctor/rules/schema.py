@@ -78,7 +78,7 @@ def _histories(project: Project) -> list[list[_Script]]:
     marked = set()
     for path, module in ((each.path, each) for each in project.by_name.values()):
         folder = path.rpartition("/")[0]
-        if not re.search(r"(^|/)versions(/|$)", folder) or b"down_revision" not in module.source:
+        if "{{" in folder or not re.search(r"(^|/)versions(/|$)", folder) or b"down_revision" not in module.source:
             continue
         script = _script(module)
         if script is None or constant(module.bindings.defined.get("branch_labels")) is not None:

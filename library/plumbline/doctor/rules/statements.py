@@ -133,6 +133,8 @@ def _read_of_each(loop: ast.For | ast.AsyncFor, sessions: set[str]) -> ast.Call 
     if isinstance(loop.iter, ast.Call) and isinstance(loop.iter.func, ast.Name):
         if loop.iter.func.id in {"range", "batched", "chunked"}:
             return None
+    if isinstance(loop.iter, ast.Name) and loop.iter.id.isupper():
+        return None
     turning = {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
     for statement in loop.body:
         for call in calls_in(statement):
@@ -143,6 +145,7 @@ def _read_of_each(loop: ast.For | ast.AsyncFor, sessions: set[str]) -> ast.Call 
                 and owner.id in sessions
                 and _names(call) & turning
                 and (method(call) == "get" or "select" in _names(call))
+                and "in_" not in {method(each) for each in calls_in(call)}
             ):
                 return call
     return None
