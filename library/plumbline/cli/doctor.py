@@ -46,10 +46,7 @@ def doctor(  # noqa: PLR0913 - its options
     try:
         if explain is not None:
             return _explain(explain)
-        if form not in FORMATS:
-            raise WrongConfiguration(f"no format {form!r}: take one of {', '.join(FORMATS)}")
-        if not path.is_dir():
-            raise WrongConfiguration(f"{path} is no folder")
+        _check(path, form)
         configuration = read_configuration(path, RULES)
         found = _diagnose(path, configuration, baseline)
         if save_baseline is not None:
@@ -61,6 +58,13 @@ def doctor(  # noqa: PLR0913 - its options
         return _status(found, configuration, fail_on)
     except WrongConfiguration as error:
         raise OperatorError(str(error)) from None
+
+
+def _check(path: Path, form: str) -> None:
+    if form not in FORMATS:
+        raise WrongConfiguration(f"no format {form!r}: take one of {', '.join(FORMATS)}")
+    if not path.is_dir():
+        raise WrongConfiguration(f"{path} is no folder")
 
 
 def _explain(code: str) -> int:

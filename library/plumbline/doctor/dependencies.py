@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from plumbline.doctor.project import Definition, Project, is_one_of
 from plumbline.doctor.sessions import is_depends
 from plumbline.doctor.source import Module
-from plumbline.doctor.tree import Function, constant, keyword, method, walk
+from plumbline.doctor.tree import Function, calls_in, constant, keyword, method, walk
 
 _METHODS = {"get", "post", "put", "patch", "delete", "head", "options", "api_route", "websocket"}
 
@@ -104,7 +104,9 @@ def run_by_requests(project: Project) -> Iterator[tuple[Module, Function, bool]]
 
 
 def _run_by_requests(project: Project) -> list[tuple[Module, Function, bool]]:
-    first = [(each.module, each.node) for each in routes(project)]
+    first = [
+        (each.module, each.node) for each in routes(project) if isinstance(each.node, Function)
+    ]
     for function in uses(project):
         module = project.module_of(function)
         if module is not None and not module.is_aside:
@@ -112,9 +114,10 @@ def _run_by_requests(project: Project) -> list[tuple[Module, Function, bool]]:
     seen = {function for _, function in first}
     found = [(module, function, True) for module, function in first]
     for module, function in first:
-        for node in walk(function):
-            called = project.called(module, node) if isinstance(node, ast.Call) else None
-            if called is not None and called.node not in seen:
-                seen.add(called.node)
-                found.append((called.module, called.node, False))
+        for call in calls_in(function):
+            called = project.called(module, call)
+            if called is None or not isinstance(called.node, Function) or called.node in seen:
+                continue
+            seen.add(called.node)
+            found.append((called.module, called.node, False))
     return found

@@ -123,7 +123,9 @@ def _literal(project: Project, module: Module, node: ast.expr) -> dict[str, ast.
     found = project.definition(module, node)
     node = found.node if found is not None and isinstance(found.node, ast.expr) else node
     if isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys):
-        return {str(constant(key)): value for key, value in zip(node.keys, node.values, strict=True)}
+        return {
+            str(constant(key)): value for key, value in zip(node.keys, node.values, strict=True)
+        }
     return None
 
 
@@ -184,7 +186,8 @@ def most_workers(project: Project) -> tuple[int | None, str]:
             ]
         elif "gunicorn" in name and name.endswith(".py"):
             text = (project.root / path).read_text(errors="replace")
-            found += [(int(each), path) for each in re.findall(r"^workers\s*=\s*(\d+)\s*$", text, re.MULTILINE)]
+            found += [
+                (int(each), path)
+                for each in re.findall(r"^workers\s*=\s*(\d+)\s*$", text, re.MULTILINE)
+            ]
     return max(found, default=(None, ""))
-
-

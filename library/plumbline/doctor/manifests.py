@@ -55,7 +55,11 @@ def _locked(project: Project) -> Iterator[tuple[str, str, Version]]:
     for path in project.files:
         if path.rpartition("/")[2] in _LOCKS:
             for package in _toml(project, path).get("package", []):
-                yield path, _plain(package.get("name", "")), read_version(package.get("version", ""))
+                yield (
+                    path,
+                    _plain(package.get("name", "")),
+                    read_version(package.get("version", "")),
+                )
 
 
 def _toml(project: Project, path: str) -> dict[str, Any]:

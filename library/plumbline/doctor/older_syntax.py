@@ -1,4 +1,4 @@
-"""Newer Python written as the running one reads it, line by line, so that its `ast` can parse it."""
+"""Newer Python, written as the running one reads it, so that its `ast` can parse it."""
 
 import re
 from collections.abc import Iterator
@@ -87,7 +87,7 @@ def _older_part(part: bytes, inner: bytes, quote: bytes) -> bytes:
 
 
 def _plain_string(node: "Node", text: bytes) -> _Change | None:
-    """An f-string with its own quotes within braces (3.12) with the other ones; t"" (3.14) as f""."""
+    """An f-string with its own quotes within braces (3.12) gets others; t"" (3.14) is f""."""
     quote = b"'" if b'"' in text[:3] else b'"'
     inner = b'"' if quote == b"'" else b"'"
     older = re.sub(rb"(?i)t(?=['\"])", b"f", text[:3]) + text[3:]

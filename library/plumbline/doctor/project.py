@@ -25,6 +25,7 @@ _WORDS = re.compile(
     rb"fastapi|starlette|sqlalchemy|sqlmodel|alembic|uvicorn|pydantic_settings|BaseSettings"
     rb"|jwt|jose|passlib|bcrypt|argon2|pwdlib|utcnow|SECRET"
 )
+_DEEPEST = 8  # re-exports and base classes that are followed
 # Names of packages that are never a module of the project, though it may have one of that name.
 _KNOWN = {
     "fastapi", "starlette", "sqlalchemy", "sqlmodel", "alembic", "pydantic", "pydantic_settings",
@@ -174,7 +175,7 @@ class Project:
 
     def canonical(self, dotted: str, near: Module, depth: int = 0) -> str:
         """`dotted` as the module that defines it would call it."""
-        if depth > 8:  # an import that runs in a circle
+        if depth > _DEEPEST:  # an import that runs in a circle
             return dotted
         parts = dotted.split(".")
         for end in range(len(parts), 0, -1):
@@ -219,7 +220,7 @@ class Project:
         for each in node.body:
             if isinstance(each, Function | ast.ClassDef) and each.name == name:
                 return Definition(module, each, node)
-        for base in node.bases if depth < 4 else ():
+        for base in node.bases if depth < _DEEPEST else ():
             found = self.definition(module, base)
             if found is not None and (member := self.member(found, name, depth + 1)):
                 return member
@@ -228,11 +229,10 @@ class Project:
     def called(self, module: Module, call: ast.Call) -> Definition | None:
         """The function of the project that a call runs, `self.method()` too."""
         func = call.func
-        if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-            if func.value.id in {"self", "cls"}:
-                for each in module.above(call):
-                    if isinstance(each, ast.ClassDef):
-                        return self.member(Definition(module, each), func.attr)
+        if isinstance(func, ast.Attribute) and ast.unparse(func.value) in {"self", "cls"}:
+            owners = (each for each in module.above(call) if isinstance(each, ast.ClassDef))
+            owner = next(owners, None)
+            return None if owner is None else self.member(Definition(module, owner), func.attr)
         found = self.definition(module, func)
         return found if found is not None and isinstance(found.node, Function) else None
 

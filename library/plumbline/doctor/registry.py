@@ -26,7 +26,7 @@ class Fault:
     edit: Edit | None = None
 
 
-Located = ast.expr | ast.stmt | ast.excepthandler | ast.keyword | ast.arg
+Located = ast.expr | ast.stmt | ast.excepthandler
 
 
 def fault(

@@ -96,9 +96,7 @@ def write_sarif(found: Diagnosis, rules: tuple[Rule, ...]) -> str:
             for rule in rules
         ],
     }
-    results = [
-        _result(each, mark) for each, mark in zip(found.findings, found.marks, strict=True)
-    ]
+    results = [_result(each, mark) for each, mark in zip(found.findings, found.marks, strict=True)]
     run = {"tool": {"driver": tool}, "results": results, "columnKind": "unicodeCodePoints"}
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, indent=2)
 

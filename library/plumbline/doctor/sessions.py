@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from plumbline.doctor.project import Project, is_one_of
+from plumbline.doctor.project import Definition, Project, is_one_of
 from plumbline.doctor.source import Module
 from plumbline.doctor.tree import Function, argument, keyword, walk
 
@@ -64,33 +64,41 @@ def _kind_of_class(project: Project, module: Module, node: ast.AST | None) -> Ki
     if found is None:
         return None
     with project.once(found.node) as is_first:
-        if isinstance(found.node, ast.ClassDef) and is_first:
-            bases = (_kind_of_class(project, found.module, base) for base in found.node.bases)
-            return next((kind for kind in bases if kind), None)
-        if isinstance(found.node, ast.Subscript | ast.Name | ast.Attribute) and is_first:
-            return kind_of_type(project, found.module, found.node)
+        return _kind_of_definition(project, found) if is_first else None
+
+
+def _kind_of_definition(project: Project, found: Definition) -> Kind | None:
+    if isinstance(found.node, ast.ClassDef):
+        bases = (_kind_of_class(project, found.module, base) for base in found.node.bases)
+        return next((kind for kind in bases if kind), None)
+    if isinstance(found.node, ast.Subscript | ast.Name | ast.Attribute):
+        return kind_of_type(project, found.module, found.node)
     return None
 
 
 def kind_of_factory(project: Project, module: Module, node: ast.AST | None) -> Kind | None:
     """Of `sessionmaker(…)`, or a name that stands for one."""
     if isinstance(node, ast.Call):
-        dotted = project.resolve(module, node.func)
-        if is_one_of(dotted, "plumbline", "session_factory", "read_session_factory"):
-            return "async"
-        if not is_one_of(dotted, SQLALCHEMY, *_FACTORIES):
-            return _kind_of_returned(project, module, node)
-        if str(dotted).rpartition(".")[2].startswith("async_"):
-            return "async"
-        wrapped = argument(node, 0, "session_factory") if "scoped" in str(dotted) else None
-        if wrapped is not None:
-            return kind_of_factory(project, module, wrapped) or "sync"
-        return kind_of_type(project, module, keyword(node, "class_")) or "sync"
+        return _kind_of_factory_call(project, module, node)
     found = project.definition(module, node)
     if found is not None and isinstance(found.node, ast.expr):
         with project.once(found.node) as is_first:
             return kind_of_factory(project, found.module, found.node) if is_first else None
     return _kind_of_held(project, node)
+
+
+def _kind_of_factory_call(project: Project, module: Module, node: ast.Call) -> Kind | None:
+    dotted = project.resolve(module, node.func)
+    if is_one_of(dotted, "plumbline", "session_factory", "read_session_factory"):
+        return "async"
+    if not is_one_of(dotted, SQLALCHEMY, *_FACTORIES):
+        return _kind_of_returned(project, module, node)
+    if str(dotted).rpartition(".")[2].startswith("async_"):
+        return "async"
+    wrapped = argument(node, 0, "session_factory") if "scoped" in str(dotted) else None
+    if wrapped is not None:
+        return kind_of_factory(project, module, wrapped) or "sync"
+    return kind_of_type(project, module, keyword(node, "class_")) or "sync"
 
 
 def _kind_of_returned(project: Project, module: Module, call: ast.Call) -> Kind | None:
@@ -131,7 +139,7 @@ def _held_factories(project: Project) -> dict[str, Kind]:
 
 
 def kind_of_made(project: Project, module: Module, node: ast.AST | None) -> Kind | None:
-    """Of what an expression makes: `Session(engine)`, `factory()`, `factory.begin()`, `get_db()`."""
+    """Of what a call makes: `Session(engine)`, `factory()`, `factory.begin()`, `get_db()`."""
     if isinstance(node, ast.Await):
         node = node.value
     if not isinstance(node, ast.Call):
@@ -212,18 +220,21 @@ def is_depends(project: Project, module: Module, node: ast.AST | None) -> bool:
 
 def _made(project: Project, module: Module, function: Function) -> Iterator[Session]:
     for node in walk(function):
-        if isinstance(node, ast.With | ast.AsyncWith):
-            pairs = [(item.optional_vars, item.context_expr) for item in node.items]
-        elif isinstance(node, ast.Assign):
-            pairs = [(node.targets[0], node.value)]
-        elif isinstance(node, ast.AnnAssign):
-            pairs = [(node.target, node.value)]
-        elif isinstance(node, ast.For | ast.AsyncFor):
-            pairs = [(node.target, node.iter)]
-        else:
-            continue
-        for target, value in pairs:
+        for target, value in _bound(node):
             if isinstance(target, ast.Name) and value is not None:
                 kind = kind_of_made(project, module, value)
                 if kind is not None:
                     yield Session(target.id, kind, value, is_own=True)
+
+
+def _bound(node: ast.AST) -> list[tuple[ast.expr | None, ast.expr | None]]:
+    """What a statement binds a value to."""
+    if isinstance(node, ast.With | ast.AsyncWith):
+        return [(item.optional_vars, item.context_expr) for item in node.items]
+    if isinstance(node, ast.Assign):
+        return [(node.targets[0], node.value)]
+    if isinstance(node, ast.AnnAssign):
+        return [(node.target, node.value)]
+    if isinstance(node, ast.For | ast.AsyncFor):
+        return [(node.target, node.iter)]
+    return []

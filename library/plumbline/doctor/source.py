@@ -124,7 +124,7 @@ class Module:
                 return each if isinstance(each, Function) else None
         return None
 
-    def place(self, node: ast.expr | ast.stmt | ast.excepthandler | ast.keyword) -> Place:
+    def place(self, node: ast.expr | ast.stmt | ast.excepthandler) -> Place:
         """Of a statement that contains others, its first line."""
         end, end_column = node.end_lineno or node.lineno, node.end_col_offset or 0
         if hasattr(node, "body") and not isinstance(node, ast.expr):

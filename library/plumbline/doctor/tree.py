@@ -11,10 +11,11 @@ Node = TypeVar("Node", bound=ast.AST)
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 # Fields that bear no expression or statement: texts, numbers, load and store, operators.
-_PLAIN = frozenset(
-    "id ctx op ops name attr arg level module kind kwd_attrs type_comment is_async conversion"
-    " simple names asname rest type_params type_ignores".split()
-)
+_PLAIN = {
+    "id", "ctx", "op", "ops", "name", "attr", "arg", "level", "module", "kind", "kwd_attrs",
+    "type_comment", "is_async", "conversion", "simple", "names", "asname", "rest", "type_params",
+    "type_ignores",
+}  # fmt: skip
 
 
 @cache
@@ -27,7 +28,7 @@ def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
 def children(node: ast.AST) -> list[ast.AST]:
     """As ast.iter_child_nodes, without what bears no name: load, store, operators."""
     found: list[ast.AST] = []
-    for name in _fields(type(node)):
+    for name in _fields(type(node)):  # type: ignore[arg-type] # a class can be hashed
         value = getattr(node, name, None)
         if type(value) is list:
             found.extend(each for each in value if isinstance(each, ast.AST))

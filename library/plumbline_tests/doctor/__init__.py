@@ -1,1 +1,1 @@
-"""Proofs of the doctor: each rule on its page's examples, on more of its kind, and on false alarms."""
+"""Proofs of the doctor: the examples of its pages, more of their kind, and false alarms."""

@@ -25,9 +25,7 @@ def look(folder: Path, files: dict[str, str]) -> Diagnosis:
 
 def found(folder: Path, files: dict[str, str]) -> list[tuple[str, str, int]]:
     """Code, file and line of each finding."""
-    return sorted(
-        (each.code, each.path, each.place.line) for each in look(folder, files).findings
-    )
+    return sorted((each.code, each.path, each.place.line) for each in look(folder, files).findings)
 
 
 def marked(files: dict[str, str]) -> list[tuple[str, str, int]]:

@@ -1,5 +1,8 @@
-"""The rules, by topic: PL0 transactions, PL1 connections, PL2 the event loop, PL3 models and
-loading, PL4 statements, PL5 security, PL6 migrations and tests."""
+"""The rules.
+
+By topic: PL0 transactions, PL1 connections, PL2 the event loop, PL3 models and what they load,
+PL4 statements, PL5 security, PL6 migrations and tests.
+"""
 
 from plumbline.doctor.registry import Rule
 from plumbline.doctor.rules.commits import commit_after_response, commit_despite_error

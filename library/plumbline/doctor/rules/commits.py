@@ -13,6 +13,7 @@ from plumbline.doctor.sessions import kind_of_factory, sessions_in
 from plumbline.doctor.source import Module
 from plumbline.doctor.tree import Function, calls_in, method, root_name, walk
 
+_DEEPEST = 2  # generators and context managers that open others
 _WRITES = {"add", "add_all", "delete", "merge"}
 
 
@@ -33,14 +34,19 @@ def _commits_after_yield(
         for call in calls_in(function):
             if method(call) == "commit" and call.lineno > made.lineno:
                 yield from _own(module, made, call)
-        for above in module.above(made):
-            if isinstance(above, ast.With | ast.AsyncWith):
-                for item in above.items:
-                    yield from _of_block(project, module, item.context_expr, depth)
-            if isinstance(above, ast.For | ast.AsyncFor) and depth < 2:
-                yield from _of_called(project, module, above.iter, depth)
-            if above is function:
-                break
+        for opened in _opened_around(module, made, function):
+            yield from _of_block(project, module, opened, depth)
+
+
+def _opened_around(module: Module, made: ast.Yield, function: Function) -> Iterator[ast.expr]:
+    """The contexts that are left behind the yield, and the generators that it passes on."""
+    for above in module.above(made):
+        if above is function:
+            return
+        if isinstance(above, ast.With | ast.AsyncWith):
+            yield from (item.context_expr for item in above.items)
+        elif isinstance(above, ast.For | ast.AsyncFor):
+            yield above.iter
 
 
 def _own(module: Module, made: ast.Yield, call: ast.Call) -> Iterator[_Commit]:
@@ -57,15 +63,13 @@ def _own(module: Module, made: ast.Yield, call: ast.Call) -> Iterator[_Commit]:
     yield _Commit(module, call)
 
 
-def _of_block(
-    project: Project, module: Module, opened: ast.expr, depth: int
-) -> Iterator[_Commit]:
+def _of_block(project: Project, module: Module, opened: ast.expr, depth: int) -> Iterator[_Commit]:
     """`factory.begin()`, `session.begin()`, or a context manager of the project that commits."""
     if not isinstance(opened, ast.Call):
         return
     if method(opened) == "begin" and _is_of_a_session(project, module, opened):
         yield _Commit(module, opened)
-    elif depth < 2:
+    elif depth < _DEEPEST:
         yield from _of_called(project, module, opened, depth)
 
 
@@ -79,9 +83,7 @@ def _is_of_a_session(project: Project, module: Module, opened: ast.Call) -> bool
     return isinstance(owner, ast.Name) and owner.id in known
 
 
-def _of_called(
-    project: Project, module: Module, opened: ast.expr, depth: int
-) -> Iterator[_Commit]:
+def _of_called(project: Project, module: Module, opened: ast.expr, depth: int) -> Iterator[_Commit]:
     if not isinstance(opened, ast.Call):
         return
     called = project.called(module, opened)

@@ -44,9 +44,7 @@ def sync_session_in_async(project: Project) -> Iterator[Fault]:
             for name, each in sessions_in(project, module, function).items()
             if each.kind == "sync"
         }
-        blocking = [
-            call for call in calls_in(function) if _waits(project, module, call, sessions)
-        ]
+        blocking = [call for call in calls_in(function) if _waits(project, module, call, sessions)]
         if sessions and blocking:
             more = f", as in {len(blocking) - 1} more of its lines" if len(blocking) > 1 else ""
             yield fault(
@@ -62,9 +60,9 @@ def _waits(project: Project, module: Module, call: ast.Call, sessions: set[str])
     above = module.parents.get(call)
     if isinstance(above, ast.Await):
         return False
-    if isinstance(call.func, ast.Attribute) and isinstance(call.func.value, ast.Name):
-        if call.func.value.id in sessions:
-            return call.func.attr in _WAITS and not _is_only_begun(module, call)
+    owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+    if isinstance(owner, ast.Name) and owner.id in sessions:
+        return method(call) in _WAITS and not _is_only_begun(module, call)
     given = [*call.args, *(each.value for each in call.keywords)]
     if not any(isinstance(each, ast.Name) and each.id in sessions for each in given):
         return False
@@ -118,8 +116,8 @@ def hashing_on_the_loop(project: Project) -> Iterator[Fault]:
                     yield fault(
                         module,
                         call,
-                        f"`async def {function.name}` hashes a password on the event loop: some log-ins"
-                        " at once, and the process answers nobody for seconds",
+                        f"`async def {function.name}` hashes a password on the event loop: some"
+                        " log-ins at once, and the process answers nobody for seconds",
                     )
                     break
 
@@ -146,9 +144,7 @@ def _calls_a_hash(project: Project, module: Module, call: ast.Call) -> bool:
     memory = project.remember(_hashing)
     function: Function = called.node
     if function not in memory:
-        memory[function] = any(
-            _hashes(project, called.module, each) for each in calls_in(function)
-        )
+        memory[function] = any(_hashes(project, called.module, each) for each in calls_in(function))
     return memory[function]
 
 

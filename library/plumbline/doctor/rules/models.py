@@ -83,15 +83,17 @@ def lazy_relationship(project: Project) -> Iterator[Fault]:
             yield fault(
                 module,
                 lazy[0],
-                f"reading it outside of a query that loads it is MissingGreenlet in async code{more}",
+                "reading it outside of a query that loads it is MissingGreenlet in async"
+                f" code{more}",
             )
 
 
 def _loads_when_read(call: ast.Call) -> bool:
     lazy = keyword(call, "lazy")
-    if keyword(call, "viewonly") is not None or "lazy" in ast.unparse(call).partition(
-        "sa_relationship_kwargs"
-    )[2]:
+    if (
+        keyword(call, "viewonly") is not None
+        or "lazy" in ast.unparse(call).partition("sa_relationship_kwargs")[2]
+    ):
         return False
     return lazy is None or constant(lazy) in {"select", True}
 
@@ -109,8 +111,8 @@ def naive_time(project: Project) -> Iterator[Fault]:
                 yield fault(
                     module,
                     call.func,
-                    f"{str(dotted).rpartition('.')[2]}() gives a time without a zone, which is taken"
-                    " for the local time of each machine that reads it",
+                    f"{str(dotted).rpartition('.')[2]}() gives a time without a zone, which is"
+                    " taken for the local time of each machine that reads it",
                 )
 
 
@@ -173,7 +175,9 @@ def value_set_by_the_server(project: Project) -> Iterator[Fault]:
             changed = keyword(call, "onupdate")
             made = changed.func if isinstance(changed, ast.Call) else None
             if is_one_of(project.resolve(module, made), SQLALCHEMY, "now", "current_timestamp") or (
-                isinstance(made, ast.Attribute) and made.attr == "now" and _is_func(project, module, made)
+                isinstance(made, ast.Attribute)
+                and made.attr == "now"
+                and _is_func(project, module, made)
             ):
                 yield fault(
                     module,

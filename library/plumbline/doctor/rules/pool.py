@@ -12,7 +12,7 @@ from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.registry import Fault, fault, rule
 from plumbline.doctor.sessions import SQLALCHEMY
 from plumbline.doctor.source import Module
-from plumbline.doctor.tree import Function, constant, walk
+from plumbline.doctor.tree import Function, calls_in, constant, walk
 
 _MOST_CONNECTIONS = 100  # of PostgreSQL, where nobody says another number
 _TIMEOUTS = re.compile(rb"statement_timeout|command_timeout|transaction_timeout")
@@ -44,27 +44,35 @@ def _one_more(engine: Engine, argument: str) -> Edit | None:
 @rule("PL102", Severity.STOPS_THE_SERVICE, "a request makes an engine of its own")
 def engine_per_request(project: Project) -> Iterator[Fault]:
     for module, function, _ in run_by_requests(project):
-        if function.decorator_list and not isinstance(function, ast.AsyncFunctionDef):
-            if any("cache" in ast.unparse(each) for each in function.decorator_list):
-                continue
-        shared = any(isinstance(node, ast.Global | ast.Nonlocal) for node in walk(function))
-        for node in walk(function):
-            if isinstance(node, ast.Call) and is_one_of(
-                project.resolve(module, node.func), SQLALCHEMY, "create_engine", "create_async_engine"
+        if _is_made_once(function):
+            continue
+        for node in calls_in(function):
+            if not _is_kept(module, node) and is_one_of(
+                project.resolve(module, node.func),
+                SQLALCHEMY,
+                "create_engine",
+                "create_async_engine",
             ):
-                if not shared and not _is_kept(module, node):
-                    yield fault(
-                        module,
-                        node.func,
-                        f"each call of `{function.name}` makes an engine, which is a pool of its"
-                        " own: under load they open more connections than the server has",
-                    )
+                yield fault(
+                    module,
+                    node.func,
+                    f"each call of `{function.name}` makes an engine, which is a pool of its own:"
+                    " under load they open more connections than the server has",
+                )
+
+
+def _is_made_once(function: Function) -> bool:
+    """Cached, or kept in a global name."""
+    if any("cache" in ast.unparse(each) for each in function.decorator_list):
+        return True
+    return any(isinstance(node, ast.Global | ast.Nonlocal) for node in walk(function))
 
 
 def _is_kept(module: Module, node: ast.Call) -> bool:
     """Assigned to an attribute or an item, so that it is made once."""
     kept = module.parents.get(node)
-    return isinstance(kept, ast.Assign) and isinstance(kept.targets[0], ast.Attribute | ast.Subscript)
+    kinds = ast.Attribute | ast.Subscript
+    return isinstance(kept, ast.Assign) and isinstance(kept.targets[0], kinds)
 
 
 @rule("PL103", Severity.STOPS_THE_SERVICE, "more connections than the server has")
@@ -79,8 +87,8 @@ def too_many_connections(project: Project) -> Iterator[Fault]:
                 engine.module,
                 engine.call.func,
                 f"{workers} workers ({source}) with up to {size} connections each are"
-                f" {size * workers}; PostgreSQL takes {_MOST_CONNECTIONS} unless told otherwise, and"
-                " refuses the rest",
+                f" {size * workers}; PostgreSQL takes {_MOST_CONNECTIONS} unless told otherwise,"
+                " and refuses the rest",
             )
 
 
@@ -112,14 +120,18 @@ def no_timeouts(project: Project) -> Iterator[Fault]:
 def create_all_at_start(project: Project) -> Iterator[Fault]:
     for module, function in _starts(project):
         for node in walk(function):
-            if isinstance(node, ast.Attribute) and node.attr == "create_all":
-                if "metadata" in ast.unparse(node.value).lower() and not _is_guarded(module, node):
-                    yield fault(
-                        module,
-                        node,
-                        "each start runs create_all: two workers at once fail, and a column that a"
-                        " model gets later is never added",
-                    )
+            if (
+                isinstance(node, ast.Attribute)
+                and node.attr == "create_all"
+                and "metadata" in ast.unparse(node.value).lower()
+                and not _is_guarded(module, node)
+            ):
+                yield fault(
+                    module,
+                    node,
+                    "each start runs create_all: two workers at once fail, and a column that a"
+                    " model gets later is never added",
+                )
 
 
 def _starts(project: Project) -> Iterator[tuple[Module, ast.AST]]:
@@ -132,20 +144,18 @@ def _starts(project: Project) -> Iterator[tuple[Module, ast.AST]]:
         ):
             yield module, ast.Module(body=_outside_functions(module), type_ignores=[])
         for function in module.functions():
-            if _is_start(project, module, function):
+            if _is_start(function):
                 yield from _with_called(project, module, function, seen)
 
 
 def _outside_functions(module: Module) -> list[ast.stmt]:
     """Statements that the import of a module runs, without `if __name__ == "__main__"`."""
     return [
-        each
-        for each in module.tree.body
-        if not isinstance(each, Function | ast.ClassDef | ast.If)
+        each for each in module.tree.body if not isinstance(each, Function | ast.ClassDef | ast.If)
     ]
 
 
-def _is_start(project: Project, module: Module, function: Function) -> bool:
+def _is_start(function: Function) -> bool:
     text = [ast.unparse(each) for each in function.decorator_list]
     if any(".on_event('startup')" in each for each in text):
         return True

@@ -78,7 +78,11 @@ def _histories(project: Project) -> list[list[_Script]]:
     marked = set()
     for path, module in ((each.path, each) for each in project.by_name.values()):
         folder = path.rpartition("/")[0]
-        if "{{" in folder or not re.search(r"(^|/)versions(/|$)", folder) or b"down_revision" not in module.source:
+        if (
+            "{{" in folder
+            or not re.search(r"(^|/)versions(/|$)", folder)
+            or b"down_revision" not in module.source
+        ):
             continue
         script = _script(module)
         if script is None or constant(module.bindings.defined.get("branch_labels")) is not None:
@@ -138,4 +142,6 @@ def _required_column(project: Project, module: Module, call: ast.Call) -> ast.Ca
     column = next((each for each in call.args if isinstance(each, ast.Call)), None)
     if column is None or constant(keyword(column, "nullable")) is not False:
         return None
-    return None if keyword(column, "server_default") or "Computed" in ast.unparse(column) else column
+    return (
+        None if keyword(column, "server_default") or "Computed" in ast.unparse(column) else column
+    )

@@ -16,6 +16,7 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _FEWEST_CHARACTERS = 4  # of a value; shorter ones are placeholders that nothing signs with
+_DEEPEST = 3  # base classes
 _ENVIRONMENT = {"os.getenv", "os.environ.get"}
 
 
@@ -23,11 +24,20 @@ _ENVIRONMENT = {"os.getenv", "os.environ.get"}
 def secret_with_default(project: Project) -> Iterator[Fault]:
     for module in project.served:
         for node in module.every(ast.AnnAssign):
-            if isinstance(node.target, ast.Name) and _is_setting(project, module, node):
-                value = _default(node.value)
-                if _SECRET.fullmatch(node.target.id) and _is_value(value):
-                    if not _is_refused(module, str(value)):
-                        yield _secret(module, node, node.target.id)
+            value = _default(node.value)
+            if (
+                isinstance(node.target, ast.Name)
+                and _SECRET.fullmatch(node.target.id)
+                and _is_value(value)
+                and _is_setting(project, module, node)
+                and not _is_refused(module, str(value))
+            ):
+                yield _secret(module, node, node.target.id)
+    yield from _from_the_environment(project)
+
+
+def _from_the_environment(project: Project) -> Iterator[Fault]:
+    for module in project.served:
         for call in module.every(ast.Call):
             if project.resolve(module, call.func) in _ENVIRONMENT and call.args:
                 name, value = constant(call.args[0]), constant(argument(call, 1, "default"))
@@ -53,9 +63,13 @@ def _is_settings(project: Project, module: Module, node: ast.ClassDef, depth: in
         if is_one_of(project.resolve(module, base), "pydantic pydantic_settings", "BaseSettings"):
             return True
         found = project.definition(module, base)
-        if found is not None and isinstance(found.node, ast.ClassDef) and depth < 3:  # noqa: PLR2004
-            if _is_settings(project, found.module, found.node, depth + 1):
-                return True
+        if (
+            found is not None
+            and isinstance(found.node, ast.ClassDef)
+            and depth < _DEEPEST
+            and _is_settings(project, found.module, found.node, depth + 1)
+        ):
+            return True
     return False
 
 
@@ -71,7 +85,9 @@ def _is_value(value: object) -> bool:
 
 def _is_refused(module: Module, value: str) -> bool:
     """Whether the file names the value a second time: to refuse it, most likely."""
-    return module.source.count(f'"{value}"'.encode()) + module.source.count(f"'{value}'".encode()) > 1
+    return (
+        module.source.count(f'"{value}"'.encode()) + module.source.count(f"'{value}'".encode()) > 1
+    )
 
 
 @rule("PL502", Severity.INSECURE, "a token never expires")
@@ -92,8 +108,8 @@ def _has_no_end(module: Module, call: ast.Call) -> bool:
     if isinstance(payload, ast.Name) and function is not None:
         name = payload.id
         if any(
-            isinstance(each, ast.Constant) and each.value in {"exp", "expires"}
-            or isinstance(each, ast.keyword) and each.arg == "exp"
+            (isinstance(each, ast.Constant) and each.value in {"exp", "expires"})
+            or (isinstance(each, ast.keyword) and each.arg == "exp")
             for each in walk(function)
         ):
             return False
@@ -157,10 +173,14 @@ def _is_all(project: Project, module: Module, call: ast.Call) -> bool:
 def debug_in_production(project: Project) -> Iterator[Fault]:
     for module in project.served:
         for call in module.every(ast.Call):
-            if is_one_of(project.resolve(module, call.func), "fastapi", "FastAPI"):
-                if constant(keyword(call, "debug")) is True:
-                    yield fault(
-                        module,
-                        keyword(call, "debug") or call,
-                        "debug=True answers each error with its traceback and the code around it",
-                    )
+            debug = keyword(call, "debug")
+            if (
+                debug is not None
+                and constant(debug) is True
+                and is_one_of(project.resolve(module, call.func), "fastapi", "FastAPI")
+            ):
+                yield fault(
+                    module,
+                    debug,
+                    "debug=True answers each error with its traceback and the code around it",
+                )

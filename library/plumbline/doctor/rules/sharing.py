@@ -148,7 +148,8 @@ def _used_later(
             module,
             call,
             f"{who} uses the session `{session.name}` of the request: its connection and its"
-            " transaction stay open until that ends, and with scope='function' it is closed by then",
+            " transaction stay open until that ends, and with scope='function' it is closed by"
+            " then",
             Severity.HAZARD,
         )
     return fault(

@@ -66,9 +66,12 @@ def _is_checked(function: Function, value: ast.Name) -> bool:
             return True
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == value.id:
             return True
-        if isinstance(node, ast.Call) and method(node) in {"match", "fullmatch", "isidentifier"}:
-            if _names(node) & {value.id}:
-                return True
+        if (
+            isinstance(node, ast.Call)
+            and method(node) in {"match", "fullmatch", "isidentifier"}
+            and _names(node) & {value.id}
+        ):
+            return True
     return False
 
 
@@ -82,7 +85,11 @@ def offset_paging(project: Project) -> Iterator[Fault]:
         if b"sqlalchemy" not in module.source and b"sqlmodel" not in module.source:
             continue
         for call in module.every(ast.Call):
-            if method(call) == "offset" and call.args and not isinstance(call.args[0], ast.Constant):
+            if (
+                method(call) == "offset"
+                and call.args
+                and not isinstance(call.args[0], ast.Constant)
+            ):
                 assert isinstance(call.func, ast.Attribute)
                 if isinstance(call.func.value, ast.Call | ast.Name):
                     yield fault(
@@ -130,10 +137,10 @@ def statement_per_row(project: Project) -> Iterator[Fault]:
 
 def _read_of_each(loop: ast.For | ast.AsyncFor, sessions: set[str]) -> ast.Call | None:
     """A read in the loop's body, not deeper, that uses what the loop goes through."""
-    if isinstance(loop.iter, ast.Call) and isinstance(loop.iter.func, ast.Name):
-        if loop.iter.func.id in {"range", "batched", "chunked"}:
-            return None
-    if isinstance(loop.iter, ast.Name) and loop.iter.id.isupper():
+    through = loop.iter.func if isinstance(loop.iter, ast.Call) else loop.iter
+    if isinstance(through, ast.Name) and (
+        through.id in {"range", "batched", "chunked"} or through.id.isupper()
+    ):
         return None
     turning = {each.id for each in ast.walk(loop.target) if isinstance(each, ast.Name)}
     for statement in loop.body:

@@ -34,8 +34,8 @@ def swallowed_error(project: Project) -> Iterator[Fault]:
                     yield fault(
                         module,
                         handler,
-                        f"after a failed `{method(failed[0])}()` the session `{name}` goes on without"
-                        " rollback: what else it was given is lost, and nobody is told",
+                        f"after a failed `{method(failed[0])}()` the session `{name}` goes on"
+                        " without rollback: what else it was given is lost, and nobody is told",
                     )
 
 
@@ -88,7 +88,7 @@ def session_left_open(project: Project) -> Iterator[Fault]:
             made = module.parents.get(each.node)
             if not each.is_own or not isinstance(made, ast.Assign | ast.AnnAssign):
                 continue
-            if not _is_closed(module, function, each.name):
+            if not _is_closed(function, each.name):
                 yield fault(
                     module,
                     made,
@@ -98,7 +98,7 @@ def session_left_open(project: Project) -> Iterator[Fault]:
                 )
 
 
-def _is_closed(module: Module, function: Function, name: str) -> bool:
+def _is_closed(function: Function, name: str) -> bool:
     """In a `finally`, or by a `with`."""
     for node in walk(function):
         if isinstance(node, ast.Try) and any(
