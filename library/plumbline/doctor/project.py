@@ -110,11 +110,13 @@ class Project:
 
     def _bound_around(self, module: Module, node: ast.Name) -> str | None:
         """What the functions around a name, or its module, or Python, bind it to."""
+        below: ast.AST = node
         for each in module.above(node):
-            if isinstance(each, Function | ast.Lambda):
+            if isinstance(each, Function | ast.Lambda) and not _is_of_signature(each, below):
                 names = self._names_of(module, each)
                 if node.id in names:
                     return names[node.id]
+            below = each
         return self._bound(module, node.id) or node.id
 
     @contextmanager
@@ -235,6 +237,15 @@ class Project:
             return None if owner is None else self.member(Definition(module, owner), func.attr)
         found = self.definition(module, func)
         return found if found is not None and isinstance(found.node, Function) else None
+
+
+def _is_of_signature(function: Function | ast.Lambda, node: ast.AST) -> bool:
+    """Defaults, annotations and decorators do not know the names of the function itself."""
+    if node is function.args:
+        return True
+    return isinstance(function, Function) and (
+        node is function.returns or node in function.decorator_list
+    )
 
 
 def is_one_of(dotted: str | None, packages: str, *names: str) -> bool:

@@ -69,8 +69,9 @@ def _kind_of_class(project: Project, module: Module, node: ast.AST | None) -> Ki
 
 def _kind_of_definition(project: Project, found: Definition) -> Kind | None:
     if isinstance(found.node, ast.ClassDef):
-        bases = (_kind_of_class(project, found.module, base) for base in found.node.bases)
-        return next((kind for kind in bases if kind), None)
+        for base in found.node.bases:
+            if kind := _kind_of_class(project, found.module, base):
+                return kind
     if isinstance(found.node, ast.Subscript | ast.Name | ast.Attribute):
         return kind_of_type(project, found.module, found.node)
     return None

@@ -18,7 +18,9 @@ from plumbline.doctor.older_syntax import new_parser, write_older
 from plumbline.doctor.tree import Function, Node, Tree
 
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"}
-_OF_TESTS = re.compile(r"(^|/)(tests?|testing|e2e)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$")
+_OF_TESTS = re.compile(
+    r"(^|/)([^/]*_)?(tests?|testing|e2e)/|(^|/)(test_[^/]*|[^/]*_test|conftest)\.py$"
+)
 _ASIDE = re.compile(
     r"(^|/)(scripts?|bin|tools|examples?|docs?|docs_src|benchmarks?|alembic|migrations|versions"
     r"|seeds?|fixtures|load_?tests?)/"

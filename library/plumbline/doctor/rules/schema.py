@@ -85,7 +85,8 @@ def _histories(project: Project) -> list[list[_Script]]:
         ):
             continue
         script = _script(module)
-        if script is None or constant(module.bindings.defined.get("branch_labels")) is not None:
+        labels = module.bindings.defined.get("branch_labels")
+        if script is None or (labels is not None and ast.unparse(labels) != "None"):
             marked.add(folder)
         else:
             folders[folder].append(script)

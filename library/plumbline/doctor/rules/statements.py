@@ -88,16 +88,22 @@ def offset_paging(project: Project) -> Iterator[Fault]:
             if (
                 method(call) == "offset"
                 and call.args
-                and not isinstance(call.args[0], ast.Constant)
+                and isinstance(call.func, ast.Attribute)
+                and isinstance(call.func.value, ast.Call | ast.Name)
+                and _is_asked_for(project, module, call.args[0])
             ):
-                assert isinstance(call.func, ast.Attribute)
-                if isinstance(call.func.value, ast.Call | ast.Name):
-                    yield fault(
-                        module,
-                        call,
-                        "the server reads and drops all rows before the page, and rows that come or"
-                        " go meanwhile are shown twice or never",
-                    )
+                yield fault(
+                    module,
+                    call,
+                    "the server reads and drops all rows before the page, and rows that come or"
+                    " go meanwhile are shown twice or never",
+                )
+
+
+def _is_asked_for(project: Project, module: Module, node: ast.expr) -> bool:
+    """Whether a number depends on a value of the function, and not on constants alone."""
+    names = [each for each in ast.walk(node) if isinstance(each, ast.Name)]
+    return any(project.resolve(module, each) is None for each in names)
 
 
 @rule("PL403", Severity.HAZARD, "rows are fetched to be counted")
