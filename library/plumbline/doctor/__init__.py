@@ -1,0 +1,1 @@
+"""Finds the faults of FastAPI, SQLAlchemy and PostgreSQL in a project, without running its code."""

@@ -1,0 +1,53 @@
+"""What a rule says of a line."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Severity(IntEnum):
+    """What becomes of the service, the worst last."""
+
+    HAZARD = 1
+    INSECURE = 2
+    STOPS_THE_SERVICE = 3
+    LOSES_DATA = 4
+
+    @property
+    def words(self) -> str:
+        """As in "loses data"."""
+        return self.name.lower().replace("_", " ")
+
+    @property
+    def option(self) -> str:
+        """As it is typed: "loses-data"."""
+        return self.name.lower().replace("_", "-")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Lines count from 1, columns from 0 in characters; the end is the first column after it."""
+
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put `text` in place of what is at `place`."""
+
+    place: Place
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A fault, at its place in a file; `path` is relative to the project's folder."""
+
+    code: str
+    severity: Severity
+    path: str
+    place: Place
+    message: str
+    edit: Edit | None = None

@@ -1,0 +1,191 @@
+"""Models: what they load, what they expire, and what their times mean."""
+
+import ast
+import re
+from collections.abc import Iterator
+
+from plumbline.doctor.finding import Edit, Place, Severity
+from plumbline.doctor.manifests import requirements
+from plumbline.doctor.project import Project, is_one_of
+from plumbline.doctor.registry import Fault, fault, rule
+from plumbline.doctor.sessions import SQLALCHEMY, kind_of_factory, kind_of_type
+from plumbline.doctor.source import Module
+from plumbline.doctor.tree import argument, constant, has_unknown, keyword
+
+_COLUMNS = ("Column", "mapped_column")
+_OTHER_DATABASES = {"pymysql", "aiomysql", "mysqlclient", "asyncmy", "mysql-connector-python"}
+_POSTGRESQL = {"asyncpg", "psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary"}
+
+
+def _is_async_project(project: Project) -> bool:
+    """Whether sessions are async: an async factory or an async engine."""
+    return any(
+        b"create_async_engine" in module.source or b"async_sessionmaker" in module.source
+        for module in project.served
+    )
+
+
+@rule("PL301", Severity.HAZARD, "objects cannot be read after the commit")
+def expire_on_commit(project: Project) -> Iterator[Fault]:
+    for module in project.served:
+        if b"sessionmaker" not in module.source and b"AsyncSession" not in module.source:
+            continue
+        for call in module.every(ast.Call):
+            if not _makes_async_sessions(project, module, call) or has_unknown(call):
+                continue
+            if constant(keyword(call, "expire_on_commit")) is None and not keyword(
+                call, "expire_on_commit"
+            ):
+                yield fault(
+                    module,
+                    call.func,
+                    "commit() expires every object, and reading one again is a SELECT without an"
+                    " await: MissingGreenlet",
+                    edit=_with_argument(module, call),
+                )
+
+
+def _makes_async_sessions(project: Project, module: Module, call: ast.Call) -> bool:
+    dotted = project.resolve(module, call.func)
+    if is_one_of(dotted, SQLALCHEMY, "async_sessionmaker", "AsyncSession"):
+        return True
+    return is_one_of(dotted, SQLALCHEMY, "sessionmaker") and (
+        kind_of_type(project, module, keyword(call, "class_")) == "async"
+        and kind_of_factory(project, module, call) == "async"
+    )
+
+
+def _with_argument(module: Module, call: ast.Call) -> Edit | None:
+    given = [*call.args, *(each.value for each in call.keywords)]
+    if not given or call.lineno != call.end_lineno:
+        return None
+    at = module.place(max(given, key=lambda each: each.end_col_offset or 0))
+    place = Place(at.end_line, at.end_column, at.end_line, at.end_column)
+    return Edit(place, ", expire_on_commit=False")
+
+
+@rule("PL302", Severity.HAZARD, "a relationship loads when it is read")
+def lazy_relationship(project: Project) -> Iterator[Fault]:
+    if not _is_async_project(project):
+        return
+    for module in project.served:
+        lazy = [
+            call
+            for call in module.every(ast.Call)
+            if is_one_of(
+                project.resolve(module, call.func), SQLALCHEMY, "relationship", "Relationship"
+            )
+            and not has_unknown(call)
+            and _loads_when_read(call)
+        ]
+        if lazy:
+            more = f", and {len(lazy) - 1} more in this file" if len(lazy) > 1 else ""
+            yield fault(
+                module,
+                lazy[0],
+                "reading it outside of a query that loads it is MissingGreenlet in async"
+                f" code{more}",
+            )
+
+
+def _loads_when_read(call: ast.Call) -> bool:
+    lazy = keyword(call, "lazy")
+    if (
+        keyword(call, "viewonly") is not None
+        or "lazy" in ast.unparse(call).partition("sa_relationship_kwargs")[2]
+    ):
+        return False
+    return lazy is None or constant(lazy) in {"select", True}
+
+
+@rule("PL303", Severity.HAZARD, "a time without a zone")
+def naive_time(project: Project) -> Iterator[Fault]:
+    if _is_on_another_database(project):
+        return
+    for module in project.served:
+        for call in module.every(ast.Call):
+            dotted = project.resolve(module, call.func)
+            if is_one_of(dotted, SQLALCHEMY, *_COLUMNS):
+                yield from _naive_column(project, module, call)
+            elif is_one_of(dotted, "datetime", "utcnow", "utcfromtimestamp"):
+                yield fault(
+                    module,
+                    call.func,
+                    f"{str(dotted).rpartition('.')[2]}() gives a time without a zone, which is"
+                    " taken for the local time of each machine that reads it",
+                )
+
+
+def _is_on_another_database(project: Project) -> bool:
+    known = {name for _, name, _ in project.remember(requirements)}
+    return bool(known & _OTHER_DATABASES) and not known & _POSTGRESQL
+
+
+def _naive_column(project: Project, module: Module, call: ast.Call) -> Iterator[Fault]:
+    for given in [*call.args[:2], *(each.value for each in call.keywords if each.arg == "type_")]:
+        made = given.func if isinstance(given, ast.Call) else given
+        if not is_one_of(project.resolve(module, made), SQLALCHEMY, "DateTime", "TIMESTAMP"):
+            continue
+        zone = argument(given, 0, "timezone") if isinstance(given, ast.Call) else None
+        if constant(zone) is not True and (zone is None or isinstance(zone, ast.Constant)):
+            yield fault(
+                module,
+                given,
+                "this column forgets the zone: what is read is another instant on each machine",
+            )
+
+
+@rule("PL304", Severity.HAZARD, "constraints have no names")
+def no_naming_convention(project: Project) -> Iterator[Fault]:
+    if not any(path.endswith("alembic.ini") or "alembic" in path for path in project.files):
+        return
+    if any(b"naming_convention" in module.source for module in project.modules):
+        return
+    for module in project.served:
+        for node in module.every(ast.ClassDef):
+            if any(
+                is_one_of(project.resolve(module, base), SQLALCHEMY, "DeclarativeBase")
+                for base in node.bases
+            ):
+                yield _unnamed(module, node)
+        for call in module.every(ast.Call):
+            if is_one_of(project.resolve(module, call.func), SQLALCHEMY, "declarative_base"):
+                yield _unnamed(module, call)
+
+
+def _unnamed(module: Module, node: ast.ClassDef | ast.Call) -> Fault:
+    return fault(
+        module,
+        node,
+        "without a naming_convention, a migration cannot drop or change a constraint by a name that"
+        " is the same in all databases",
+    )
+
+
+@rule("PL305", Severity.HAZARD, "a value that the database sets cannot be read after an update")
+def value_set_by_the_server(project: Project) -> Iterator[Fault]:
+    if not _is_async_project(project) or any(
+        re.search(rb"eager_defaults[\"']?\s*[:=]\s*True", each.source) for each in project.modules
+    ):
+        return
+    for module in project.served:
+        for call in module.every(ast.Call):
+            if not is_one_of(project.resolve(module, call.func), SQLALCHEMY, *_COLUMNS):
+                continue
+            changed = keyword(call, "onupdate")
+            made = changed.func if isinstance(changed, ast.Call) else None
+            if is_one_of(project.resolve(module, made), SQLALCHEMY, "now", "current_timestamp") or (
+                isinstance(made, ast.Attribute)
+                and made.attr == "now"
+                and _is_func(project, module, made)
+            ):
+                yield fault(
+                    module,
+                    call.func,
+                    "an UPDATE leaves this attribute expired, and reading it is MissingGreenlet:"
+                    " PostgreSQL has the value, and nobody has fetched it",
+                )
+
+
+def _is_func(project: Project, module: Module, made: ast.Attribute) -> bool:
+    return is_one_of(project.resolve(module, made.value), SQLALCHEMY, "func")
