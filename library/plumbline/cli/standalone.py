@@ -11,7 +11,7 @@ from plumbline.cli.scaffold import Writer, add_scaffold
 from plumbline.cli.terminal import new_group
 
 cli = new_group(
-    "New services, resources for the one in this folder, a doctor for any, a PostgreSQL."
+    "New services, resources for one, a doctor for any, and a PostgreSQL."
 )
 
 
