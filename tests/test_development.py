@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import psycopg
 import pytest
 
 from app import cli
@@ -165,12 +166,15 @@ def test_commands_reach_the_server_of_this_folder_whatever_its_port(
 ) -> None:
     initialised(tmp_path / ".postgres")
     elsewhere = {"DATABASE_URL": "postgresql://me@127.0.0.1:1/app"}
-    with run_postgres(tmp_path / ".postgres", port=free_port(), durable=False):
+    with run_postgres(tmp_path / ".postgres", port=free_port(), durable=False) as server:
         migrated = python_in(tmp_path, *APP, "db", "upgrade")
         users = python_in(tmp_path, *APP, "user", "list")
         explicit = python_in(tmp_path, *APP, "db", "current", **elsewhere)
+        with psycopg.connect(server.url()) as here:  # another may run at the usual port
+            tables = here.execute("SELECT to_regclass('users') IS NOT NULL").fetchone()
 
     assert (migrated.returncode, users.returncode, users.stderr) == (0, 0, "")
+    assert tables == (True,)
     assert explicit.stderr.startswith("app: PostgreSQL cannot be reached")
 
 

@@ -17,6 +17,7 @@ AppError               becomes a problem document (RFC 9457) or one line on a te
 OperatorError          the person who runs the service must act; one line says how
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -170,6 +171,15 @@ class OutcomeUnknown(AppError):
             "Idempotency-Key; if it had none, look first whether it was stored.",
             retry_after_seconds=1,
         )
+
+
+def errors_in(error: Exception) -> Iterator[Exception]:
+    """The error; of a group, such as an asyncio.TaskGroup raises, those in it."""
+    if not isinstance(error, ExceptionGroup):
+        yield error
+        return
+    for each in error.exceptions:
+        yield from errors_in(each)
 
 
 class OperatorError(Exception):

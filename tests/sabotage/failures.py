@@ -75,6 +75,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         GROUPS,
     ),
     Sabotage(
+        "take a request whose client has gone for a defect, in a task group",
+        "library/plumbline/http/request_context.py",
+        "if all(isinstance(each, ClientDisconnect) for each in errors_in(error)):",
+        "if isinstance(error, ClientDisconnect):",
+        "library/plumbline_tests/http/test_exception_groups.py::test_client_that_has_gone_is_no_defect",
+    ),
+    Sabotage(
         "hide a defect among other errors",
         "library/plumbline/http/exception_handlers.py",
         "if len(answers) < len(found):",

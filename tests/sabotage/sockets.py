@@ -130,9 +130,16 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "take a client that went away for a defect",
         SOCKETS,
-        "    except WebSocketDisconnect as gone:",
-        "    except ZeroDivisionError as gone:",
+        "codes = [each.code for each in errors if isinstance(each, WebSocketDisconnect)]",
+        "codes: list[int] = [0] if not errors else []",
         WS + "test_each_message_has_its_transaction_and_the_caller_is_known",
+    ),
+    Sabotage(
+        "take a client that left a task group for a defect",
+        SOCKETS,
+        "errors = [*errors_in(error)]",
+        "errors = [error]",
+        WS + "test_task_group_ends_as_its_errors_do",
     ),
     Sabotage(
         "answer on an open socket as if it were a request",

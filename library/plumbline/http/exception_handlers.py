@@ -1,7 +1,7 @@
 """What a client gets for each exception that leaves a route: one problem document (problems.py)."""
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from traceback import walk_tb
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from plumbline.db import errors as failures
 from plumbline.db.readiness import Readiness
-from plumbline.errors import AppError, FieldError, Invalid, Outdated, Unavailable
+from plumbline.errors import AppError, FieldError, Invalid, Outdated, Unavailable, errors_in
 from plumbline.http.problems import (
     ExtendProblem,
     ProblemResponse,
@@ -99,19 +99,11 @@ async def _on_database_error(
 async def _on_group(request: Request, group: Exception) -> Response:
     """The gravest answer to the errors that a TaskGroup raises; with a defect among them, none."""
     assert isinstance(group, ExceptionGroup)
-    found = [(error, _find_handler(request, error)) for error in _errors_in(group)]
+    found = [(error, _find_handler(request, error)) for error in errors_in(group)]
     answers = [await answer_by(handler, request, error) for error, handler in found if handler]
     if len(answers) < len(found):
         raise group
     return max(answers, key=lambda answer: answer.status_code)
-
-
-def _errors_in(error: Exception) -> Iterator[Exception]:
-    if not isinstance(error, ExceptionGroup):
-        yield error
-        return
-    for each in error.exceptions:
-        yield from _errors_in(each)
 
 
 def _find_handler(request: Request, error: Exception) -> Callable[..., Any] | None:

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline import context
-from plumbline.errors import Malformed
+from plumbline.errors import Malformed, errors_in
 from plumbline.http.client_ip import ClientNetworks, ProxyWatch
 from plumbline.http.cors import with_cors
 from plumbline.http.headers import Header, api_pages, name_methods, security_headers, without_body
@@ -98,9 +98,9 @@ class RequestContextMiddleware:
 
         try:
             await (self._refusal(scope, headers) or self.app)(scope, receive, send_with_id)
-        except ClientDisconnect:
-            pass  # somebody went: the line below is all there is to tell
         except Exception as error:
+            if all(isinstance(each, ClientDisconnect) for each in errors_in(error)):
+                return  # somebody went: the line below is all there is to tell
             DEFECTS.inc()
             log.exception("unexpected error")
             if status:  # too late for another answer: the server cuts the connection

@@ -8,6 +8,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from plumbline.errors import errors_in
 from plumbline.http.problems import status_problem
 from plumbline.logging import REQUESTS
 from plumbline.metrics import DEFECTS, WEBSOCKETS
@@ -37,9 +38,10 @@ async def serve_websocket(
         await app(scope, socket.receive, socket.send)
         if socket.is_open:
             await socket.close(_NORMAL)
-    except WebSocketDisconnect as gone:  # the usual end of a loop that receives
-        socket.note_end(gone.code)
-    except Exception:
+    except Exception as error:
+        if (code := _code_of_who_left(error)) is not None:
+            socket.note_end(code)
+            return
         DEFECTS.inc()
         log.exception("unexpected error")
         if not socket.is_over:
@@ -112,6 +114,13 @@ class _Socket:
         self.status, self.is_open = HTTPStatus.SWITCHING_PROTOCOLS, True
         WEBSOCKETS.inc()
         self._complete(message)
+
+
+def _code_of_who_left(error: Exception) -> int | None:
+    """Of the usual end of a loop that receives, also in a TaskGroup; None of another error."""
+    errors = [*errors_in(error)]
+    codes = [each.code for each in errors if isinstance(each, WebSocketDisconnect)]
+    return codes[0] if len(codes) == len(errors) else None
 
 
 def _code_for(status: int) -> int:

@@ -7,6 +7,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI, HTTPException
 from sqlalchemy import Select, select
+from starlette.requests import ClientDisconnect
 
 from plumbline.db.engine import create_engine
 from plumbline.db.statements import CompiledSelect
@@ -28,6 +29,7 @@ RAISED: dict[str, list[Exception]] = {
     "framework": [TAKEN],
     "nested": [ExceptionGroup("", [MISSING, ExceptionGroup("", [TAKEN])])],
     "defect": [MISSING, KeyError("bug")],
+    "gone": [ClientDisconnect()],
 }
 
 
@@ -84,3 +86,12 @@ async def test_group_is_answered_as_its_errors(
     assert response.status_code == status
     assert response.headers["Content-Type"] == "application/problem+json"
     assert any(record.exc_info for record in caplog.records) is (status == 500)
+
+
+async def test_client_that_has_gone_is_no_defect(
+    routes: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer_of_the_server = await routes.get("/raised/gone")
+
+    assert answer_of_the_server.text == "Internal Server Error"
+    assert not any(record.exc_info for record in caplog.records)

@@ -1,5 +1,6 @@
 """Websockets have what requests have: a rule, hosts, a caller, an id, a line in the log."""
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
@@ -67,6 +68,20 @@ async def take_notes(websocket: WebSocket) -> None:
         author = state_of(websocket.scope).principal
         assert isinstance(author, AuthorRead)
         await websocket.send_json([count, author.name, request_id.get()])
+
+
+@sockets.websocket("/group", dependencies=[ANONYMOUS])
+async def in_a_group(websocket: WebSocket) -> None:
+    """As those do who send while they wait for a message."""
+    await websocket.accept()
+
+    async def receive() -> None:
+        while text := await websocket.receive_text():
+            raise ERRORS[text]
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(receive())
+        group.create_task(asyncio.Event().wait())
 
 
 @sockets.websocket("/broken", dependencies=[ANONYMOUS])
@@ -142,6 +157,24 @@ async def test_error_closes_an_open_socket_with_its_code(
     assert closed.value.rcvd is not None
     assert closed.value.rcvd.code == code
     await until(lambda: _open() == 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("", 1000), ("taken", 1008), ("away", 1013), ("defect", 1011)]
+)
+async def test_task_group_ends_as_its_errors_do(
+    address: str, text: str, code: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with connect(f"{address}/ws/group") as socket:
+        if text:
+            await socket.send(text)
+            with pytest.raises(ConnectionClosed):
+                await socket.recv()
+
+    await until(lambda: _lines(caplog))
+    assert [line["code"] for line in _lines(caplog)] == [code]
+    assert any(record.exc_info for record in caplog.records) is (text == "defect")
 
 
 async def test_other_host_is_refused_also_where_the_server_can_give_no_answer() -> None:
