@@ -134,7 +134,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "run our routes in threads",
         HTTP + "async_routes.py",
-        "if is_ours or harm or",
+        "if is_refused or harm or",
         "if harm or",
         ASYNC + "test_plain_dependency_of_our_routes_stops_the_start",
     ),
