@@ -28,7 +28,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read an upload whole before it is asked for",
         HTTP + "body_limits.py",
-        "BodyLimit(size, takes_files(context))",
+        "BodyLimit(size, takes_files(context) or reads_itself)",
         "BodyLimit(size)",
         UPLOADS + "test_abandoned_upload_leaves_nothing",
     ),
@@ -56,8 +56,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read an upload into memory for its Idempotency-Key",
         HTTP + "routing.py",
-        "                raise Malformed(UPLOADED)\n",
-        "                pass\n",
+        "        raise Malformed(UPLOADED)\n",
+        "        pass\n",
         UPLOADS + "test_key_on_an_upload_is_refused_and_on_a_small_one_kept",
     ),
     Sabotage(
@@ -134,7 +134,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "run our routes in threads",
         HTTP + "async_routes.py",
-        "if is_ours or harm or",
+        "if is_refused or harm or",
         "if harm or",
         ASYNC + "test_plain_dependency_of_our_routes_stops_the_start",
     ),

@@ -1,7 +1,7 @@
 """LISTEN on a connection of its own, which is opened again when it is lost.
 
 Messages of NOTIFY are not kept for those who do not listen: what is sent while the connection is
-lost is missed. So whoever listens is told each time that listening begins, and reads then what
+lost is missed. So a listener is told each time that listening begins, and reads then what
 there is.
 """
 

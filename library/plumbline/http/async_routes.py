@@ -37,12 +37,14 @@ def require_async(app: FastAPI) -> None:
             if function is None:
                 continue
             harm = _harm(function, is_endpoint=each is dependant)
-            if is_ours or harm or (is_socket and each is dependant):
-                raise RuntimeError(_sentence(context, each.call, harm))
+            is_refused = is_ours and not inspect.isclass(each.call)
+            if is_refused or harm or (is_socket and each is dependant):
+                raise RuntimeError(_sentence(context, each.call, function, harm))
 
 
-def _sentence(context: RouteContext, call: object, harm: str) -> str:
-    name = str(getattr(call, "__qualname__", type(call).__name__)).rpartition(".")[2]
+def _sentence(context: RouteContext, call: object, function: FunctionType, harm: str) -> str:
+    own_name = str(getattr(call, "__qualname__", "")).rpartition(".")[2]
+    name = own_name or function.__qualname__  # of what a partial or an object calls
     where = f"{' '.join(sorted(context.methods or ['WEBSOCKET']))} {context.path}"
     return (
         f"{where}: {name} is a plain def, which FastAPI runs in a thread{harm}: write async def, "
@@ -51,8 +53,9 @@ def _sentence(context: RouteContext, call: object, harm: str) -> str:
 
 
 def _plain(call: Callable[..., Any] | None) -> FunctionType | None:
-    """The function behind it, if that is no coroutine function; also of a partial or an object."""
-    function = None if call is None else function_of(call)
+    """The function behind it, if that is no coroutine function; of a class its `__init__`."""
+    found: Any = call.__init__ if inspect.isclass(call) else call
+    function = None if found is None else function_of(found)
     is_async = inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
     return None if is_async else function
 

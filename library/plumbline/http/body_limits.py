@@ -1,7 +1,8 @@
 """Which routes have a limit of their own for bodies: FastAPI's `max_body_size=` at a route.
 
-What takes files (an UploadFile) and says how much is passed on as it comes; every other body is
-read whole. Bodies are refused before a route is found, so it is looked up here.
+What says how much, and takes files (an UploadFile) or reads its Request itself, gets its body as it
+comes; every other body is read whole. Bodies are refused before a route is found, so it is looked
+up here.
 """
 
 import asyncio
@@ -89,7 +90,10 @@ def _limits(routes: Sequence[BaseRoute], prefix: str) -> Iterator[_Limited]:
 
 def _limit_of(context: RouteContext) -> BodyLimit | None:
     size: int | None = context.max_body_size
-    return None if size is None else BodyLimit(size, takes_files(context))
+    if size is None:
+        return None
+    reads_itself = context.body_field is None and context.dependant.request_param_name is not None
+    return BodyLimit(size, takes_files(context) or reads_itself)
 
 
 def in_time(receive: Receive, seconds: float, each_bytes: int) -> Receive:

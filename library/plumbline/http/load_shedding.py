@@ -107,7 +107,7 @@ class LoadSheddingMiddleware:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run it once, with its body as it comes (uploads.py); FastAPI itself counts the bytes."""
         self.uploads += 1
-        scope[STATE] = RequestState()
+        scope[STATE] = RequestState(is_streamed=True)
         try:
             receive = in_time(receive, self.bodies.timeout_seconds, self.bodies.max_bytes)
             await self.app(scope, receive, send)

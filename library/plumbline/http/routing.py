@@ -33,7 +33,7 @@ _KEY = HEADER.lower().encode()
 _CONDITIONS_OR_KEY = CONDITIONS | {_KEY}
 
 UPLOADED = (
-    f"This route takes in files as they come, which nobody can compare: send the request without "
+    "This route takes its body as it comes, which nobody can compare: send the request without "
     f"{HEADER}."
 )
 
@@ -79,6 +79,7 @@ class RequestState:
     conditions: Conditions | None = None  # If-Match and If-None-Match (routing.py)
     keep: Callable[[Response], Awaitable[None]] | None = None  # store the answer (idempotency.py)
     texts: Sequence[str] = ()  # what a form with files has beside them (routing.py)
+    is_streamed: bool = False  # its body is passed on as it comes (load_shedding.py)
 
 
 def state_of(scope: Scope) -> RequestState:
@@ -121,10 +122,8 @@ class ApiRoute(APIRoute):
             return await _handle_and_keep(request, handle, names)
 
         async def handle_form(request: Request) -> Response:
-            state = state_of(request.scope)
-            if state.body is None and _KEY in [name for name, _ in request.scope["headers"]]:
-                raise Malformed(UPLOADED)
-            state.texts = texts = list[str]()
+            texts = list[str]()
+            state_of(request.scope).texts = texts
             return await handle_upload(request, handle_request, texts)
 
         return handle_form if is_upload else handle_request
@@ -138,6 +137,8 @@ async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]
     (fastapi.routing.request_response). An exception in here rolls back.
     """
     state = state_of(request.scope)
+    if state.is_streamed and _KEY in names:
+        raise Malformed(UPLOADED)
     if state.body is None and _KEY in names:  # there is no LoadSheddingMiddleware
         state.body = await request.body()
     conditions = None if CONDITIONS.isdisjoint(names) else read_conditions(request)

@@ -12,6 +12,9 @@ from plumbline.testing.schemas import Schemas, UnknownValueError
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data"
+
+_BOUNDARY = "between-the-parts"
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,10 @@ def _right_request(schemas: Schemas, method: str, path: str, operation: dict[str
         if parameter.get("required") or "examples" in schema:
             given[parameter["in"]][name] = _right_parameter(schemas, where, parameter)
     content_type, schema = schemas.body(operation)
-    is_known = content_type in {JSON, FORM}
+    is_known, content = content_type in {JSON, FORM}, None
+    if content_type == MULTIPART:
+        content = _form_with_files(schemas, schema, where)
+        content_type = f"{MULTIPART}; boundary={_BOUNDARY}"
     return Request(
         method,
         path,
@@ -67,7 +73,21 @@ def _right_request(schemas: Schemas, method: str, path: str, operation: dict[str
         headers={name: str(value) for name, value in given["header"].items()},
         content_type=content_type,
         body=schemas.right(schema, where, "body") if is_known else None,
+        content=content,
     )
+
+
+def _form_with_files(schemas: Schemas, schema: dict[str, Any], where: str) -> bytes:
+    """Each value as a part of its own (RFC 7578)."""
+    parts: list[str] = []
+    for name, value in schemas.right_object(schema, where).items():
+        field = schemas.main(schema["properties"][name])
+        is_file = "contentMediaType" in schemas.main(field.get("items", field))
+        kind = f'name="{name}"; filename="x.bin"' if is_file else f'name="{name}"'
+        values = value if isinstance(value, list) else [value]
+        parts += [f"Content-Disposition: form-data; {kind}\r\n\r\n{each}\r\n" for each in values]
+    lines = "".join(f"--{_BOUNDARY}\r\n{part}" for part in parts)
+    return f"{lines}--{_BOUNDARY}--\r\n".encode()
 
 
 def _right_parameter(schemas: Schemas, where: str, parameter: dict[str, Any]) -> Any:  # noqa: ANN401

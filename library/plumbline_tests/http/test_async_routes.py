@@ -41,6 +41,11 @@ class Called:
     def method(self) -> None: ...
 
 
+class Tenant:
+    def __init__(self) -> None:
+        tenant.set("acme")
+
+
 class Paged:
     def __init__(self, limit: int = 10) -> None:
         self.limit = limit
@@ -130,6 +135,7 @@ def test_plain_route_that_is_added_late_is_found() -> None:
 
 HARMFUL: dict[str, Callable[[FastAPI], object]] = {
     "ContextVar": lambda app: app.get("/x", dependencies=[Depends(sets_a_tenant)])(nothing),
+    "ContextVar nobody": lambda app: app.get("/x", dependencies=[Depends(Tenant)])(nothing),
     "session": lambda app: app.get("/x")(uses_a_session),
     "thread": lambda app: app.websocket("/x")(plain),
     "ContextVar nobody sees": lambda app: app.websocket(

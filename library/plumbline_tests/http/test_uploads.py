@@ -47,6 +47,19 @@ async def test_route_takes_more_than_others_and_keeps_it_on_disk(
     assert await count(engine, Note) == 1
 
 
+async def test_route_that_reads_its_request_itself_is_held_to_the_same(
+    client: httpx2.AsyncClient,
+) -> None:
+    key = {"Idempotency-Key": str(uuid4())}
+
+    right = await client.post("/uploads/raw", content=b"x" * LARGE)
+    wrong = await client.post("/uploads/raw", content=b"x" * (LARGE + 1))
+    keyed = await client.post("/uploads/raw", content=b"x", headers=key)
+
+    assert (right.status_code, right.json()) == (200, LARGE)
+    assert (wrong.status_code, keyed.status_code, await count(engine, Note)) == (413, 400, 1)
+
+
 async def test_model_of_a_form_has_fields_and_files(client: httpx2.AsyncClient) -> None:
     files = [("file", ("a", b"1")), ("pages", ("b", b"2")), ("pages", ("c", b"3"))]
 
@@ -85,16 +98,16 @@ async def test_counted_body_over_the_limit_is_refused_while_it_comes(
     assert runs == []
 
 
-@pytest.mark.parametrize("path", ["", "/usual"])
+@pytest.mark.parametrize("path", ["", "/raw", "/usual"])
 async def test_who_asks_is_checked_before_the_body_is_taken_in(
     address: str, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     """A client that waits for `100 Continue` never sends it; one that does not is not parsed."""
     monkeypatch.setattr(MultiPartParser, "parse", None)
-    expects = ["Expect: 100-continue"] if not path else []
+    expects = [] if path == "/usual" else ["Expect: 100-continue"]
     async with connect(address) as connection:
         await connection.send(head_of(path, "Content-Length: 1000", *expects))
-        if path:
+        if not expects:
             await connection.send(b" " * 1_000)
         answer = await connection.reader.readuntil(b"\r\n\r\n")
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import httpx2
 import pytest
-from fastapi import FastAPI, Form, UploadFile
+from fastapi import FastAPI, Form, Request, UploadFile
 from pydantic import Field
 from sqlalchemy import text
 
@@ -59,6 +59,15 @@ async def send_little(body: dict[str, str]) -> dict[str, str]:
 async def upload_and_lose(db: Db, file: UploadFile) -> None:
     runs.append(str(file.filename))
     await db.execute(text("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$"))
+
+
+@uploads.post("/raw", max_body_size=LARGE, dependencies=[SIGNED_IN])
+async def upload_raw(db: Db, request: Request) -> int:
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+    db.add(Note(text=str(size)))
+    return size
 
 
 @uploads.post("/usual", dependencies=[SIGNED_IN])

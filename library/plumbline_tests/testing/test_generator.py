@@ -8,7 +8,7 @@ from uuid import UUID
 
 import httpx2
 import pytest
-from fastapi import Body, FastAPI, Header, Query
+from fastapi import Body, FastAPI, Form, Header, Query, UploadFile
 from pydantic import AnyUrl, Field
 
 from plumbline.http.exception_handlers import install_problems
@@ -71,6 +71,16 @@ async def send_list(body: list[Node]) -> None: ...
 async def send_two(node: Node, number: Annotated[int, Body(ge=1, le=9)]) -> None: ...
 
 
+async def upload(
+    file: UploadFile,
+    pages: list[UploadFile],
+    title: Annotated[str, Form(max_length=5)],
+    numbers: Annotated[list[int], Form()],
+) -> None:
+    assert all(each.filename for each in [file, *pages])
+    assert (title, len(numbers)) == ("x", 1)
+
+
 async def ask(
     day: date,
     level: Level,
@@ -87,6 +97,7 @@ def _app() -> FastAPI:
     app.post("/all")(send_everything)
     app.post("/list")(send_list)
     app.post("/two")(send_two)
+    app.post("/upload", max_body_size=10_000)(upload)
     app.get("/{day}/{level}")(ask)
     install_problems(app)
     return app
