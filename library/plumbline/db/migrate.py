@@ -249,8 +249,8 @@ class Migrations:
             else:
                 return
         raise OperatorError(
-            f"a lock was taken {tries} times{where and ' in '}{where}: end the transactions that hold the tables "
-            "(pg_stat_activity), or raise MIGRATION_TRIES; what was migrated so far stays"
+            f"a lock was taken {tries} times{where and ' in '}{where}: end the transactions that "
+            "hold the tables (pg_stat_activity), or raise MIGRATION_TRIES; what was migrated so far stays"
         )
 
 
