@@ -250,7 +250,8 @@ class Migrations:
                 return
         raise OperatorError(
             f"a lock was taken {tries} times{where and ' in '}{where}: end the transactions that "
-            "hold the tables (pg_stat_activity), or raise MIGRATION_TRIES; what was migrated so far stays"
+            "hold the tables (pg_stat_activity), or raise MIGRATION_TRIES; "
+            "what was migrated so far stays"
         )
 
 

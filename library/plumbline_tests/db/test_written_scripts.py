@@ -83,10 +83,22 @@ EVERYTHING = (
     [
         pytest.param(_models(), _models(*EVERYTHING, is_required=True), 2, id="everything"),
         pytest.param(_models(), _models(CheckConstraint("n > 3", name="n")), 1, id="check alone"),
-        pytest.param(_models(), _models(Column("name", Text)), 1, id="column alone"),
+        pytest.param(
+            _models(),
+            _models(Column("name", Text)),
+            1,
+            id="column alone",
+            marks=pytest.mark.torture,
+        ),
         pytest.param(MetaData(), _models(_kind("a", "b"), schema="shelf"), 1, id="schema"),
         pytest.param(MetaData(), _models(_kind("a", schema="shelf")), 1, id="schema of an enum"),
-        pytest.param(_models(), _models(_kind("a", schema="shelf")), 1, id="that of a new column"),
+        pytest.param(
+            _models(),
+            _models(_kind("a", schema="shelf")),
+            1,
+            id="that of a new column",
+            marks=pytest.mark.torture,
+        ),
     ],
 )
 def test_script_is_in_nobodys_way_and_goes_up_down_and_up(
