@@ -19,17 +19,7 @@ _VERIFIED = re.compile(r'verifying table "(.*)"')
 _COMPARED = re.compile(r'validating foreign key constraint "(.*)"')
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 _ENDS = {"COMMIT", "ROLLBACK", "END", "ABORT", "BEGIN", "START"}  # first words, as these
-_OF_ROWS = {
-    "SELECT",
-    "WITH",
-    "TABLE",
-    "COPY",
-    "DO",
-    "CALL",
-    "UPDATE",
-    "DELETE",
-    "MERGE",
-}  # first words
+_OF_ROWS = {"SELECT", "WITH", "TABLE", "COPY", "DO", "CALL", "UPDATE", "DELETE", "MERGE"}
 _INDEXED = {"p", "u", "x"}
 # What a second try meets: only a name that says IF [NOT] EXISTS may be there already.
 _ONCE = re.compile(
@@ -55,7 +45,7 @@ def find(run: Run) -> Iterator[tuple[int, str, str, str]]:
 
 
 def _slow(done: Statement, there: Catalogue) -> Iterator[Found]:
-    """At most one kind: who rewrites a table builds its indexes anew."""
+    """At most one kind: a table that is rewritten has its indexes built as well."""
     rewritten = [
         each.name
         for oid, each in there.relations.items()
