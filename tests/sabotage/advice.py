@@ -35,8 +35,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "do not see a loop over rows that are not there",
         f"{DB}slow.py",
-        '_OF_ROWS = {"SELECT", ',
-        "_OF_ROWS = {",
+        '_NOT_OF_ROWS = {"CREATE", ',
+        '_NOT_OF_ROWS = {"SELECT", "CREATE", ',
         CASES,
     ),
     Sabotage(
