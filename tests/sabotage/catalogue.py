@@ -3,6 +3,7 @@
 from tests.sabotage import (
     accounts,
     adopt,
+    advice,
     database,
     document,
     driver,
@@ -31,6 +32,7 @@ SABOTAGES = (
     *database.SABOTAGES,
     *accounts.SABOTAGES,
     *adopt.SABOTAGES,
+    *advice.SABOTAGES,
     *document.SABOTAGES,
     *plugin.SABOTAGES,
     *driver.SABOTAGES,

@@ -10,9 +10,7 @@ from plumbline.cli.projects import new, update
 from plumbline.cli.scaffold import Writer, add_scaffold
 from plumbline.cli.terminal import new_group
 
-cli = new_group(
-    "New services, resources for one, a doctor for any, and a PostgreSQL."
-)
+cli = new_group("New services, resources for one, a doctor for any, and a PostgreSQL.")
 
 
 cli.command()(new)

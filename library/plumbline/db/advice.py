@@ -29,10 +29,10 @@ RULES = {
     "unique-constraint": "nobody can use the table while its index is built",
     "foreign-key": "nobody can write to either table while all rows are compared",
     "check-constraint": "the whole table is read while nobody can use it",
-    "rewrite": "the whole table is written anew while nobody can use it",
+    "rewrite": "all of the table is written again while nobody can use it",
     "backfill": "rows that it changes stay locked until all is done; on an empty table nobody sees",
     "half-done": "the part before it stays when this fails, and cannot run a second time",
-    "lock-timeout": "whoever queues behind a migration that waits for a lock waits as well",
+    "lock-timeout": "requests queue behind a migration that waits for a lock",
 }
 SECTIONS = {
     "lost-rename": "rename",

@@ -7,7 +7,7 @@ behind its neighbour, does not quote labels, and writes them after the statement
 Tables that no model has any more come in an order that works (table_order.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,9 @@ from alembic.operations.ops import (
     AddColumnOp,
     AlterColumnOp,
     CreateCheckConstraintOp,
+    CreateTableOp,
+    ExecuteSQLOp,
+    MigrateOperation,
     MigrationScript,
     ModifyTableOps,
     OpContainer,
@@ -25,8 +28,9 @@ from alembic.operations.ops import (
 from alembic.runtime.migration import MigrationContext
 from alembic_postgresql_enum.get_enum_data.types import TableReference
 from alembic_postgresql_enum.operations.add_enum_values import AddEnumValuesOp
+from alembic_postgresql_enum.operations.create_enum import CreateEnumOp
 from alembic_postgresql_enum.operations.sync_enum_values import SyncEnumValuesOp
-from sqlalchemy import CheckConstraint, Column, DefaultClause, Enum
+from sqlalchemy import ARRAY, CheckConstraint, Column, DefaultClause, Enum, inspect
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from plumbline.db import unblocked
@@ -35,15 +39,58 @@ from plumbline.db.table_order import sort_creates, sort_drops
 _PREPARER = PGDialect().identifier_preparer  # type: ignore[no-untyped-call]
 
 
+class Statement(ExecuteSQLOp):
+    """SQL that a script executes."""
+
+    def to_diff_tuple(self) -> tuple[str, str]:
+        """What `alembic check` shows."""
+        return "execute", str(self.sqltext)
+
+
 def write(context: MigrationContext, revision: object, scripts: list[MigrationScript]) -> None:
     """Correct them, and put into scripts of their own what would keep others out of a table."""
     correct(context, revision, scripts)
+    for script in scripts:
+        for up, down in zip(script.upgrade_ops_list, script.downgrade_ops_list, strict=True):
+            _make_schemas(context, up, down)
     scripts[:] = [each for script in scripts for each in unblocked.split(script)]
+
+
+def _make_schemas(context: MigrationContext, up: OpContainer, down: OpContainer) -> None:
+    """Those that are not there yet, and their enum types, which nobody has looked for in them."""
+    assert context.connection is not None
+    there = inspect(context.connection).get_schema_names()
+    made = {(each.schema, each.name) for each in up.ops if isinstance(each, CreateEnumOp)}
+    enums = {(each.schema, str(each.name)): list(each.enums) for each in _enums(up) if each.schema}
+    tables = {each.schema for each in up.ops if isinstance(each, CreateTableOp) and each.schema}
+    missing = sorted(tables.union(schema for schema, _ in enums if schema).difference(there))
+    types = [
+        CreateEnumOp(schema=str(schema), name=name, enum_values=labels)
+        for (schema, name), labels in enums.items()
+        if schema in missing and (schema, name) not in made
+    ]
+    schemas = [f"CREATE SCHEMA IF NOT EXISTS {_PREPARER.quote(name)}" for name in missing]
+    up.ops[:0] = [*map(Statement, schemas), *types]
+    down.ops += [each.reverse() for each in types]  # type: ignore[no-untyped-call]
+
+
+def _enums(up: OpContainer) -> Iterator[Enum]:
+    new = [column for each in up.ops if isinstance(each, CreateTableOp) for column in each.columns]
+    added = [each for changes in _changes(up) for each in changes.ops]
+    new += [each.column for each in added if isinstance(each, AddColumnOp)]
+    for column in new:
+        type_ = getattr(column, "type", None)
+        type_ = type_.item_type if isinstance(type_, ARRAY) else type_
+        if isinstance(type_, Enum):
+            yield type_
 
 
 def correct(_context: MigrationContext, _revision: object, scripts: list[MigrationScript]) -> None:
     """Put new labels before the statements that use them, and write no CHECK twice."""
     for script in scripts:
+        for ops in (*script.upgrade_ops_list, *script.downgrade_ops_list):
+            ops.ops[:] = [step for each in ops.ops for step in _renames(each)]
+            ops.ops.sort(key=lambda each: not isinstance(each, Statement))
         for up in script.upgrade_ops_list:
             up.ops.sort(key=lambda each: not isinstance(each, AddEnumValuesOp))
             sort_drops(up)
@@ -55,6 +102,20 @@ def correct(_context: MigrationContext, _revision: object, scripts: list[Migrati
             for sync in down.ops:
                 if isinstance(sync, SyncEnumValuesOp):
                     sync.affected_columns = [_as_left(c, down) for c in sync.affected_columns]
+
+
+def _renames(each: MigrateOperation) -> list[MigrateOperation]:
+    """A label in the place of another one has another name: rows keep it, nothing is rewritten."""
+    if not isinstance(each, SyncEnumValuesOp) or len(each.old_values) != len(each.new_values):
+        return [each]
+    pairs = [(o, n) for o, n in zip(each.old_values, each.new_values, strict=True) if o != n]
+    if any(new in each.old_values or old in each.new_values for old, new in pairs):
+        return [each]
+    name = ".".join(map(_PREPARER.quote, [each.schema, each.name]))
+    return [
+        Statement(f"ALTER TYPE {name} RENAME VALUE {_quoted(old)} TO {_quoted(new)}")
+        for old, new in pairs
+    ]
 
 
 def _changes(written: OpContainer) -> list[ModifyTableOps]:

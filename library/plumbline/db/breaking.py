@@ -12,11 +12,11 @@ TABLES = {"r", "p", "f"}
 def find(run: Run) -> Iterator[tuple[int, str, str, str]]:
     """Line, rule, subject, detail: of what is missing at the end, where it was taken away."""
     lines: dict[Found, int] = {}
-    for statement in run.statements:
-        missing = set(compare(run.before, statement.after))
-        for found in missing:
-            lines.setdefault(found, statement.line)
-        lines = {found: line for found, line in lines.items() if found in missing}
+    last = run.statements[-1].line if run.statements else 0
+    steps = [(each.after, each.line) for each in run.statements]
+    for after, line in [*steps, (run.after, last)]:
+        missing = set(compare(run.before, after))
+        lines = {found: lines.get(found, line) for found in missing}
     for found, line in sorted(lines.items()):
         yield line, *found
 

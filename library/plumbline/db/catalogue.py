@@ -12,7 +12,7 @@ class Relation(NamedTuple):
     file: int
 
 
-class Column(NamedTuple):
+class Field(NamedTuple):
     """A column of a relation; `has_default`: an INSERT that does not name it has a value for it."""
 
     name: str
@@ -47,7 +47,7 @@ class Catalogue:
     """
 
     relations: dict[int, Relation]
-    columns: dict[tuple[int, int], Column]
+    columns: dict[tuple[int, int], Field]
     constraints: dict[int, Constraint]
     indexes: dict[int, Index]
     objects: frozenset[tuple[str, str]]
@@ -128,7 +128,7 @@ def read_catalogue(cursor: Cursor) -> Catalogue:
     relations = {oid: Relation(*rest) for oid, *rest in rows(_RELATIONS)}
     return Catalogue(
         relations,
-        {(o, n): Column(*rest) for o, n, *rest in rows(_COLUMNS) if o in relations},
+        {(o, n): Field(*rest) for o, n, *rest in rows(_COLUMNS) if o in relations},
         {o: k for o, *rest in rows(_CONSTRAINTS) if (k := Constraint(*rest)).relation in relations},
         {
             oid: Index(name, relation, is_unique, tuple(columns), tuple(map(str, covers)))

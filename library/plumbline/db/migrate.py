@@ -20,7 +20,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.script.revision import MultipleHeads, RevisionError
 from alembic.util import CommandError
-from sqlalchemy import Connection, MetaData, NullPool, create_engine, text
+from sqlalchemy import ARRAY, Connection, Enum, MetaData, NullPool, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -83,8 +83,12 @@ class Migrations:
 
     @property
     def schemas(self) -> list[str]:
-        """Those that the tables name; a table that names none is in PostgreSQL's default."""
-        return sorted({table.schema for table in self.metadata.tables.values() if table.schema})
+        """Those that tables and enums name; what names none is in PostgreSQL's default."""
+        tables = self.metadata.tables.values()
+        types = [column.type for table in tables for column in table.columns]
+        types += [each.item_type for each in types if isinstance(each, ARRAY)]
+        enums = {each.schema for each in types if isinstance(each, Enum) and each.schema}
+        return sorted(enums.union(table.schema for table in tables if table.schema))
 
     def config(self, url: str | None = None, observer: Observer | None = None) -> Config:
         """Alembic's configuration; plumbline.db.environment reads the attributes."""
@@ -218,9 +222,9 @@ class Migrations:
             return self._told(error)
         words = str(error.orig).partition("\n")[0]
         advice = _ADVICE.get(state, "correct the script")
-        return OperatorError(
-            f"PostgreSQL refuses a migration: {words} ({state}){_where(error)}: {advice}"
-        )
+        told = f"PostgreSQL refuses a migration: {words} ({state}): {advice}"
+        where = _where(error)
+        return OperatorError(f"{told} ({where})" if where else told)
 
     def _run(self, migrate: Callable[[], object]) -> None:
         """Each revision is a transaction: a further try goes on where the last one stopped."""
@@ -232,7 +236,7 @@ class Migrations:
                 if sqlstate(error) != LOCK_NOT_AVAILABLE:
                     raise self._refused(error) from error
                 where = _where(error)
-                log.warning("a lock is taken, trying again", attempt=attempt, where=where.strip())
+                log.warning("a lock is taken, trying again", attempt=attempt, where=where)
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311 - no secret
                 time.sleep(jitter * self.settings.MIGRATION_LOCK_TIMEOUT_SECONDS)
             except ValueError as error:  # of a downgrade that takes away a label of an enum
@@ -245,18 +249,19 @@ class Migrations:
             else:
                 return
         raise OperatorError(
-            f"a lock was taken {tries} times{where}: end the transactions that hold the tables "
-            "(pg_stat_activity), or raise MIGRATION_TRIES; what was migrated so far stays"
+            f"a lock was taken {tries} times{where and ' in '}{where}: end the transactions that "
+            "hold the tables (pg_stat_activity), or raise MIGRATION_TRIES; "
+            "what was migrated so far stays"
         )
 
 
 def _where(error: BaseException) -> str:
-    """The script that it comes from, and its line."""
+    """The script that it comes from, and its line; empty when it is from none."""
     steps = [step for step in walk_tb(error.__traceback__) if "down_revision" in step[0].f_globals]
     if not steps:
         return ""
     frame, line = steps[-1]
-    return f" in {Path(frame.f_code.co_filename).name}, line {line}"
+    return f"{Path(frame.f_code.co_filename).name}, line {line}"
 
 
 def acquire_migration_lock(connection: Connection) -> None:

@@ -23,7 +23,11 @@ from plumbline.db.catalogue import Catalogue, read_catalogue
 Locks = frozenset[tuple[int, str]]  # relations, and how they are locked
 
 # A zone in which a time without one is another value; by UTC some changes of types seem cheap.
-_SETTINGS = text("SET client_min_messages = debug1; SET timezone = 'Asia/Kolkata'")
+# The body of a function that is made would lock its tables.
+_SETTINGS = text(
+    "SET client_min_messages = debug1; SET timezone = 'Asia/Kolkata'; "
+    "SET check_function_bodies = off"
+)
 _LOCKS = """
 SELECT relation, mode, (SELECT setting::int FROM pg_settings WHERE name = 'lock_timeout')
 FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND granted
@@ -57,10 +61,11 @@ class Statement:
 
 @dataclass(frozen=True)
 class Run:
-    """All that a script has done; `before` is what was there when it began."""
+    """All that a script has done; `before` is what was there when it began, `after` at its end."""
 
     script: Script
     before: Catalogue
+    after: Catalogue
     statements: list[Statement]
 
 
@@ -96,7 +101,8 @@ class Observer:
     ) -> None:
         """At the end of each revision, for Alembic to call (`on_version_apply`)."""
         assert isinstance(step.up_revision, Script)
-        self.give(Run(step.up_revision, self._begun, self._statements))
+        self._now = self._read()  # the driver may have been asked beside SQLAlchemy
+        self.give(Run(step.up_revision, self._begun, self._now, self._statements))
         self._begun, self._statements = self._now, []
 
     def _before(self, connection: Connection, _cursor: object, sql: str, *_: object) -> None:

@@ -19,17 +19,18 @@ _VERIFIED = re.compile(r'verifying table "(.*)"')
 _COMPARED = re.compile(r'validating foreign key constraint "(.*)"')
 _CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
 _ENDS = {"COMMIT", "ROLLBACK", "END", "ABORT", "BEGIN", "START"}  # first words, as these
-_OF_ROWS = {
-    "SELECT",
-    "WITH",
-    "TABLE",
-    "COPY",
-    "DO",
-    "CALL",
-    "UPDATE",
-    "DELETE",
-    "MERGE",
-}  # first words
+_NOT_OF_ROWS = {"CREATE", "ALTER", "DROP", "TRUNCATE", "REINDEX", "CLUSTER", "VACUUM", "ANALYZE"}
+_NOT_OF_ROWS |= {
+    "COMMENT",
+    "GRANT",
+    "REVOKE",
+    "SET",
+    "RESET",
+    "LOCK",
+    "REFRESH",
+    "SECURITY",
+    *_ENDS,
+}
 _INDEXED = {"p", "u", "x"}
 # What a second try meets: only a name that says IF [NOT] EXISTS may be there already.
 _ONCE = re.compile(
@@ -55,7 +56,7 @@ def find(run: Run) -> Iterator[tuple[int, str, str, str]]:
 
 
 def _slow(done: Statement, there: Catalogue) -> Iterator[Found]:
-    """At most one kind: who rewrites a table builds its indexes anew."""
+    """At most one kind: a table that is rewritten has its indexes built as well."""
     rewritten = [
         each.name
         for oid, each in there.relations.items()
@@ -141,13 +142,11 @@ def _read_for_domains(done: Statement, there: Catalogue) -> Iterator[Found]:
 
 
 def _of_rows(done: Statement, there: Catalogue) -> Iterator[Found]:
-    words = {part.partition(" ")[0] for part in parts_of(done.sql)}
-    if words & _OF_ROWS:
-        modes = WEAK
-    elif "INSERT" in words:  # new rows are in nobody's way, but those that they are made of
-        modes = {"AccessShareLock"}
-    else:
+    words = {part.lstrip("( ").partition(" ")[0] for part in parts_of(done.sql)} - _NOT_OF_ROWS
+    if not words:
         return
+    # New rows are in nobody's way, but those that they are made of.
+    modes = {"AccessShareLock"} if words == {"INSERT"} else WEAK
     new = {oid for oid, mode in done.locks - done.locks_before if mode in modes}
     for oid in {oid for oid, mode in done.locks if mode in modes}:
         relation = there.relations.get(oid)

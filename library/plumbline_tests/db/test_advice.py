@@ -5,12 +5,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Column, Integer, MetaData, Table
 
+from plumbline.cli import schema
+from plumbline.cli.service import Service
 from plumbline.db.advice import RULES, SECTIONS, find_unsafe
 from plumbline.db.migrate import Migrations
 from plumbline.errors import OperatorError
 from plumbline.testing.cluster import Cluster
+from plumbline_tests.db.test_two_heads import Quiet
 from plumbline_tests.db.unsafe_scripts import CASES, tables
+from plumbline_tests.sandbox.database import settings
 from plumbline_tests.scripts import new_migrations, write_script
 
 NAMES = {case: f"t{number}" for number, case in enumerate(CASES)}
@@ -109,3 +114,35 @@ def test_revisions_up_to_the_baseline_need_no_reason(tmp_path: Path, url: str) -
 def test_baseline_that_is_no_revision_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(OperatorError, match="'nothing'"):
         find_unsafe(replace(_script(tmp_path), baseline="nothing"), url)
+
+
+def _service(migrations: Migrations) -> Service:
+    return Quiet("nowhere:app", migrations.scripts, settings, migrations, list, list)
+
+
+def test_check_refuses_what_has_no_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unsafe = _script(tmp_path, statement="DROP TABLE a")
+
+    with pytest.raises(OperatorError, match=r"in the way of requests: .* \(safe_migrations.md\)"):
+        schema.check(_service(unsafe))
+
+    assert "second.py:10: drop-table a: " in capsys.readouterr().out
+
+
+def test_script_is_told_what_it_does_when_it_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And the way out; those that were there before are not told again."""
+    models = MetaData()
+    Table("a", models, Column("c", Integer), Column("d", Integer, nullable=False))
+    unsafe = replace(_script(tmp_path), metadata=models)
+
+    schema.revision(_service(unsafe), "required")
+
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("sandbox: ")]
+    assert "_required.py:" in told[1]
+    assert "required-column a.d: rows that are there have no value for it" in told[1]
+    assert told[2].startswith("sandbox: `sandbox db check` refuses that: write the safe sequence")
+    assert "drop-column" not in told[1]

@@ -141,6 +141,16 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "update behind a change": (_execute("ALTER TABLE {t} ADD w int; UPDATE {t} SET w = 1"), ["backfill {t}"]),
     "update in a block": (_execute("DO $$ BEGIN UPDATE {t} SET n = 1; END $$"), ["backfill {t}"]),
     "update with": (_execute("WITH x AS (UPDATE {t} SET n = 1 RETURNING n) SELECT 1 FROM x"), ["backfill {t}"]),
+    "update in a function": (
+        _execute("CREATE FUNCTION {t}_f() RETURNS void LANGUAGE sql AS 'UPDATE {t} SET n = 1'", "SELECT {t}_f()"),
+        ["backfill {t}"],
+    ),
+    "update to explain": (_execute("EXPLAIN ANALYZE UPDATE {t} SET n = 1"), ["backfill {t}"]),
+    "rows in brackets": (_execute("(SELECT 1 FROM {t}) UNION (SELECT 2)"), ["backfill {t}"]),
+    "beside SQLAlchemy": (
+        "op.get_bind().connection.driver_connection.execute('ALTER TABLE {t} DROP COLUMN c')",
+        ["drop-column {t}.c"],
+    ),
     "loop over rows": (ORM, ["backfill {t}"]),
     "loop behind a key": (NOT_VALID + "\n    " + ORM, ["backfill {t}"]),
     "new rows": ("op.bulk_insert(sa.table('{t}', sa.column('id')), [{'id': 2}, {'id': 3}])", []),
