@@ -10,10 +10,29 @@ from plumbline.scaffold.resource import Resource
 # Legal, and odd: names that Python, SQL, pydantic or HTTP use for something else.
 ONES = (
     *("category", "leaf", "bus", "box", "child", "analysis", "hero", "wolf", "city", "branch"),
-    *("value", "index_entry", "event", "message", "key_ring", "test_case", "session_note", "day"),
+    *(
+        "value",
+        "index_entry",
+        "happening",
+        "message",
+        "key_ring",
+        "test_case",
+        "session_note",
+        "day",
+    ),
     *("toy", "view_count", "model_year", "app_log", "lens", "quiz", "dish", "hash_tag", "thesis"),
     *("proxy", "axis", "window_seat", "left_hand", "cell", "mass", "potato", "knife", "class_room"),
-    *("import_run", "type_face", "name", "row", "request_log", "ox", "data_point", "foot", "spare_part"),
+    *(
+        "import_run",
+        "type_face",
+        "name",
+        "row",
+        "request_log",
+        "ox",
+        "data_point",
+        "foot",
+        "spare_part",
+    ),
 )
 FIELDS = (
     *("title", "type", "kind", "format", "key", "value", "values_", "data", "hash", "name", "text"),
