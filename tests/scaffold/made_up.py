@@ -26,7 +26,7 @@ ONES = (
         "import_run",
         "type_face",
         "name",
-        "row",
+        "sea_lane",
         "request_log",
         "ox",
         "data_point",
@@ -35,11 +35,11 @@ ONES = (
     ),
 )
 FIELDS = (
-    *("title", "type", "kind", "format", "key", "value", "values_", "data", "hash", "name", "text"),
+    *("title", "type", "kind", "format", "key", "value", "vals", "data", "hash", "name", "text"),
     *("number", "amount", "at", "count", "index", "owner", "a", "x1", "input", "min", "max", "sum"),
     *(
-        "request",
-        "response",
+        "req",
+        "resp",
         "state",
         "path",
         "url",
