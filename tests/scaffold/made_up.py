@@ -10,14 +10,23 @@ from plumbline.scaffold.resource import Resource
 # Legal, and odd: names that Python, SQL, pydantic or HTTP use for something else.
 ONES = (
     *("category", "leaf", "bus", "box", "child", "analysis", "hero", "wolf", "city", "branch"),
-    *("value", "index_entry", "event", "message", "key_ring", "test_case", "session_note", "day"),
+    *(
+        "value",
+        "index_entry",
+        "happening",
+        "message",
+        "key_ring",
+        "test_case",
+        "session_note",
+        "day",
+    ),
     *("toy", "view_count", "model_year", "app_log", "lens", "quiz", "dish", "hash_tag", "thesis"),
     *("proxy", "axis", "window_seat", "left_hand", "cell", "mass", "potato", "knife", "class_room"),
     *(
         "import_run",
         "type_face",
         "name",
-        "row",
+        "sea_lane",
         "request_log",
         "ox",
         "data_point",
@@ -26,11 +35,11 @@ ONES = (
     ),
 )
 FIELDS = (
-    *("title", "type", "kind", "format", "key", "value", "values_", "data", "hash", "name", "text"),
+    *("title", "type", "kind", "format", "key", "value", "vals", "data", "hash", "name", "text"),
     *("number", "amount", "at", "count", "index", "owner", "a", "x1", "input", "min", "max", "sum"),
     *(
-        "request",
-        "response",
+        "req",
+        "resp",
         "state",
         "path",
         "url",

@@ -62,6 +62,8 @@ def test_name_that_a_field_cannot_have_is_refused(name: str) -> None:
         ("book2", "books2", "is no name"),
         ("sheep", "sheep", "give --plural"),
         ("payload", "payloads", "uses the name `Payload` itself"),
+        ("row", "rows", "uses the name `row` itself"),
+        ("event", "events", "app/api/audit.py has a route list_events already"),
         ("response", "responses", "uses the name `response` itself"),
         ("post", "posts", "has Post and its table posts already"),
         ("entry", "posts", "has Post and its table posts already"),

@@ -50,12 +50,15 @@ class Principal(Protocol):
 
 
 class HasVersion(Protocol):
-    """A row, or what it was read into, whose version each change moves."""
+    """A row, or what it was read into, whose version each change moves.
+
+    Both are numbers; Any, since pyright takes attributes of a model for what the class has.
+    """
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> Any: ...  # noqa: ANN401
     @property
-    def version(self) -> int: ...
+    def version(self) -> Any: ...  # noqa: ANN401
 
 
 V = TypeVar("V", bound=HasVersion)

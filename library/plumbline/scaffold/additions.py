@@ -38,12 +38,17 @@ _FOR_THE_API = {
 
 
 def plan_fields(project: Project, names: Names, fields: tuple[Field, ...]) -> Plan:
-    """All changes; OperatorError, in one line, for what cannot be.
-
-    A field is optional, since rows are there that have no value: a list is an index of its own.
-    """
-    project.require_layout()
+    """All changes; OperatorError, in one line, for what cannot be."""
     plan = Plan(project.root)
+    change_files(plan, project, names, fields)
+    added = ", ".join(field.attribute for field in fields)
+    add_migration(plan, project, f"add {added} to {names.words[1]}")
+    return plan
+
+
+def change_files(plan: Plan, project: Project, names: Names, fields: tuple[Field, ...]) -> None:
+    """As `plan_fields`, without the migration. A field is optional: rows are there without it."""
+    project.require_layout()
     models = models_of(plan, project)
     model = models.get(names.one)
     if model is None:
@@ -52,9 +57,6 @@ def plan_fields(project: Project, names: Names, fields: tuple[Field, ...]) -> Pl
     _change_model(plan, model, names, written)
     _change_api(plan, project, names, written)
     tidy(plan, project, list(plan.after))
-    added = ", ".join(each.attribute for each in written)
-    add_migration(plan, project, f"add {added} to {names.words[1]}")
-    return plan
 
 
 def _checked(field: Field, names: Names, models: dict[str, Model], model: Model) -> Written:
@@ -120,7 +122,7 @@ def _indexes(source: Source, class_: ast.ClassDef, written: list[Written]) -> li
 
 def _change_api(plan: Plan, project: Project, names: Names, written: list[Written]) -> None:
     path = project.path(f"api/{names.many}.py")
-    if not path.exists():
+    if not path.exists() and path not in plan.after:
         raise OperatorError(f"{plan.name(path)} is missing: write the field by hand")
     source = Source(plan.text(path))
     created = _class(source, f"{names.class_name}Create", path.name)

@@ -48,7 +48,20 @@ _IN_A_CLASS = {
 }
 _IN_A_ROUTE = {
     *("asked", "body", "changes", "check_version", "created", "db", "response", "router", "fields"),
-    *("status", "tagged", "user", "alice", "client", "made", "read", "answer", "new"),
+    *(
+        "row",
+        "rows",
+        "resource",
+        "status",
+        "tagged",
+        "user",
+        "alice",
+        "client",
+        "made",
+        "read",
+        "answer",
+        "new",
+    ),
 }
 _CLASSES = {
     *("Annotated", "Any", "Array", "Base", "Boolean", "Caller", "CheckVersion", "CountedPage"),

@@ -23,7 +23,7 @@ class Project:
         return self.root / self.package
 
     def path(self, name: str) -> Path:
-        """Of a file in the package, as `db/models/book.py`."""
+        """Of a file in the package, as `db/models/post.py`."""
         return self.code / name
 
     def require_layout(self) -> None:

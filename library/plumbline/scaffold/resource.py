@@ -1,5 +1,6 @@
 """`add resource`: model, service, API, tests, registrations and migration of a new resource."""
 
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -176,8 +177,14 @@ def _check_free(names: Names, models: dict[str, Model], project: Project) -> Non
         where = there.file.relative_to(project.root)
         raise OperatorError(f"{where} has {there.class_name} and its table {there.table} already")
     for file in sorted(project.path("api").glob("*.py")):
-        if f'resource("{names.many}"' in file.read_text():
+        text = file.read_text()
+        if f'resource("{names.many}"' in text:
             raise OperatorError(f"{file.relative_to(project.root)} serves /{names.many} already")
+        routes = re.search(
+            rf"def ((?:create|get|update|delete)_{names.one}|list_{names.many})\b", text
+        )
+        if routes is not None:
+            raise OperatorError(f"{file.relative_to(project.root)} has a route {routes[1]} already")
 
 
 def check_target(field: Field, resource: Resource, models: dict[str, Model]) -> None:

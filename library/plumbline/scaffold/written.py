@@ -141,14 +141,16 @@ def _array(field: Field) -> list[str]:
 
 
 def _values(field: Field) -> tuple[str, str]:
+    first: object
+    last: object
     if field.type == "enum":
         first, last = field.arguments[0], field.arguments[-1]
     elif field.type == "decimal":
         first, last = _decimal(field, "1"), _decimal(field, "2")
     else:
-        first, last = _VALUES[field.type]  # type: ignore[assignment]
-        if field.type == "text":
-            first, last = first[: field.length], last[: field.length]
+        first, last = _VALUES[field.type]
+    if isinstance(first, str) and isinstance(last, str) and field.type == "text":
+        first, last = first[: field.length], last[: field.length]
     found = ([first], [last, first]) if field.is_array else (first, last)
     return repr(found[0]), repr(found[1])
 

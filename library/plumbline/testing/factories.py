@@ -76,4 +76,5 @@ def _unlike_others(column: Column[Any], value: Any) -> Any:  # noqa: ANN401
     for kind, make in made.items():
         if isinstance(column.type, kind) and not isinstance(value, float):
             return make()
-    return value + (number if isinstance(value, int | float) else timedelta(days=number))
+    further: Any = number if isinstance(value, int | float) else timedelta(days=number)
+    return value + further

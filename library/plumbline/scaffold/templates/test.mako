@@ -56,7 +56,7 @@ async def test_${one}_is_made_and_read(client: httpx2.AsyncClient, ${who}: User,
 async def test_${one}_is_changed(client: httpx2.AsyncClient, ${who}: User) -> None:
     ${one} = await ${row}
     headers = signed_in(${who}) | {"If-Match": '"1"'}
-    changes = {"${changed.attribute}": ${changed.values[1]}}
+    changes: dict[str, Any] = {"${changed.attribute}": ${changed.values[1]}}
 
     answer = await client.patch(f"${path}/{${one}.id}", json=changes, headers=headers)
 

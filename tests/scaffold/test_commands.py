@@ -1,0 +1,154 @@
+"""The commands on this service: what they write, what they take away, what stays."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from plumbline.errors import OperatorError
+from plumbline.scaffold.additions import change_files
+from plumbline.scaffold.fields import parse_fields
+from plumbline.scaffold.names import Names
+from plumbline.scaffold.project import Plan, Project
+from plumbline.scaffold.removal import names_of, plan_removal
+from plumbline.scaffold.resource import Resource, add_files
+from plumbline.scaffold.running import add_migration
+from tests.copies import copy_project, run_in, run_tests_in
+from tests.postgres import ROOT
+
+APP, POSTS = Project(ROOT, "app"), Names("post", "posts")
+SHELF = ("shelf", "name:str(100)", "--public")
+BOOK = (
+    "title:str(200) isbn:str(13):unique price:decimal(10,2) published:date? tags:str[] "
+    "status:enum(draft,out) details:json author:user shelves:many(shelf)"
+)
+MOST_LINES = 185  # model, service and API of the book: nine fields, the rule and a many-to-many
+
+
+def _book(plan: Plan) -> None:
+    shelf = parse_fields(["name:str(100)"])
+    add_files(plan, APP, Resource(Names("shelf", "shelves"), shelf, "public", None))
+    fields = parse_fields([BOOK])
+    owner = next(field for field in fields if field.name == "author")
+    add_files(plan, APP, Resource(Names("book", "books"), fields, "owner", owner))
+
+
+def test_resource_of_ten_fields_is_short() -> None:
+    """`python -m tests.scaffold.lines` prints the table of the page."""
+    plan = Plan(ROOT)
+    _book(plan)
+
+    written = [f"app/db/models/{'book'}.py", "app/services/books.py", "app/api/books.py"]
+    texts = [plan.text(ROOT / name) for name in written]
+
+    assert sum(text.count("\n") for text in texts) <= MOST_LINES
+    assert max(len(line) for text in texts for line in text.splitlines()) <= 100
+
+
+def test_failure_of_the_migration_leaves_the_tree_as_it_was() -> None:
+    plan = Plan(ROOT)
+    plan.create(ROOT / "app/db/models/broken.py", "")
+    plan.write(ROOT / "app/db/models/__init__.py", "import app.db.models.is_not_there\n")
+    before = subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT)
+
+    with pytest.raises(OperatorError, match="nothing was written, since the import of the service"):
+        add_migration(plan, APP, "broken")
+
+    assert subprocess.check_output(["git", "status", "--porcelain"], cwd=ROOT) == before
+
+
+def test_field_is_added_to_a_model_that_people_wrote() -> None:
+    plan = Plan(ROOT)
+    fields = parse_fields(["subtitle:str(200)?:index kind:enum(a,b)? editor:user? score:int?"])
+
+    with pytest.raises(OperatorError, match=r"posts\.py has no class PostRead"):
+        change_files(plan, APP, POSTS, fields)  # that one is in the service
+
+    assert '"author_id", "id"), Index(None, "subtitle", "id")' in plan.text(
+        ROOT / "app/db/models/post.py"
+    )
+
+
+def test_fields_are_added_to_what_was_written() -> None:
+    plan = Plan(ROOT)
+    _book(plan)
+
+    change_files(
+        plan, APP, Names("book", "books"), parse_fields(["kind:enum(a,b)? at:date?:index"])
+    )
+
+    model, api = plan.text(ROOT / "app/db/models/book.py"), plan.text(ROOT / "app/api/books.py")
+    assert 'BookKind = Literal["a", "b"]' in model
+    assert 'Index(None, "author_id", "id"), Index(None, "at", "id")' in " ".join(model.split())
+    assert "    kind: BookKind | None = None\n    at: date | None = None\n" in api
+    assert "    at: date | None\n    version: int\n" in api
+    assert "BOOKS = Listing(" in api
+    assert "Book.isbn, Book.at" in " ".join(api.split())
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("subtitle:str(200)", r"rows that are there have no value: write subtitle:str\(200\)\?"),
+        ("title:text?", "a post has title already"),
+        ("readers:many(user)", "by hand"),
+    ],
+)
+def test_field_that_would_not_fit_the_rows_is_refused(field: str, said: str) -> None:
+    with pytest.raises(OperatorError, match=said):
+        change_files(Plan(ROOT), APP, POSTS, parse_fields([field]))
+
+
+def test_resource_that_others_use_is_not_removed() -> None:
+    """Each place is told; tests/test_without_posts.py takes them out by hand."""
+    with pytest.raises(OperatorError, match="take post out of these places first: ") as refused:
+        plan_removal(APP, POSTS)
+
+    places = str(refused.value).partition("first: ")[2].split("; ")
+    files = {place.partition(":")[0] for place in places}
+    assert {"app/services/users.py", "app/api/users.py", "app/db/models/user.py"} <= files
+    assert not files & {"app/main.py", "app/db/models/__init__.py", "tests/service.py"}
+
+
+def test_resource_is_found_by_each_of_its_names() -> None:
+    assert names_of(APP, "post", None) == names_of(APP, "posts", None) == POSTS
+
+
+def _tree(folder: Path) -> dict[str, str]:
+    files = [
+        *folder.rglob("app/**/*.py"),
+        *folder.rglob("tests/**/*.py"),
+        folder / "docs/schema.md",
+    ]
+    return {
+        str(file.relative_to(folder)): file.read_text()
+        for file in files
+        if "versions" not in file.parts
+    }
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+def test_what_was_added_is_removed_again(tmp_path: Path) -> None:
+    """With both commands, which are one; the migrations go up and down with rows in the tables."""
+    copy = copy_project(tmp_path)
+    before = _tree(copy)
+    app, plumbline = ("-m", "app.cli"), ("-c", "from plumbline.cli.standalone import main; main()")
+    for command in (
+        (*app, "add", "resource", *SHELF),
+        (*plumbline, "add", "resource", "book", BOOK, "--owner", "author"),
+        (*app, "add", "field", "book", "subtitle:str(200)?:index editor:user?"),
+    ):
+        tried = run_in(copy, *command, "--dry-run")
+        done = run_in(copy, *command)
+        assert done.returncode == 0, done.stderr
+        assert len(tried.stdout) > 100
+    tested = run_tests_in(copy, "-q", "tests/test_proofs.py", "-k", "revision or agree or book")
+    for name in ("book", "shelves"):
+        done = run_in(copy, *app, "remove", "resource", name)
+        assert done.returncode == 0, done.stderr
+    assert tested.returncode == 0, tested.stdout[-3000:]
+    tested = run_tests_in(copy, "-q", "tests/test_proofs.py", "-k", "revision or agree")
+
+    assert tested.returncode == 0, tested.stdout[-3000:]
+    assert _tree(copy) == before
