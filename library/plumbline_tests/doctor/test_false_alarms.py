@@ -175,6 +175,18 @@ async def load(db: AsyncSession, parts: list[list[int]]) -> None:
     for part in parts:
         await db.execute(select(column("id")).where(column("id").in_(part)))
 """,
+    "an engine of SQLite by its arguments, one for development, and one for tests": """
+from sqlalchemy import create_engine
+
+
+def new_engine(settings):
+    if settings.environment == "development":
+        return create_engine(settings.url)
+    return create_engine(settings.url, connect_args={"check_same_thread": False})
+
+
+test_engine = create_engine("postgresql://db/other", connect_args={"options": ""})
+""",
     "a sync session whose file is SQLite": """
 from sqlalchemy import create_engine
 
