@@ -62,7 +62,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let the doctor guess options that it cannot read",
         DOCTOR + "engines.py",
-        "            if literal is None:\n                return None\n            found |= literal\n",
+        "            if literal is None:\n                return None\n"
+        "            found |= literal\n",
         "            found |= literal or {}\n",
         NO_FAULT,
     ),

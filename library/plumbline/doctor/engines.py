@@ -52,6 +52,7 @@ class Engine:
 
 
 def engines(project: Project) -> list[Engine]:
+    """Those that live as long as the process, outside of tests and scripts."""
     return project.remember(_engines)
 
 
