@@ -92,6 +92,7 @@ def _routes(project: Project) -> list[Definition]:
 
 
 def yields_in(function: Function) -> list[ast.Yield]:
+    """The yields of a function itself, not those of functions in it."""
     return [node for node in walk(function) if isinstance(node, ast.Yield)]
 
 

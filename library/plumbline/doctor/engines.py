@@ -11,6 +11,7 @@ from plumbline.doctor.source import Module
 from plumbline.doctor.tree import argument, constant, has_unknown, keyword, walk
 
 _DEFAULT_SIZE, _DEFAULT_OVERFLOW = 5, 10  # SQLAlchemy's
+_ASIDE = re.compile(r"__main__|development|debug|local|test", re.IGNORECASE)
 _WORKERS = re.compile(r"(?:--workers|-w)[ =\",']+(\d+)\b")
 _STARTED_BY = re.compile(r"(?:gunicorn|uvicorn|fastapi|hypercorn)")
 
@@ -36,6 +37,8 @@ class Engine:
         pool = self.options.get("poolclass")
         if pool is not None and "QueuePool" not in ast.unparse(pool):
             return False
+        if "check_same_thread" in ast.unparse(self.call):  # SQLite's own
+            return False
         url = ast.unparse(self.call.args[0]) if self.call.args else ""
         return re.search("sqlite|mysql|oracle|mssql", url, re.IGNORECASE) is None
 
@@ -49,6 +52,7 @@ class Engine:
 
 
 def engines(project: Project) -> list[Engine]:
+    """Those that live as long as the process, outside of tests and scripts."""
     return project.remember(_engines)
 
 
@@ -69,14 +73,14 @@ def _engines(project: Project) -> list[Engine]:
 
 
 def _is_short_lived(module: Module, call: ast.Call) -> bool:
-    """A local value of a function that keeps it nowhere, or of a script."""
-    if any(
-        isinstance(each, ast.If) and "__main__" in ast.unparse(each.test)
-        for each in module.above(call)
-    ):
+    """A local value of a function that keeps it nowhere, or for scripts, development or tests."""
+    asked = [ast.unparse(each.test) for each in module.above(call) if isinstance(each, ast.If)]
+    if any(_ASIDE.search(each) for each in asked):
         return True
     function = module.function_of(call)
     made = module.parents.get(call)
+    if isinstance(made, ast.Assign) and ast.unparse(made.targets[0]).startswith("test_"):
+        return True
     if function is None or not isinstance(made, ast.Assign | ast.AnnAssign):
         return False
     target = made.targets[0] if isinstance(made, ast.Assign) else made.target

@@ -120,6 +120,7 @@ def newest_allowed(specifier: str) -> Version | None:
 
 
 def read_version(text: str) -> Version:
+    """The first three numbers of a version."""
     return tuple(int(part) for part in re.findall(r"\d+", text)[:3])
 
 

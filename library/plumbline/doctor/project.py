@@ -97,6 +97,17 @@ class Project:
 
     def resolve(self, module: Module, node: ast.AST | None) -> str | None:
         """The full dotted name of a Name or an Attribute; None if it is a local value."""
+        if not isinstance(node, ast.Name | ast.Attribute):
+            return None
+        if node not in self._resolved:
+            self._resolved[node] = self._resolve(module, node)
+        return self._resolved[node]
+
+    @cached_property
+    def _resolved(self) -> dict[ast.AST, str | None]:
+        return {}
+
+    def _resolve(self, module: Module, node: ast.AST) -> str | None:
         parts: list[str] = []
         while isinstance(node, ast.Attribute):
             parts.append(node.attr)

@@ -78,7 +78,7 @@ def _kind_of_definition(project: Project, found: Definition) -> Kind | None:
 
 
 def kind_of_factory(project: Project, module: Module, node: ast.AST | None) -> Kind | None:
-    """Of `sessionmaker(…)`, or a name that stands for one."""
+    """Of a call that makes a sessionmaker, or a name that stands for one."""
     if isinstance(node, ast.Call):
         return _kind_of_factory_call(project, module, node)
     found = project.definition(module, node)
@@ -214,6 +214,7 @@ def depends_in(
 
 
 def is_depends(project: Project, module: Module, node: ast.AST | None) -> bool:
+    """Whether it is FastAPI's `Depends(…)` or `Security(…)`."""
     return isinstance(node, ast.Call) and is_one_of(
         project.resolve(module, node.func), "fastapi", "Depends", "Security"
     )

@@ -28,7 +28,7 @@ def create_async_engine(url):
 """
 CASES = {
     "a variable that has the name of a factory": """
-from sqlalchemy.ext.asyncio import async_sessionmaker as maker
+from sqlalchemy.ext.asyncio import async_sessionmaker
 
 
 def get(request):
@@ -175,6 +175,18 @@ async def load(db: AsyncSession, parts: list[list[int]]) -> None:
     for part in parts:
         await db.execute(select(column("id")).where(column("id").in_(part)))
 """,
+    "an engine of SQLite by its arguments, one for development, and one for tests": """
+from sqlalchemy import create_engine
+
+
+def new_engine(settings):
+    if settings.environment == "development":
+        return create_engine(settings.url)
+    return create_engine(settings.url, connect_args={"check_same_thread": False})
+
+
+test_engine = create_engine("postgresql://db/other", connect_args={"options": ""})
+""",
     "a sync session whose file is SQLite": """
 from sqlalchemy import create_engine
 
@@ -207,12 +219,17 @@ async def get_db():
 async def create_post(db: AsyncSession = Depends(get_db)):
     db.add(object())
 """
+UNTESTED = """
+from sqlalchemy.ext.asyncio import create_async_engine
+
+engine = create_async_engine("postgresql+asyncpg://db/app", connect_args={"timeout": 2})
+"""
 PLACES = ["tests/test_app.py", "tests/conftest.py", ".venv/app.py", "node_modules/app.py"]
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_tests_and_installed_packages_are_not_looked_at(place: str, tmp_path: Path) -> None:
-    assert found(tmp_path, {place: LATE}) == []
+    assert found(tmp_path, {place: LATE + UNTESTED}) == []
 
 
 def test_multiple_heads_on_purpose_are_none(tmp_path: Path) -> None:

@@ -207,10 +207,10 @@ def test_handlers_that_commit_by_hand_make_it_a_hazard(tmp_path: Path) -> None:
 
 
 NEWER = {
-    "type parameters": "class Page[T]:\n    pass\n\n\ndef first[\n    T,\n](items: list[T]) -> T: ...\n",
+    "type parameters": "class Page[T]:\n    pass\n\n\ndef first[\n    T,\n](them: list[T]): ...\n",
     "a type alias": "type Ids = list[int]\ntype Pair[T] = tuple[T, T]\n",
     "quotes within an f-string": 'name = {"a": 1}\nsaid = f"{name["a"]} and {chr(10)}"\n',
-    "two exceptions without parentheses": "try:\n    pass\nexcept ValueError, TypeError:\n    pass\n",
+    "exceptions in no parentheses": "try:\n    ...\nexcept OSError, KeyError:\n    ...\n",
     "a template string": 'name = "a"\nsaid = t"hello {name}"\n',
 }
 

@@ -73,7 +73,7 @@ def _waits(project: Project, module: Module, call: ast.Call, sessions: set[str])
 
 
 def _is_only_begun(module: Module, call: ast.Call) -> bool:
-    """`db.query(User)` alone, which builds a statement."""
+    """A query alone, which builds a statement and runs none."""
     return method(call) == "query" and not isinstance(module.parents.get(call), ast.Attribute)
 
 

@@ -1,0 +1,1 @@
+"""The doctor on public repositories, whose findings were read by hand."""
