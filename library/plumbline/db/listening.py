@@ -96,7 +96,8 @@ async def _payloads(connect: Open, channel: str) -> AsyncGenerator[str | None]:
                         yield payload
         except (OSError, *DRIVER_ERRORS) as error:
             if not failures:
-                log.warning("not listening: trying again", channel=channel, cause=explain(error))
+                cause = str(error) if isinstance(error, _Lost) else explain(error)
+                log.warning("not listening: trying again", channel=channel, cause=cause)
         await asyncio.sleep(_pause(failures))
         failures += 1
 
@@ -104,6 +105,10 @@ async def _payloads(connect: Open, channel: str) -> AsyncGenerator[str | None]:
 def _pause(failures: int) -> float:
     longest: float = min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(failures, 10))
     return longest * random.uniform(0.5, 1)  # noqa: S311 - no secret
+
+
+class _Lost(ConnectionError):
+    """The server has ended a connection that was there."""
 
 
 class _Arrived(asyncio.Queue[str | None]):
@@ -137,7 +142,7 @@ async def _connection(connect: Open, channel: str) -> AsyncIterator[tuple[Connec
 
 
 async def _until_lost(driver: Connection, arrived: _Arrived) -> AsyncGenerator[str | None]:
-    """ConnectionError when it is lost; a server that is silent is asked, since it may be gone."""
+    """_Lost when it is; a server that is silent is asked, since it may be gone."""
     while True:
         try:
             async with asyncio.timeout(PING_SECONDS):
@@ -146,5 +151,5 @@ async def _until_lost(driver: Connection, arrived: _Arrived) -> AsyncGenerator[s
             await driver.execute("SELECT 1", timeout=ANSWER_SECONDS)
             continue
         if arrived.is_lost and payload is None and arrived.empty():
-            raise ConnectionError("the connection was lost")
+            raise _Lost("the connection was lost")
         yield payload
