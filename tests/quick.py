@@ -54,6 +54,8 @@ SLOW = (
     "tests/db/test_new_table.py",
     "tests/faults",
     "tests/pitfalls/test_asyncpg_missing.py",
+    "tests/scaffold/test_commands.py",
+    "tests/scaffold/test_made_up_resources.py",
     "tests/test_cli.py",
     "tests/test_development.py",
     "tests/test_imports.py",

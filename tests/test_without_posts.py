@@ -32,7 +32,7 @@ CHANGES = (
     ("tests/conftest.py", "import Post, User", "import User"),
     ("tests/conftest.py", "import make_post, make_user", "import make_user"),
     ("tests/conftest.py", 'pytest_plugins = ["tests.measured"]\n', ""),
-    ("tests/service.py", "PASSWORD, make_post, make_users", "PASSWORD, make_users"),
+    ("tests/service.py", "ROWS, make_post, make_users", "ROWS, make_users"),
     ("tests/service.py", '    post = await make_post(people["owner"])\n', ""),
     ("tests/service.py", '"post_id": post.id, ', ""),
 )
