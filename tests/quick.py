@@ -55,6 +55,8 @@ SLOW = (
     "tests/faults",
     "tests/http/test_cors_in_browser.py",
     "tests/pitfalls/test_asyncpg_missing.py",
+    "tests/scaffold/test_commands.py",
+    "tests/scaffold/test_made_up_resources.py",
     "tests/test_cli.py",
     "tests/test_development.py",
     "tests/test_imports.py",

@@ -31,7 +31,7 @@ CHANGES = (
     ("tests/people.py", "AccessToken, Post, User", "AccessToken, User"),
     ("tests/conftest.py", "import Post, User", "import User"),
     ("tests/conftest.py", "import make_post, make_user", "import make_user"),
-    ("tests/service.py", "PASSWORD, make_post, make_users", "PASSWORD, make_users"),
+    ("tests/service.py", "ROWS, make_post, make_users", "ROWS, make_users"),
     ("tests/service.py", '    post = await make_post(people["owner"])\n', ""),
     ("tests/service.py", '"post_id": post.id, ', ""),
 )

@@ -69,6 +69,7 @@ class Cursor(Protocol):
 
     def fetchall(self) -> list[tuple[Any, ...]]:
         """All rows."""
+        ...
 
 
 _OURS: LiteralString = "16384"  # what is made after initdb has numbers from here on
