@@ -94,7 +94,7 @@ def _correct(found: Diagnosis, *, is_written: bool) -> int:
     for path, before, after in corrected(found.root, found.findings):
         print(write_diff(path, before, after), end="")
         if is_written:
-            (found.root / path).write_text(after)
+            (found.root / path).write_bytes(after.encode())
     return 0
 
 

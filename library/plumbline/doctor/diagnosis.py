@@ -12,7 +12,7 @@ from plumbline.doctor.configuration import Configuration, fingerprint, has_noqa
 from plumbline.doctor.finding import Finding
 from plumbline.doctor.project import Project
 from plumbline.doctor.registry import Fault, Rule
-from plumbline.doctor.source import Unread
+from plumbline.doctor.source import Unread, lines_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Diagnosis:
 
     def line(self, finding: Finding) -> str:
         """The line of the file that a finding is about."""
-        lines = lines_of(self.root, finding.path, self._lines)
+        lines = _lines(self.root, finding.path, self._lines)
         return lines[finding.place.line - 1] if finding.place.line <= len(lines) else ""
 
     @cached_property
@@ -56,7 +56,7 @@ def diagnose(
         finding
         for finding in sorted(found, key=lambda each: (each.path, each.place.line, each.code))
         if not configuration.lets_pass(finding)
-        and not _is_let_pass(finding, lines_of(root, finding.path, lines))
+        and not _is_let_pass(finding, _lines(root, finding.path, lines))
     ]
     whole = Diagnosis(root, left, len(project.by_name), project.unread, 0, lines)
     return whole if baseline is None else _without_known(whole, baseline)
@@ -79,10 +79,10 @@ def _without_collection() -> Iterator[None]:
             gc.enable()
 
 
-def lines_of(root: Path, path: str, memory: dict[str, list[str]]) -> list[str]:
+def _lines(root: Path, path: str, memory: dict[str, list[str]]) -> list[str]:
     """The lines of a file, read once."""
     if path not in memory:
-        memory[path] = (root / path).read_text(errors="replace").splitlines()
+        memory[path] = lines_of((root / path).read_bytes())
     return memory[path]
 
 

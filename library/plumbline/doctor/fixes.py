@@ -15,24 +15,24 @@ def corrected(root: Path, findings: list[Finding]) -> Iterator[tuple[str, str, s
         if each.edit is not None:
             edits[each.path].add(each.edit)
     for path, wanted in edits.items():
-        text = (root / path).read_text()
+        text = (root / path).read_bytes().decode()  # with the ends of lines as they are
         yield path, text, _apply(text, wanted)
 
 
 def _apply(text: str, edits: set[Edit]) -> str:
-    lines = text.splitlines(keepends=True)
+    lines = text.split("\n")
     for edit in sorted(edits, key=lambda each: (each.place.line, each.place.column), reverse=True):
         index, place = edit.place.line - 1, edit.place
         line = lines[index]
         lines[index] = line[: place.column] + edit.text + line[place.end_column :]
-    return "".join(lines)
+    return "\n".join(lines)
 
 
 def write_diff(path: str, before: str, after: str) -> str:
     """As `git diff` prints it, so that `git apply` takes it."""
     lines = difflib.unified_diff(
-        before.splitlines(keepends=True),
-        after.splitlines(keepends=True),
+        [f"{line}\n" for line in before.removesuffix("\n").split("\n")],
+        [f"{line}\n" for line in after.removesuffix("\n").split("\n")],
         f"a/{path}",
         f"b/{path}",
     )

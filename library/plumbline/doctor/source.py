@@ -71,7 +71,7 @@ class Module:
 
     @cached_property
     def lines(self) -> list[str]:
-        return self.source.decode(errors="replace").splitlines()
+        return lines_of(self.source)
 
     @cached_property
     def tree(self) -> ast.Module:
@@ -163,6 +163,11 @@ def _without_jinja(source: bytes) -> bytes:
     return re.sub(rb"\{\{.*?\}\}", b"_value", blank)
 
 
+def lines_of(source: bytes) -> list[str]:
+    """As Python counts them: a form feed or U+2028 ends none, as str.splitlines has it."""
+    return re.split("\r\n|\r|\n", source.decode(errors="replace"))
+
+
 def find_files(root: Path) -> Iterator[str]:
     """Paths relative to `root`, sorted; not those of installed packages or hidden folders."""
     for folder, folders, names in os.walk(root):
@@ -174,4 +179,6 @@ def find_files(root: Path) -> Iterator[str]:
             and not Path(folder, each, "pyvenv.cfg").exists()
         )
         for name in sorted(names):
-            yield str(Path(folder, name).relative_to(root))
+            file = Path(folder, name)
+            if file.is_file():  # no link to nowhere
+                yield str(file.relative_to(root))

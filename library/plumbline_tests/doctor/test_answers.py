@@ -188,6 +188,17 @@ def test_fix_writes_what_diff_shows(tmp_path: Path) -> None:
     assert "nothing found" in run(tmp_path).stdout
 
 
+def test_fix_keeps_the_ends_of_lines_and_finds_its_line(tmp_path: Path) -> None:
+    text = f"# \u2028 and \f end no line\n{UNTESTED}".replace("\n", "\r\n")
+    (tmp_path / "main.py").write_bytes(text.encode())
+    (tmp_path / "nowhere.py").symlink_to(tmp_path / "none.py")
+
+    run(tmp_path, "--fix")
+
+    fixed = text.replace('{"timeout": 2})', '{"timeout": 2}, pool_pre_ping=True)')
+    assert (tmp_path / "main.py").read_bytes() == fixed.encode()
+
+
 @pytest.mark.parametrize("name", ["PL001", "pl001", "commit-after-response"])
 def test_explain_prints_the_page_of_a_rule(name: str, tmp_path: Path) -> None:
     assert run(tmp_path, "--explain", name).stdout.startswith("# PL001: the commit comes after")

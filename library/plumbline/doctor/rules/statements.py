@@ -26,8 +26,8 @@ def text_with_values(project: Project) -> Iterator[Fault]:
                     yield fault(
                         module,
                         call.args[0],
-                        f"`{name}` becomes part of the SQL: a caller who decides what it holds decides"
-                        " what the statement does",
+                        f"`{name}` becomes part of the SQL: a caller who decides what it holds"
+                        " decides what the statement does",
                     )
                     break
 
