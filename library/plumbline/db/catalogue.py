@@ -1,7 +1,9 @@
 """What a database has, as far as those who use it meanwhile can tell: read before and after."""
 
 from dataclasses import dataclass
-from typing import Any, LiteralString, NamedTuple, Protocol
+from typing import Any, LiteralString, NamedTuple
+
+from psycopg import Cursor
 
 
 class Relation(NamedTuple):
@@ -61,17 +63,6 @@ class Catalogue:
         return names
 
 
-class Cursor(Protocol):
-    """As much of psycopg's as is used."""
-
-    def execute(self, query: LiteralString, /) -> object:
-        """Run it."""
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """All rows."""
-        ...
-
-
 _OURS: LiteralString = "16384"  # what is made after initdb has numbers from here on
 _SYSTEM: LiteralString = "n.nspname ~ '^pg_'"  # temporary ones
 _NAME: LiteralString = "CASE n.nspname WHEN 'public' THEN '' ELSE n.nspname || '.' END || "
@@ -119,7 +110,7 @@ JOIN pg_type t ON t.oid = e.enumtypid JOIN pg_namespace n ON n.oid = t.typnamesp
 """  # noqa: S608 - no input
 
 
-def read_catalogue(cursor: Cursor) -> Catalogue:
+def read_catalogue(cursor: Cursor[tuple[Any, ...]]) -> Catalogue:
     """What is there now, by the eyes of the cursor's transaction."""
 
     def rows(query: LiteralString) -> list[tuple[Any, ...]]:
