@@ -78,7 +78,8 @@ def check(service: Service) -> None:
         print(differences)
         raise OperatorError(
             f"models and migrations differ: run `{service.name} db revision` and correct it; what "
-            "it cannot write (a view, function, trigger or extension) models have by create_with"
+            "it leaves out (such as the values of a CHECK) write into it by hand, and a view, "
+            "function, trigger or extension is the models' by create_with"
         )
     if unsafe:
         print("\n".join(unsafe))
