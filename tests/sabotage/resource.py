@@ -21,7 +21,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         ROWS,
         "await db.get(model, row_id, with_for_update=True)",
         "await db.get(model, row_id)",
-        DB + "test_rows.py::test_of_two_who_lock_a_row_the_second_sees_what_the_first_did",
+        DB + "test_rows.py::test_row_is_locked_until_the_commit",
     ),
     Sabotage(
         "take what a patch did not send for None",

@@ -45,12 +45,20 @@ def _uses(plan: Plan, project: Project, names: Names) -> Iterator[str]:
         for file, text in sorted(plan.sources(folder).items()):
             if "migrations" in file.parts:
                 continue
-            nodes = [n for n in ast.walk(parse(file, text)) if _is_use(n, project, names)]
+            tree = parse(file, text)
+            nodes = [each for each in ast.walk(tree) if _is_import(each, project, names)]
+            if folder == project.code:  # text of a test may be anything
+                nodes += [each for each in ast.walk(tree) if _is_name(each, names)]
             lines = {each.lineno for each in nodes if isinstance(each, ast.stmt | ast.expr)}
             yield from (f"{plan.name(file)}:{line}" for line in sorted(lines))
 
 
-def _is_use(node: ast.AST, project: Project, names: Names) -> bool:
+def _is_name(node: ast.AST, names: Names) -> bool:
+    """As in `relationship("Book")`, `Mapped["Book"]` and `ForeignKey("books.id")`."""
+    return isinstance(node, ast.Constant) and node.value in {names.class_name, f"{names.many}.id"}
+
+
+def _is_import(node: ast.AST, project: Project, names: Names) -> bool:
     gone = {
         f"{project.package}.db.models": {names.one, names.class_name},
         f"{project.package}.services": {names.many},
@@ -61,8 +69,6 @@ def _is_use(node: ast.AST, project: Project, names: Names) -> bool:
             package, _, name = module.rpartition(".")
             found = {alias.name for alias in imported}
             return name in gone.get(package, set()) or bool(found & gone.get(module, set()))
-        case ast.Constant(value=str(text)):
-            return text in {names.class_name, f"{names.many}.id"}
     return False
 
 

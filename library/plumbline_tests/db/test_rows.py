@@ -1,13 +1,13 @@
 """A row of a resource: read, added, locked, changed; and rows that tests make."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
 from typing import ClassVar
 
 import pytest
-from sqlalchemy import ForeignKey, Identity, MetaData, Numeric, String
+from sqlalchemy import ForeignKey, Identity, MetaData, Numeric, String, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.associationproxy import AssociationProxy, association_proxy
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -122,23 +122,15 @@ async def test_change_of_nothing_keeps_the_version(music: AsyncEngine) -> None:
     assert (first, row.version, row.updated_at is not None) == (1, 2, True)
 
 
-async def test_of_two_who_lock_a_row_the_second_sees_what_the_first_did(
-    music: AsyncEngine,
-) -> None:
+async def test_row_is_locked_until_the_commit(music: AsyncEngine) -> None:
     list_id, _ = await _list_of_three(music)
-    has_locked = asyncio.Event()
+    same = select(PlayList.id).where(PlayList.id == list_id)
 
-    async def rename(name: str) -> int:
-        async with session_factory(music).begin() as db:
-            if name == "second":
-                await has_locked.wait()
-            row = await lock_row(db, PlayList, list_id)
-            has_locked.set()
-            return (await change_row(db, row, {"name": name})).version
-
-    versions = await asyncio.gather(rename("first"), rename("second"))
-
-    assert list(versions) == [2, 3]
+    async with session_factory(music).begin() as db:
+        await lock_row(db, PlayList, list_id)
+        with pytest.raises(DBAPIError, match="could not obtain lock"):
+            async with session_factory(music).begin() as other:
+                await other.execute(same.with_for_update(nowait=True))
 
 
 async def test_made_row_refers_to_one_that_is_there(music: AsyncEngine) -> None:
