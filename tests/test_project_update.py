@@ -83,6 +83,7 @@ def test_update_changes_what_is_newer_and_keeps_what_is_ours(project: Path) -> N
     assert now.version == installed_template().version
 
 
+@pytest.mark.torture
 def test_updated_project_is_a_new_one_with_the_work_of_the_team(
     project: Path, tmp_path: Path
 ) -> None:

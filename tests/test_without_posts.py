@@ -93,6 +93,7 @@ def without_posts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
+@pytest.mark.torture
 def test_proofs_need_no_posts(without_posts: Path) -> None:
     """All are collected, so none imports what is gone; and those of sessions hold.
 

@@ -79,6 +79,8 @@ def test_made_up_resources_need_no_edit(grown: Grown) -> None:
     assert form.returncode == 0, form.stdout[-3000:]
 
 
+@pytest.mark.torture
+@pytest.mark.timeout(3600)
 def test_made_up_resources_are_typed(grown: Grown) -> None:
     if (ROOT / ".mypy_cache").exists():  # of the check that came before
         shutil.copytree(ROOT / ".mypy_cache", grown.copy / ".mypy_cache")

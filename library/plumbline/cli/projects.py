@@ -40,7 +40,7 @@ def update() -> None:
     now, conflicts = _template("projects").update_project(Path.cwd())
     for file in conflicts:
         say(PLUMBLINE, f"conflict in {file}: both have changed it, look for <<<<<<<")
-    say(PLUMBLINE, f"this is {now.version}: read `git diff --cached`, run `make check`, commit")
+    say(PLUMBLINE, f"this is {now.version}: read `git diff --cached`, check it, and commit")
     if conflicts:
         raise OperatorError(f"{len(conflicts)} files have conflicts; `git reset --hard` undoes all")
 

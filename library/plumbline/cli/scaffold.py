@@ -91,7 +91,7 @@ def _carry_out(writer: Writer, plan: Plan, *, dry_run: bool) -> None:
         say(writer.name, "nothing was written")
         return
     plan.carry_out()
-    say(writer.name, "read what was written, above all the migration; then run `make check`")
+    say(writer.name, "read what was written, above all the migration; then run all checks")
 
 
 def remove_resource(

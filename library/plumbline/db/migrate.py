@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from traceback import walk_tb
+from typing import TYPE_CHECKING
 
 import structlog
 from alembic import command
@@ -31,10 +32,12 @@ from plumbline.db.errors import (
     sqlstate,
     upgrade_command,
 )
-from plumbline.db.observing import Observer
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
+
+if TYPE_CHECKING:  # it needs psycopg, which a service that serves does not
+    from plumbline.db.observing import Observer
 
 MIGRATION_LOCK_KEY = 7_272_740  # of the advisory lock that all who migrate a database share
 MAX_WAIT_SECONDS = 600
@@ -90,7 +93,7 @@ class Migrations:
         enums = {each.schema for each in types if isinstance(each, Enum) and each.schema}
         return sorted(enums.union(table.schema for table in tables if table.schema))
 
-    def config(self, url: str | None = None, observer: Observer | None = None) -> Config:
+    def config(self, url: str | None = None, observer: "Observer | None" = None) -> Config:
         """Alembic's configuration; plumbline.db.environment reads the attributes."""
         attributes = {
             "migrations": self,
@@ -129,7 +132,7 @@ class Migrations:
         if left := self._tell_invalid_indexes(url):
             log.warning(left)
 
-    def observe(self, url: str, observer: Observer) -> None:
+    def observe(self, url: str, observer: "Observer") -> None:
         """Migrate a throw-away database up, and tell `observer` what each revision does."""
         self._run(lambda: command.upgrade(self.config(url, observer), "head"))
 
