@@ -121,6 +121,9 @@ def test_settings_of_tools_are_those_of_this_repository(project: Path) -> None:
 
     assert there["project"]["dependencies"] == here["project"]["dependencies"]
     assert [each for each in SHARED if there["tool"][each] != here["tool"][each]] == []
+    excused = "per-file-ignores"
+    for files, rules in there["tool"]["ruff"]["lint"][excused].items():
+        assert rules == here["tool"]["ruff"]["lint"][excused][files]
     for name in ("select", "ignore", "pylint", "mccabe", "flake8-bugbear", "pydocstyle"):
         assert there["tool"]["ruff"]["lint"][name] == here["tool"]["ruff"]["lint"][name]
     locked = set(
