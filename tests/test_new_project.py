@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from plumbline.errors import OperatorError
+from plumbline.scaffold.project import Plan, Project
+from plumbline.scaffold.resource import add_files
 from plumbline.template.git import git
 from plumbline.template.libraries import wheel_of_this
 from plumbline.template.projects import new_project
@@ -19,6 +21,7 @@ from plumbline.template.rendering import read_answers
 from plumbline.template.source import installed_template, packed_template
 from plumbline_tests.processes import python_in
 from tests.postgres import ROOT
+from tests.scaffold.made_up import resources
 
 NAME, AUTHOR = "Ada's “Book” Shop", 'Ada "the first" O\'Neil'
 BIN = Path(sys.executable).parent
@@ -99,6 +102,28 @@ def test_project_passes(project: Path, command: list[str]) -> None:
     )
 
     assert process.returncode == 0, process.stdout
+
+
+def test_resource_that_is_added_needs_no_edit(project: Path) -> None:
+    plan = Plan(project)
+
+    for each in resources(seed=1, count=2):
+        add_files(plan, Project(project, "app"), each)
+
+    checked = [
+        subprocess.run(
+            [BIN / "ruff", "check", "--no-cache", f"--stdin-filename={path}", "-"],
+            check=False,
+            cwd=project,
+            input=plan.text(path),
+            capture_output=True,
+            text=True,
+        )
+        for path in plan.after
+        if path.suffix == ".py"
+    ]
+    assert len(checked) > 8
+    assert [each.stdout for each in checked if each.returncode] == []
 
 
 def test_project_names_no_file_that_it_lacks(project: Path) -> None:
@@ -190,9 +215,17 @@ def test_command_says_what_is_next(tmp_path: Path) -> None:
 def test_project_passes_its_own_check(project: Path) -> None:
     """As somebody runs it who has nothing but the project."""
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    shelf = ".venv/bin/app add resource shelf 'name:str(100)' --public"
+    book = ".venv/bin/app add resource book 'title:str(200) isbn:str(13):unique author:user "
+    book += "status:enum(draft,out) shelves:many(shelf)' --owner author"
 
     process = subprocess.run(
-        ["make", "check"], check=False, cwd=project, env=plain, capture_output=True, text=True
+        ["sh", "-c", f"make setup && {shelf} && {book} && make check"],
+        check=False,
+        cwd=project,
+        env=plain,
+        capture_output=True,
+        text=True,
     )
 
     assert process.returncode == 0, (process.stdout + process.stderr)[-3000:]

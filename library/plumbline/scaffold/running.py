@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +32,8 @@ def tidy(plan: Plan, project: Project, paths: Sequence[Path]) -> None:
     """
     configured = [plan.root / name for name in ("ruff.toml", ".ruff.toml", "pyproject.toml")]
     config = [f"--config={path}" for path in configured if path.exists()][:1]
-    ours = f'--config=lint.isort.known-first-party=["{project.package}"]'  # new modules too
+    # New modules too, beside those that the project names.
+    ours = f"--config=lint.isort.known-first-party={[project.package, *_first_party(plan.root)]}"
     with tempfile.TemporaryDirectory(prefix="plumbline-") as folder:
         copies = {path: Path(folder, plan.name(path)) for path in paths}
         for path, copy in copies.items():
@@ -49,6 +51,14 @@ def tidy(plan: Plan, project: Project, paths: Sequence[Path]) -> None:
                 _run([*ruff, *arguments, *config, *files], plan.root)
         for path, copy in copies.items():
             plan.write(path, copy.read_text())
+
+
+def _first_party(root: Path) -> list[str]:
+    pyproject = root / "pyproject.toml"
+    tools = tomllib.loads(pyproject.read_text()).get("tool", {}) if pyproject.exists() else {}
+    lint = tools.get("ruff", {}).get("lint", {})
+    named: list[str] = lint.get("isort", {}).get("known-first-party", [])
+    return named
 
 
 @contextmanager
