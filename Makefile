@@ -47,7 +47,7 @@ check: setup browser  ## Do all that CI does; make check quick=1 leaves out slow
 .types:
 	$(BIN)/mypy
 .pyright:
-	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python $(if $(quick),app)
 .style:
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
