@@ -39,7 +39,7 @@ test: setup browser  ## Run all tests against a PostgreSQL of their own
 	@$(BIN)/pytest
 
 check: setup browser  ## Do all that CI does; make check quick=1 leaves out slow tests of what is unchanged
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync .types .pyright .style .layers $(if $(quick),,.schema)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync $(if $(quick),,.pyright) .types .style .layers $(if $(quick),,.schema)
 	@$(BIN)/pytest $(if $(quick),--quick)
 
 # What `check` does before the tests, two at once and the longest first.
@@ -47,7 +47,7 @@ check: setup browser  ## Do all that CI does; make check quick=1 leaves out slow
 .types:
 	$(BIN)/mypy
 .pyright:
-	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python $(if $(quick),app)
+	$(BIN)/basedpyright --level error --pythonpath $(BIN)/python
 .style:
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
