@@ -95,7 +95,7 @@ class Restarted(Developing):
 def restarted(
     tmp_path_factory: pytest.TempPathFactory, free_port: Callable[[], int]
 ) -> Iterator[Restarted]:
-    port, folder = free_port(), tmp_path_factory.mktemp("restarted")
+    port, folder = free_port(), tmp_path_factory.mktemp("with spaces")  # as some folders are
     session = re.findall(r"```sh\n(API=.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     script = session[0].replace("8000", str(port))
     with developing(port, folder, "--no-reload", prefix=IN_BACKGROUND) as process:
