@@ -158,6 +158,20 @@ def test_settings_of_tools_are_those_of_this_repository(project: Path) -> None:
     assert {re.split("[<>=]", each)[0] for each in needed} - locked == set()
 
 
+def recipes(makefile: Path) -> dict[str, str]:
+    """What `make` runs for each target."""
+    rules = re.findall(r"^([.\w]+):.*\n((?:\t.*\n)+)", makefile.read_text(), re.MULTILINE)
+    return dict(rules)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["help", "run", "test", "fix", "migration", ".types", ".pyright", ".style", ".layers"],
+)
+def test_target_does_what_it_does_here(project: Path, target: str) -> None:
+    assert recipes(project / "Makefile")[target] == recipes(ROOT / "Makefile")[target]
+
+
 def test_wheel_has_the_template_of_the_checkout(wheel: Path) -> None:
     assert packed_template(wheel) == installed_template()
 
