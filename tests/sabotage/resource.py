@@ -103,9 +103,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "remove what others use",
         SCAFFOLD + "removal.py",
-        "    if uses := sorted(_uses(plan, project, names)):\n",
+        "    if uses := sorted(find_uses(plan, project, names, gone)):\n",
         "    if uses := []:\n",
-        COMMANDS + "test_resource_that_others_use_is_not_removed",
+        "tests/scaffold/test_removal.py::test_resource_that_others_use_is_not_removed",
     ),
     Sabotage(
         "write a many-to-many that keeps unsorted ids",

@@ -9,34 +9,20 @@ from plumbline.errors import OperatorError
 from plumbline.scaffold.additions import change_files
 from plumbline.scaffold.fields import parse_fields
 from plumbline.scaffold.names import Names
-from plumbline.scaffold.project import Plan, Project
-from plumbline.scaffold.removal import names_of, plan_removal
-from plumbline.scaffold.resource import Resource, add_files
+from plumbline.scaffold.project import Plan
 from plumbline.scaffold.running import add_migration
 from tests.copies import copy_project, run_in, run_tests_in
 from tests.postgres import ROOT
+from tests.scaffold.shop import APP, BOOK, SHELF, add_book
 
-APP, POSTS = Project(ROOT, "app"), Names("post", "posts")
-SHELF = ("shelf", "name:str(100)", "--public")
-BOOK = (
-    "title:str(200) isbn:str(13):unique price:decimal(10,2) published:date? tags:str[] "
-    "status:enum(draft,out) details:json author:user shelves:many(shelf)"
-)
+POSTS = Names("post", "posts")
 MOST_LINES = 185  # model, service and API of the book: nine fields, the rule and a many-to-many
-
-
-def _book(plan: Plan) -> None:
-    shelf = parse_fields(["name:str(100)"])
-    add_files(plan, APP, Resource(Names("shelf", "shelves"), shelf, "public", None))
-    fields = parse_fields([BOOK])
-    owner = next(field for field in fields if field.name == "author")
-    add_files(plan, APP, Resource(Names("book", "books"), fields, "owner", owner))
 
 
 def test_resource_of_ten_fields_is_short() -> None:
     """`python -m tests.scaffold.lines` prints the table of the page."""
     plan = Plan(ROOT)
-    _book(plan)
+    add_book(plan)
 
     written = [f"app/db/models/{'book'}.py", "app/services/books.py", "app/api/books.py"]
     texts = [plan.text(ROOT / name) for name in written]
@@ -71,7 +57,7 @@ def test_field_is_added_to_a_model_that_people_wrote() -> None:
 
 def test_fields_are_added_to_what_was_written() -> None:
     plan = Plan(ROOT)
-    _book(plan)
+    add_book(plan)
 
     change_files(
         plan, APP, Names("book", "books"), parse_fields(["kind:enum(a,b)? at:date?:index"])
@@ -99,21 +85,6 @@ def test_field_that_would_not_fit_the_rows_is_refused(field: str, said: str) -> 
         change_files(Plan(ROOT), APP, POSTS, parse_fields([field]))
 
 
-def test_resource_that_others_use_is_not_removed() -> None:
-    """Each place is told; tests/test_without_posts.py takes them out by hand."""
-    with pytest.raises(OperatorError, match="take post out of these places first: ") as refused:
-        plan_removal(APP, POSTS)
-
-    places = str(refused.value).partition("first: ")[2].split("; ")
-    files = {place.partition(":")[0] for place in places}
-    assert {"app/services/users.py", "app/api/users.py", "app/db/models/user.py"} <= files
-    assert not files & {"app/main.py", "app/db/models/__init__.py", "tests/service.py"}
-
-
-def test_resource_is_found_by_each_of_its_names() -> None:
-    assert names_of(APP, "post", None) == names_of(APP, "posts", None) == POSTS
-
-
 def _tree(folder: Path) -> dict[str, str]:
     files = [
         *folder.rglob("app/**/*.py"),
@@ -135,7 +106,7 @@ def test_what_was_added_is_removed_again(tmp_path: Path) -> None:
     before = _tree(copy)
     app, plumbline = ("-m", "app.cli"), ("-c", "from plumbline.cli.standalone import main; main()")
     for command in (
-        (*app, "add", "resource", *SHELF),
+        (*app, "add", "resource", "shelf", SHELF, "--public"),
         (*plumbline, "add", "resource", "book", BOOK, "--owner", "author"),
         (*app, "add", "field", "book", "subtitle:str(200)?:index editor:user?"),
     ):
