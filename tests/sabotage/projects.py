@@ -5,13 +5,16 @@ from tests.sabotage import Sabotage
 TEMPLATE = "library/plumbline/template/"
 NEW = "tests/test_new_project.py::"
 UPDATE = "tests/test_project_update.py::"
+WITHOUT = "tests/test_new_project_without_posts.py::"
+REMOVAL = "tests/scaffold/test_removal.py::"
+SCAFFOLD = "library/plumbline/scaffold/"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "call a new project as the template",
         TEMPLATE + "rendering.py",
-        'rendered[line["file"]] = text.replace(line["old"], new).encode()',
-        'rendered[line["file"]] = text.encode()',
+        '_replace(rendered, line["file"], line["old"], new)',
+        '_replace(rendered, line["file"], line["old"], line["old"])',
         NEW + "test_project_is_one_commit_with_its_name",
     ),
     Sabotage(
@@ -69,5 +72,61 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "new = render(template, now) | _vendored(wheel)",
         "new = render(template, now) | _vendored(vendored)",
         UPDATE + "test_update_changes_what_is_newer_and_keeps_what_is_ours",
+    ),
+    Sabotage(
+        "forget that a project has no posts",
+        TEMPLATE + "overlay/pyproject.toml.jinja",
+        "posts = {{ posts | lower }}\n",
+        "",
+        WITHOUT + "test_choice_is_remembered",
+    ),
+    Sabotage(
+        "bring posts back with an update",
+        TEMPLATE + "rendering.py",
+        "dict(template.service if answers.posts else _without_posts(template))",
+        "dict(template.service)",
+        UPDATE + "test_project_without_posts_stays_without_them",
+    ),
+    Sabotage(
+        "begin the history with a table of posts",
+        TEMPLATE + "template.toml",
+        '    op.create_table(\n        "posts",\n',
+        '    op.create_table(\n        "posts"\n',
+        WITHOUT + "test_history_of_the_schema_has_the_tables_of_the_models",
+    ),
+    Sabotage(
+        "leave relationships to what is removed",
+        SCAFFOLD + "removal.py",
+        "    _remove_relationships(plan, project, names)\n",
+        "",
+        REMOVAL + "test_what_leads_to_it_goes_with_it",
+    ),
+    Sabotage(
+        "leave helpers of the tests that make what is removed",
+        SCAFFOLD + "removal.py",
+        "    gone = _remove_makers(plan, project, names)\n",
+        "    gone = set[str]()\n",
+        WITHOUT + "test_it_is_what_the_command_leaves_that_removes_posts",
+    ),
+    Sabotage(
+        "keep a line for each of what is left",
+        SCAFFOLD + "edits.py",
+        "        end = self.behind_comma(last) if folds or len(items) == 1 else last\n",
+        "        end = last\n",
+        REMOVAL + "test_tuple_of_one_stays_a_tuple",
+    ),
+    Sabotage(
+        "remove what a test asks for by its address",
+        SCAFFOLD + "uses.py",
+        "        lambda node: _is_address(node, names),\n",
+        "",
+        REMOVAL + "test_use_is_found",
+    ),
+    Sabotage(
+        "count what stays when a row goes",
+        "library/plumbline/db/rows.py",
+        ' and constraint.ondelete == "CASCADE":',
+        ":",
+        "library/plumbline_tests/db/test_rows.py::test_what_goes_with_a_row_is_counted_by_table",
     ),
 )

@@ -1,10 +1,12 @@
 """`remove resource`: what goes with a resource, and what is in the way."""
 
+import ast
 from pathlib import Path
 
 import pytest
 
 from plumbline.errors import OperatorError
+from plumbline.scaffold.edits import Source, apply
 from plumbline.scaffold.names import Names
 from plumbline.scaffold.project import Plan
 from plumbline.scaffold.removal import names_of, plan_removal, remove_files
@@ -65,6 +67,30 @@ def test_what_leads_to_it_goes_with_it() -> None:
 
     assert not _changed(plan) & {"app/db/models/user.py", "tests/people.py"}
     assert not plan.has(about)
+
+
+@pytest.mark.parametrize(
+    ("text", "gone", "left"),
+    [
+        ("x = (a, b)", 0, "x = (b,)"),
+        ("x = (a, b)", 1, "x = (a,)"),
+        ("x = (\n    a,\n    b,\n)", 1, "x = (\n    a,\n)"),
+        ("x = (a,)", 0, "x = ()"),
+        ("x = [\n    a,\n    b,\n    c,\n]", 0, "x = [\n    b,\n    c\n]"),
+        ("x = [a, b, c]  # d", 2, "x = [a, b]  # d"),
+    ],
+)
+def test_tuple_of_one_stays_a_tuple(text: str, gone: int, left: str) -> None:
+    """And the comma goes for which ruff would keep a line for each of the others."""
+    source = Source(text)
+    (line,) = source.tree.body
+    assert isinstance(line, ast.Assign)
+    assert isinstance(line.value, ast.List | ast.Tuple)
+
+    changed = apply(text, source.without(line.value.elts, line.value.elts[gone]))
+
+    assert changed == left
+    ast.parse(changed)
 
 
 @pytest.mark.parametrize(

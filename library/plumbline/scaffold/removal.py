@@ -42,7 +42,7 @@ def remove_files(plan: Plan, project: Project, names: Names) -> None:
 
 
 def _own_files(plan: Plan, project: Project, names: Names) -> list[Path]:
-    """Those that are called as it is; of tests also `test_posts_of_users.py` and the like."""
+    """Those that are called as it is; of tests also those about `books_of_users` and so on."""
     code = (f"db/models/{names.one}.py", f"services/{names.many}.py", f"api/{names.many}.py")
     about = re.compile(rf"test_({names.one}|{names.many}(_\w+)?)\.py")
     tests = [path for path in plan.sources(project.root / "tests") if about.fullmatch(path.name)]
