@@ -89,9 +89,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "begin the history with a table of posts",
-        TEMPLATE + "template.toml",
-        '    op.create_table(\n        "posts",\n',
-        '    op.create_table(\n        "posts"\n',
+        TEMPLATE + "rendering.py",
+        'for line in template.without_posts["lines"]:',
+        'for line in template.without_posts["lines"][:-3]:',
         WITHOUT + "test_history_of_the_schema_has_the_tables_of_the_models",
     ),
     Sabotage(
@@ -128,5 +128,19 @@ SABOTAGES: tuple[Sabotage, ...] = (
         ' and constraint.ondelete == "CASCADE":',
         ":",
         "library/plumbline_tests/db/test_rows.py::test_what_goes_with_a_row_is_counted_by_table",
+    ),
+    Sabotage(
+        "import the doctor for every command",
+        "library/plumbline/cli/standalone.py",
+        "from plumbline.cli.main import run\n",
+        "import plumbline.cli.doctor\nfrom plumbline.cli.main import run\n",
+        "tests/test_imports.py::test_command_imports_no_part_that_it_does_not_use",
+    ),
+    Sabotage(
+        "import what writes resources where a service runs",
+        "library/plumbline/cli/scaffold.py",
+        "from plumbline.cli.terminal import new_group\n",
+        "import plumbline.cli.writing\nfrom plumbline.cli.terminal import new_group\n",
+        "tests/test_imports.py::test_command_imports_no_part_that_it_does_not_use",
     ),
 )
