@@ -143,4 +143,18 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "import plumbline.cli.writing\nfrom plumbline.cli.terminal import new_group\n",
         "tests/test_imports.py::test_command_imports_no_part_that_it_does_not_use",
     ),
+    Sabotage(
+        "leave the rows that are there without the default",
+        SCAFFOLD + "written.py",
+        '", ".join([*_arguments(field, owner), *stored])',
+        '", ".join(_arguments(field, owner))',
+        "tests/scaffold/test_commands.py::test_fields_are_added_to_what_was_written",
+    ),
+    Sabotage(
+        "take a default that the column rounds",
+        SCAFFOLD + "defaults.py",
+        'if kind == "decimal" and not',
+        "if False and not",
+        "tests/scaffold/test_refusals.py::test_field_that_cannot_be_is_refused",
+    ),
 )

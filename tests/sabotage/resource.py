@@ -96,7 +96,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "add a field that rows do not have",
         SCAFFOLD + "additions.py",
-        "    if not field.is_optional:\n",
+        "    if not field.is_optional and field.default is None:\n",
         "    if False:\n",
         COMMANDS + "test_field_that_would_not_fit_the_rows_is_refused",
     ),

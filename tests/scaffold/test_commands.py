@@ -16,6 +16,11 @@ from tests.postgres import ROOT
 from tests.scaffold.shop import APP, BOOK, SHELF, add_book
 
 POSTS = Names("post", "posts")
+MORE = (
+    "subtitle:str(200)?:index editor:user? pages:int:default(0) is_new:bool:default(true) "
+    "rank:decimal(5,2):default(1.5):index due:date:default(2026-01-31) "
+    "mood:enum(a,b c):default(b c)"
+)
 MOST_LINES = 185  # model, service and API of the book: nine fields, the rule and a many-to-many
 
 
@@ -60,14 +65,18 @@ def test_fields_are_added_to_what_was_written() -> None:
     add_book(plan)
 
     change_files(
-        plan, APP, Names("book", "books"), parse_fields(["kind:enum(a,b)? at:date?:index"])
+        plan,
+        APP,
+        Names("book", "books"),
+        parse_fields(["kind:enum(a,b c):default(b c) at:date?:index"]),
     )
 
     model, api = plan.text(ROOT / "app/db/models/book.py"), plan.text(ROOT / "app/api/books.py")
-    assert 'BookKind = Literal["a", "b"]' in model
+    assert 'BookKind = Literal["a", "b c"]' in model
+    assert 'name="book_kind"), server_default="b c"' in " ".join(model.split())
     assert 'Index(None, "author_id", "id"), Index(None, "at", "id")' in " ".join(model.split())
-    assert "    kind: BookKind | None = None\n    at: date | None = None\n" in api
-    assert "    at: date | None\n    version: int\n" in api
+    assert '    kind: BookKind = "b c"\n    at: date | None = None\n' in api
+    assert "    kind: BookKind\n    at: date | None\n    version: int\n" in api
     assert "BOOKS = Listing(" in api
     assert "Book.isbn, Book.at" in " ".join(api.split())
 
@@ -75,7 +84,7 @@ def test_fields_are_added_to_what_was_written() -> None:
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("subtitle:str(200)", r"rows that are there have no value: write subtitle:str\(200\)\?"),
+        ("subtitle:str(200)", r"give them a :default\(VALUE\), or write subtitle:str\(200\)\? and"),
         ("title:text?", "a post has title already"),
         ("readers:many(user)", "by hand"),
     ],
@@ -108,7 +117,7 @@ def test_what_was_added_is_removed_again(tmp_path: Path) -> None:
     for command in (
         (*app, "add", "resource", "shelf", SHELF, "--public"),
         (*plumbline, "add", "resource", "book", BOOK, "--owner", "author"),
-        (*app, "add", "field", "book", "subtitle:str(200)?:index editor:user?"),
+        (*app, "add", "field", "book", MORE),
     ):
         tried = run_in(copy, *command, "--dry-run")
         done = run_in(copy, *command)
