@@ -157,4 +157,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "if False and not",
         "tests/scaffold/test_refusals.py::test_field_that_cannot_be_is_refused",
     ),
+    Sabotage(
+        "give a reason for what comes back",
+        SCAFFOLD + "removal.py",
+        '(text or "").partition("def downgrade")[0]',
+        '(text or "")',
+        REMOVAL + "test_migration_says_why_its_tables_may_go",
+    ),
 )

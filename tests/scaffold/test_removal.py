@@ -2,6 +2,7 @@
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,7 +10,7 @@ from plumbline.errors import OperatorError
 from plumbline.scaffold.edits import Source, apply
 from plumbline.scaffold.names import Names
 from plumbline.scaffold.project import Plan
-from plumbline.scaffold.removal import names_of, plan_removal, remove_files
+from plumbline.scaffold.removal import give_reason, names_of, plan_removal, remove_files
 from plumbline.scaffold.uses import find_uses
 from tests.postgres import ROOT
 from tests.scaffold.shop import APP, BOOKS, SHELVES, add_book
@@ -67,6 +68,21 @@ def test_what_leads_to_it_goes_with_it() -> None:
 
     assert not _changed(plan) & {"app/db/models/user.py", "tests/people.py"}
     assert not plan.has(about)
+
+
+def test_migration_says_why_its_tables_may_go(tmp_path: Path) -> None:
+    script = tmp_path / "app/db/migrations/versions/2026_11_26_remove_books.py"
+    made = 'depends_on = None\n\n\ndef upgrade() -> None:\n    op.drop_table("book_shelves")\n'
+    made += '    op.drop_table("books")\n\n\ndef downgrade() -> None:\n    op.drop_table("old")\n'
+    plan = Plan(tmp_path)
+    plan.write(script, made)
+
+    give_reason(plan, BOOKS)
+
+    told: dict[str, Any] = {}
+    exec(plan.text(script), told)
+    assert told["SAFE"].keys() == {"drop-table book_shelves", "drop-table books"}
+    assert set(told["SAFE"].values()) == {"`remove resource book` took what reads it"}
 
 
 @pytest.mark.parametrize(

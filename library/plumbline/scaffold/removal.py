@@ -14,6 +14,9 @@ from plumbline.scaffold.registrations import unregister
 from plumbline.scaffold.running import add_migration, tidy
 from plumbline.scaffold.uses import find_uses, names_class
 
+_ADVICE = "# Run it when no release that reads them is running any more.\n"
+_REASON = "`remove resource {0.one}` took what reads it"
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -22,6 +25,7 @@ def plan_removal(project: Project, names: Names) -> Plan:
     plan = Plan(project.root)
     remove_files(plan, project, names)
     add_migration(plan, project, f"remove {names.words[1]}")
+    give_reason(plan, names)
     return plan
 
 
@@ -39,6 +43,19 @@ def remove_files(plan: Plan, project: Project, names: Names) -> None:
     if uses := sorted(find_uses(plan, project, names, gone)):
         places = "; ".join(uses)
         raise OperatorError(f"take {names.words[0]} out of these places first: {places}")
+
+
+def give_reason(plan: Plan, names: Names) -> None:
+    """Say in the migration why its tables may go: nobody asks for that by accident."""
+    for path, text in plan.after.items():
+        is_new = text is not None and plan.before[path] is None and path.parent.name == "versions"
+        upgrade = (text or "").partition("def downgrade")[0]
+        tables = re.findall(r'op\.drop_table\("(\w+)"', upgrade) if is_new else []
+        if not text or not tables:
+            continue
+        lines = "".join(f'    "drop-table {each}": "{_REASON.format(names)}",\n' for each in tables)
+        head, function, rest = text.partition("\n\ndef upgrade")
+        plan.after[path] = f"{head}\n{_ADVICE}SAFE = {{\n{lines}}}\n{function}{rest}"
 
 
 def _own_files(plan: Plan, project: Project, names: Names) -> list[Path]:
