@@ -30,11 +30,11 @@ _OF_PRIMARY = "('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::b
 # What a server is asked. Its statement_timestamp() is when it got the question: before it looks at
 # its WAL.
 POSITION = (
-    f"SELECT {LIFE}, {_IN_RECOVERY}, "
+    f"SELECT {LIFE}, {_IN_RECOVERY}, "  # noqa: S608 - our own words
     "(extract(epoch FROM statement_timestamp()) * 1000000)::bigint, "
     f"(coalesce({_END}, '0/0') - '0/0')::bigint, "
     f"CASE WHEN {_IN_RECOVERY} THEN {_OF_STANDBY} ELSE {_OF_PRIMARY} END, "
-    "(SELECT system_identifier FROM pg_control_system())"  # noqa: S608 - our own words
+    "(SELECT system_identifier FROM pg_control_system())"
 )
 
 

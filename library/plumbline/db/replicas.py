@@ -142,13 +142,19 @@ class Replicas:
             self._loop = loop
             self._tasks = [loop.create_task(each.run()) for each in self._followers]
 
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Follow them no more; what is known stays. Gives what still has to end."""
+        tasks, self._tasks = self._tasks, []
+        if self._loop is not asyncio.get_running_loop():
+            return []  # an event loop that has ended
+        for task in tasks:
+            task.cancel()
+        return tasks
+
     async def close(self) -> None:
-        """Follow them no more, and close their connections."""
-        tasks, self._tasks, loop, self._loop = self._tasks, [], self._loop, None
-        if loop is asyncio.get_running_loop():
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        """Follow them no more, and close their connections; the next request begins again."""
+        await asyncio.gather(*self.stop(), return_exceptions=True)
+        self._loop = None
         for each in self.all:
             each.forget()
             await each.engine.dispose()
