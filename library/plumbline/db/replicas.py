@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from weakref import WeakSet
 
 import structlog
+from prometheus_client import Counter, Gauge
 from sqlalchemy import URL, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -24,10 +25,18 @@ from plumbline.db.pool import FairPool, fair_pool
 from plumbline.db.positions import Position, PrimaryLog, name_of
 from plumbline.db.reading import UNKNOWN, Reader, Seen, reader
 from plumbline.db.replica_session import ReplicaReads, gives_way, let_run_again, note_promotion
+from plumbline.metrics import watch
 
 # After an answer of the primary, in which its caller may have seen what is new. Then the servers
 # are asked, so that the next request of this caller can go to a replica.
 SOON_SECONDS = 0.005
+
+# Here and not in metrics.py: a service without replicas has no such series.
+READS = Counter("db_reads_total", "Reads of requests that may read from replicas", ["server"])
+_OF_REPLICAS, _OF_PRIMARY = READS.labels("replica"), READS.labels("primary")
+USABLE = Gauge(
+    "db_replicas_usable", "Replicas that requests read from", multiprocess_mode="livesum"
+)
 
 S = TypeVar("S", bound=Session)
 
@@ -131,6 +140,7 @@ class Replicas:
             Follower(open_primary, self._note_primary, self._lose_primary),
             *(Follower(each.open_alone, *self._about(each)) for each in all_),
         ]
+        watch(USABLE, self, lambda replicas: sum(map(replicas.is_usable, replicas.all)))
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_soon = False
@@ -171,6 +181,7 @@ class Replicas:
         elif not current.replica.moment:  # left meanwhile; another may have less
             current.replica = None
         current.may_use_replicas = current.replica is not None
+        (_OF_REPLICAS if current.may_use_replicas else _OF_PRIMARY).inc()
         return current.replica
 
     def is_usable(self, replica: Replica) -> bool:

@@ -14,12 +14,15 @@ def psycopg_url(url: str | URL) -> URL:
 
 
 def single_hosts(url: URL) -> list[URL]:
-    """One URL for each host that `url` names, and none for what only chooses between them."""
+    """One URL for each host, and nothing in it that chooses between them.
+
+    Hosts of the query stand for the one before the name of the database, as for the drivers.
+    """
     named = url.query.get("host", ())
     hosts = named.split(",") if isinstance(named, str) else named
     rest = url.difference_update_query(["host", "target_session_attrs"])
-    found = [rest.set(host=host, port=port) for host, port in map(_host_and_port, hosts)]
-    return ([rest] if url.host else []) + found
+    found = [rest._replace(host=host, port=port) for host, port in map(_host_and_port, hosts)]
+    return found or [rest]
 
 
 def _host_and_port(text: str) -> tuple[str, int | None]:
