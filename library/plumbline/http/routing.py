@@ -4,7 +4,7 @@ And what is known of a request while it runs: one typed object, found in its ASG
 """
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol, TypeVar, cast
@@ -20,6 +20,7 @@ from plumbline.db.idempotency import HEADER
 from plumbline.db.rows import CheckVersion
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
 from plumbline.http.body_limits import takes_files
+from plumbline.http.compiled_routes import CompiledHandler, Handler
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
 from plumbline.http.problems import error_responses
@@ -38,8 +39,6 @@ UPLOADED = (
 )
 
 STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
-
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
 class Principal(Protocol):
@@ -116,7 +115,7 @@ class ApiRoute(APIRoute):
         is_upload = takes_files(self)
         if is_upload:
             take_in_after_rules(self)
-        handle = super().get_route_handler()
+        handle = self.compiled = CompiledHandler(super().get_route_handler())
 
         async def handle_request(request: Request) -> Response:
             names = [name for name, _ in request.scope["headers"]]

@@ -1,0 +1,137 @@
+"""What FastAPI decides for each request, decided once: the handler of a route, made at the start.
+
+A `CompiledHandler` answers as FastAPI's own handler does, byte for byte, from what that one was
+made of: the analysed signature, the response model, the status. What is not known to be the same is
+left to FastAPI's: whole routes (`reason` says why), and single requests that are traced, that have
+a body which cannot be read, or for which tests have set `dependency_overrides`.
+
+docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of it is noticed.
+"""
+
+import email.message
+from collections.abc import Callable, Coroutine
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+
+from plumbline.http.compiled_answers import Answer
+from plumbline.http.fastapi_inside import Undefined, Unknown, is_generator, made_of, where_of
+from plumbline.http.route_parameters import Run
+from plumbline.http.route_plans import Plan
+
+_LONGEST_TYPE = 100  # of a Content-Type that is remembered, in characters
+_UNREADABLE = object()
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class CompiledHandler:
+    """Answers as `handle` does, which is FastAPI's own."""
+
+    def __init__(self, handle: Handler) -> None:
+        self._handle = handle
+        self._made: Handler | None = None
+        self._reason = ""
+
+    async def __call__(self, request: Request) -> Response:
+        """Compile with the first request at the latest: until then rules may be added."""
+        made = self._made or self._compile()
+        return await made(request)
+
+    @property
+    def reason(self) -> str:
+        """Why FastAPI's own handler answers; empty where it does not."""
+        if self._made is None:
+            self._compile()
+        return self._reason
+
+    def _compile(self) -> Handler:
+        try:
+            self._made = _Route(self._handle)
+        except Unknown as unknown:
+            self._made, self._reason = self._handle, str(unknown)
+        return self._made
+
+
+class _Route:
+    def __init__(self, handle: Handler) -> None:
+        parts = made_of(handle)
+        _refuse_unusual(parts)
+        self.handle = handle
+        self.dependant = parts["dependant"]
+        self.plan = Plan(self.dependant)
+        self.answer = Answer(parts)
+        self.provider = parts["dependency_overrides_provider"]
+        self.takes_body = parts["body_field"] is not None
+        self.is_strict = parts["actual_strict_content_type"]
+
+    async def __call__(self, request: Request) -> Response:
+        is_traced = request.scope.get("fastapi.telemetry") is not None
+        if is_traced or (self.provider is not None and self.provider.dependency_overrides):
+            return await self.handle(request)
+        body = await self._body(request) if self.takes_body else Undefined
+        if body is _UNREADABLE:  # its words are FastAPI's
+            return await self.handle(request)
+        run = Run(request, body, len(self.plan.before))
+        arguments = await self.plan.solve(run)
+        if arguments is None:
+            sent = None if body is Undefined else body
+            where = where_of(self.dependant, request)
+            raise RequestValidationError(run.errors, body=sent, endpoint_ctx=where)
+        return await self.answer(run, await self.dependant.call(**arguments))
+
+    async def _body(self, request: Request) -> Any:  # noqa: ANN401 - JSON
+        """What its JSON means, or the bytes of what is none; Undefined: it has no body."""
+        if MAX_BODY_SIZE_SCOPE_KEY in request.scope:
+            return _UNREADABLE
+        body = await _bytes(request)
+        if not body:
+            return Undefined
+        try:
+            content_type = request.headers.get("content-type")
+            is_json = _is_json(content_type) if content_type else not self.is_strict
+            return await request.json() if is_json else body
+        except Exception:  # noqa: BLE001 - the body is kept, and FastAPI's handler reads it again
+            return _UNREADABLE
+
+
+async def _bytes(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise HTTPException(
+            HTTPStatus.BAD_REQUEST, "There was an error parsing the body"
+        ) from error
+
+
+def _is_json(content_type: str) -> bool:
+    known = len(content_type) <= _LONGEST_TYPE
+    return _names_json(content_type) if known else _names_json.__wrapped__(content_type)
+
+
+@lru_cache(maxsize=100)
+def _names_json(content_type: str) -> bool:
+    """As FastAPI reads it: `application/json`, or something that ends in `+json`."""
+    message = email.message.Message()
+    message["content-type"] = content_type
+    subtype = message.get_content_subtype()
+    is_one = subtype == "json" or subtype.endswith("+json")
+    return is_one and message.get_content_maintype() == "application"
+
+
+def _refuse_unusual(parts: dict[str, Any]) -> None:
+    unusual = {
+        "takes a form": parts["is_body_form"],
+        "takes several parts of a body": parts["embed_body_fields"],
+        "streams its answer": is_generator(parts["dependant"].call),
+        "runs in a thread": not parts["is_coroutine"],
+    }
+    for what, is_there in unusual.items():
+        if is_there:
+            raise Unknown(f"it {what}")
