@@ -33,28 +33,28 @@ class CompiledHandler:
     """Answers as `handle` does, which is FastAPI's own."""
 
     def __init__(self, handle: Handler) -> None:
-        self._handle = handle
-        self._made: Handler | None = None
+        self.handle = handle
+        self.answer: Handler | None = None  # None: not compiled yet
         self._reason = ""
 
     async def __call__(self, request: Request) -> Response:
         """Compile with the first request at the latest: until then rules may be added."""
-        made = self._made or self._compile()
-        return await made(request)
+        answer = self.answer or self._compile()
+        return await answer(request)
 
     @property
     def reason(self) -> str:
         """Why FastAPI's own handler answers; empty where it does not."""
-        if self._made is None:
+        if self.answer is None:
             self._compile()
         return self._reason
 
     def _compile(self) -> Handler:
         try:
-            self._made = _Route(self._handle)
+            self.answer = _Route(self.handle)
         except Unknown as unknown:
-            self._made, self._reason = self._handle, str(unknown)
-        return self._made
+            self.answer, self._reason = self.handle, str(unknown)
+        return self.answer
 
 
 class _Route:

@@ -10,10 +10,11 @@ from http import HTTPStatus
 from typing import Annotated, Any, Protocol, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
@@ -37,6 +38,8 @@ UPLOADED = (
     "This route takes its body as it comes, which nobody can compare: send the request without "
     f"{HEADER}."
 )
+
+_NO_API_ROUTE = "its router was made without route_class=ApiRoute"
 
 STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
 
@@ -115,7 +118,7 @@ class ApiRoute(APIRoute):
         is_upload = takes_files(self)
         if is_upload:
             take_in_after_rules(self)
-        handle = self.compiled = CompiledHandler(super().get_route_handler())
+        handle = self.handler = CompiledHandler(super().get_route_handler())
 
         async def handle_request(request: Request) -> Response:
             names = [name for name, _ in request.scope["headers"]]
@@ -151,6 +154,20 @@ async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]
     if state.keep is not None:
         await state.keep(response)
     return response
+
+
+def left_to_fastapi(routes: Sequence[BaseRoute]) -> dict[str, str]:
+    """Each route that FastAPI's own handler answers, as in `GET /posts`, and why."""
+    left = {}
+    for context in iter_route_contexts(routes):
+        route = context.original_route
+        if isinstance(route, ApiRoute):
+            why = route.handler.reason
+        else:
+            why = _NO_API_ROUTE if isinstance(route, APIRoute) else ""
+        if why:
+            left[f"{' '.join(sorted(context.methods or ()))} {context.path}"] = why
+    return left
 
 
 def operation_id(route: APIRoute) -> str:

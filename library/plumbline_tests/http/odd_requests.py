@@ -1,0 +1,126 @@
+"""Requests to the varied routes, right and wrong in about every way, by a seeded choice."""
+
+import json
+import random
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+TEXTS = [
+    *("1", "2", "3", "0", "-1", "+1", " 1", "01", "1_0", "1.5", "1e3", "inf", "nan", "9" * 400),
+    *("red", "blue", "RED", "true", "no", "None", "null", "", "[1]", "[1,2", '{"a": 1}', "a,b"),
+    *("ä", "日本", "a b", "%", "\x00", "\n", "x" * 50, str(2**63 - 1), str(2**63), "é" * 9),
+    "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e",
+]
+NAMES = [
+    *("q", "two", "needed", "maybe", "many", "one", "other", "as_json", "made", "limit", "tags"),
+    *("dry", "page", "n", "kind", "x", "token"),
+]
+HEADERS = [
+    *("x-one", "x-count", "X-Count", "user-agent", "x-many", "x_strict", "X_Strict", "token"),
+    *("cookie", "authorization", "content-type", "x-odd", "if-match", "if-none-match"),
+]
+VALUES = [
+    *("1", "7", "", "bad", "text", "a" * 40, "\xe4", "session=abc", "session=", "a=b; session=x;;"),
+    *("Bearer x", "bearer", "Basic eA==", '"1"', "*", "W/", "1, 2", " 3 "),
+]
+TYPES = [
+    *(
+        "application/json",
+        "application/json",
+        "application/json",
+        "application/json; charset=utf-8",
+    ),
+    *(
+        "application/problem+json",
+        "APPLICATION/JSON",
+        "text/plain",
+        "application/x-www-form-urlencoded",
+    ),
+    *(
+        "",
+        "json",
+        "application/jsonx",
+        "application/json;;",
+        "text/json",
+        "x" * 200,
+        "application/",
+    ),
+]
+RAW = [
+    *(b"", b" ", b"{", b"[", b'{"a": 1,}', b"null", b"NaN", b'"text"', b"1", b"\xff", b"[1, 2]"),
+    *(b'[1, "x"]', b'{"name": "\\ud800"}', b"1e400", b"[" * 3000, b"name=x&count=2", b"9" * 5000),
+    *(b"\xef\xbb\xbf{}", b'{"name": "a", "name": "b"}', b"name=%ff", b"count=1"),
+]
+PARTS: dict[str, list[Any]] = {
+    "name": ["a", "", "x" * 30, 1, None, "日本", ["a"], "\x00"],
+    "color": ["red", "green", 1, None],
+    "inner": [[], [{"number": 1}], [{"number": "x"}], [{"number": 2**70, "more": 1}], {}, "x"],
+    "at": [None, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00", 5, "x"],
+    "kind": ["a", "c"],
+    "price": [1],
+    "priceInCents": [1, -1, "2", 1.5, True],
+    "unknown": [1],
+    "number": [1, "1", 1.5, 10**30],
+    "ratio": [0.5, 1e308, "x"],
+    "one": [{"name": "a"}, 1],
+    "two": [{"number": 1}, {}],
+    "three": [3, "x"],
+}
+
+
+class Odd(NamedTuple):
+    """A request, as a server has read it."""
+
+    method: str
+    path: str
+    query: bytes
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def addresses(app: FastAPI) -> list[tuple[str, str]]:
+    """Method and path of each route."""
+    return [
+        (method, str(context.path))
+        for context in iter_route_contexts(app.routes)
+        for method in sorted(context.methods or ())
+    ]
+
+
+def odd_request(rng: random.Random, known: Sequence[tuple[str, str]]) -> Odd:
+    method, path = rng.choice(known)
+    while "{" in path:
+        before, _, rest = path.partition("{")
+        path = before + rng.choice(TEXTS).replace("{", "") + rest.partition("}")[2]
+    headers = [(rng.choice(HEADERS), rng.choice(VALUES)) for _ in range(rng.choice([0, 1, 2, 4]))]
+    if method in {"POST", "PUT"} and rng.random() < 0.9:
+        headers.append(("content-type", rng.choice(TYPES)))
+    lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
+    body = _body(rng) if method in {"POST", "PUT"} else b""
+    return Odd(method, path, _query(rng), lines, body)
+
+
+def _query(rng: random.Random) -> bytes:
+    names = [rng.choice(NAMES) for _ in range(rng.choice([0, 0, 1, 2, 5]))]
+    if rng.random() < 0.3:
+        names.append("needed")
+    pairs = [f"{name}={quote(rng.choice(TEXTS))}" for name in names]
+    odd = rng.choice(["", "", "", "&", "=", "q", "%zz", "q=%ff", ";", "q=1;n=2"])
+    return "&".join([*pairs, odd]).encode()
+
+
+def _body(rng: random.Random) -> bytes:
+    if rng.random() < 0.2:
+        return rng.choice(RAW)
+    names = rng.choice(
+        [["name"], ["number"], ["one", "two", "three"], rng.sample(sorted(PARTS), 3)]
+    )
+    names = [
+        *names,
+        *rng.sample(["color", "inner", "at", "kind", "priceInCents"], rng.choice([0, 2])),
+    ]
+    return json.dumps({name: rng.choice(PARTS[name]) for name in names}).encode()
