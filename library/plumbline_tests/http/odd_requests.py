@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from fastapi import FastAPI
-from fastapi.routing import iter_route_contexts
 
 TEXTS = [
     *("1", "2", "3", "0", "-1", "+1", " 1", "01", "1_0", "1.5", "1e3", "inf", "nan", "9" * 400),
@@ -16,7 +15,20 @@ TEXTS = [
     "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e",
 ]
 NAMES = [
-    *("q", "two", "needed", "maybe", "many", "one", "other", "as_json", "made", "limit", "tags"),
+    *(
+        "q",
+        "two",
+        "needed",
+        "maybe",
+        "many",
+        "one",
+        "other",
+        "other",
+        "as_json",
+        "made",
+        "limit",
+        "tags",
+    ),
     *("dry", "page", "n", "kind", "x", "token"),
 ]
 HEADERS = [
@@ -82,33 +94,54 @@ class Odd(NamedTuple):
     body: bytes
 
 
-def addresses(app: FastAPI) -> list[tuple[str, str]]:
-    """Method and path of each route."""
+class Address(NamedTuple):
+    """A route, and what it takes."""
+
+    method: str
+    path: str
+    query: list[str]
+    headers: list[str]
+
+
+def addresses(app: FastAPI) -> list[Address]:
+    """Those of all routes."""
     return [
-        (method, str(context.path))
-        for context in iter_route_contexts(app.routes)
-        for method in sorted(context.methods or ())
+        Address(
+            method,
+            path,
+            [each["name"] for each in operation.get("parameters", []) if each["in"] == "query"],
+            [each["name"] for each in operation.get("parameters", []) if each["in"] == "header"],
+        )
+        for path, operations in app.openapi()["paths"].items()
+        for method, operation in operations.items()
     ]
 
 
-def odd_request(rng: random.Random, known: Sequence[tuple[str, str]]) -> Odd:
-    method, path = rng.choice(known)
+def odd_request(rng: random.Random, known: Sequence[Address]) -> Odd:
+    address = rng.choice(known)
+    path = address.path
     while "{" in path:
         before, _, rest = path.partition("{")
         path = before + rng.choice(TEXTS).replace("{", "") + rest.partition("}")[2]
-    headers = [(rng.choice(HEADERS), rng.choice(VALUES)) for _ in range(rng.choice([0, 1, 2, 4]))]
-    if method in {"POST", "PUT"} and rng.random() < 0.9:
+    names = _some(rng, address.headers, HEADERS)
+    headers = [(name, rng.choice(VALUES)) for name in names]
+    has_body = address.method in {"post", "put"}
+    if has_body and rng.random() < 0.9:
         headers.append(("content-type", rng.choice(TYPES)))
     lines = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
-    body = _body(rng) if method in {"POST", "PUT"} else b""
-    return Odd(method, path, _query(rng), lines, body)
+    body = _body(rng) if has_body else b""
+    return Odd(address.method.upper(), path, _query(rng, address.query), lines, body)
 
 
-def _query(rng: random.Random) -> bytes:
-    names = [rng.choice(NAMES) for _ in range(rng.choice([0, 0, 1, 2, 5]))]
-    if rng.random() < 0.3:
-        names.append("needed")
-    pairs = [f"{name}={quote(rng.choice(TEXTS))}" for name in names]
+def _some(rng: random.Random, known: list[str], others: list[str]) -> list[str]:
+    """Names, most of them known, some of them twice."""
+    found = [each for each in known if rng.random() < 0.7]
+    found += [rng.choice(others) for _ in range(rng.choice([0, 0, 1, 3]))]
+    return found + [each for each in found if rng.random() < 0.3]
+
+
+def _query(rng: random.Random, known: list[str]) -> bytes:
+    pairs = [f"{name}={quote(rng.choice(TEXTS))}" for name in _some(rng, known, NAMES)]
     odd = rng.choice(["", "", "", "&", "=", "q", "%zz", "q=%ff", ";", "q=1;n=2"])
     return "&".join([*pairs, odd]).encode()
 

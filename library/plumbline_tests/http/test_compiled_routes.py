@@ -3,12 +3,16 @@
 import json
 import random
 from copy import copy
-from typing import Any
+from http import HTTPStatus
+from typing import Annotated, Any
 
+import fastapi
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.dependencies.utils import get_parameterless_sub_dependant
+from fastapi.routing import iter_route_contexts
 
-from plumbline.http.compiled_routes import Handler
+from plumbline.http.compiled_routes import CompiledHandler, Handler
 from plumbline.http.routing import ApiRoute, left_to_fastapi
 from plumbline_tests.http import varied_routes
 from plumbline_tests.http.odd_requests import Odd, addresses, odd_request
@@ -51,6 +55,7 @@ async def ask(app: FastAPI, odd: Odd) -> Told:
 
     async def send(message: Any) -> None:  # noqa: ANN401 - ASGI's
         sent.append(message)
+        varied_routes.happened.append("is told")
 
     scope = {
         "type": "http",
@@ -104,3 +109,65 @@ def test_what_is_left_to_fastapi_says_why() -> None:
         "GET /thread": "it runs in a thread",
         "GET /plain": "its router was made without route_class=ApiRoute",
     }
+
+
+def small_app() -> FastAPI:
+    app = FastAPI()
+    router = APIRouter(route_class=ApiRoute)
+    router.get("/books")(get_books)
+    app.include_router(router)
+    return app
+
+
+async def get_reader() -> str:
+    return "somebody"
+
+
+async def get_books(reader: Annotated[str, Depends(get_reader)]) -> str:
+    return reader
+
+
+async def refuse() -> None:
+    raise HTTPException(HTTPStatus.FORBIDDEN)
+
+
+BOOKS = Odd("GET", "/books", b"", [], b"")
+
+
+async def test_overridden_dependency_is_used() -> None:
+    app = small_app()
+    assert b"somebody" in (await ask(app, BOOKS))[0][1]["body"]
+
+    app.dependency_overrides[get_reader] = lambda: "a test"
+
+    assert b"a test" in (await ask(app, BOOKS))[0][1]["body"]
+
+
+async def test_dependency_of_later_is_solved() -> None:
+    """As FastAPI does: a rule that comes late is a rule."""
+    app = small_app()
+    await ask(app, BOOKS)
+    (context,) = [each for each in iter_route_contexts(app.routes) if each.path == "/books"]
+
+    rule = get_parameterless_sub_dependant(depends=Depends(refuse), path="/books")
+    context.dependant.dependencies.append(rule)
+
+    assert (await ask(app, BOOKS))[0][0]["status"] == HTTPStatus.FORBIDDEN
+
+
+async def test_other_version_of_fastapi_answers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fastapi, "__version__", "0.999.0")
+    app = small_app()
+
+    assert left_to_fastapi(app.routes) == {"GET /books": "FastAPI 0.999.0 has not been compared"}
+    assert b"somebody" in (await ask(app, BOOKS))[0][1]["body"]
+
+
+async def test_handler_that_another_library_replaced_stays() -> None:
+    async def replaced(_request: Request) -> Response:
+        return Response("traced")
+
+    handler = CompiledHandler(replaced)
+
+    assert handler.reason == "its handler is not FastAPI's own"
+    assert handler.answer is replaced

@@ -2,8 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator, Iterator, Sequence
-from enum import Enum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import (
     APIRouter,
@@ -20,51 +19,18 @@ from fastapi import (
     Request,
     Response,
 )
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from fastapi.security import HTTPBearer, SecurityScopes
-from pydantic import AliasChoices, AwareDatetime, BaseModel, Field, FiniteFloat, Json
+from pydantic import AliasChoices, FiniteFloat, Json
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
-from plumbline.http.exception_handlers import install_problems
-from plumbline.http.routing import ApiRoute, PathId, Payload, View
+from plumbline.http.routing import ApiRoute, PathId
+from plumbline_tests.http.varied_models import Color, Filter, Inner, Item, Told
 
 router = APIRouter(route_class=ApiRoute)
 happened: list[str] = []  # what ran, in order
-
-
-class Color(Enum):
-    RED = "red"
-    BLUE = "blue"
-
-
-class Filter(BaseModel):
-    model_config = {"extra": "forbid"}
-
-    limit: int = Field(10, gt=0, le=100)
-    tags: list[str] = []
-
-
-class Inner(Payload):
-    number: int
-    ratio: FiniteFloat | None = None
-
-
-class Item(Payload):
-    name: str = Field(min_length=1, max_length=20)
-    color: Color = Color.RED
-    inner: list[Inner] = Field(default_factory=list)
-    at: AwareDatetime | None = None
-    kind: Literal["a", "b"] = "a"
-    price: Annotated[int, Field(alias="priceInCents", ge=0)] = 0
-
-
-class Told(View):
-    """Has an alias, a default and what is left out."""
-
-    seen: str
-    left_out: int | None = None
-    other_name: Annotated[str, Field(serialization_alias="otherName")] = "x"
 
 
 def tell(*seen: object) -> Told:
@@ -128,6 +94,7 @@ async def get_numbers(one: int, color: Color, key: uuid.UUID, two: FiniteFloat =
 @router.get("/ids/{post_id}", response_model=Told, response_model_exclude_none=True)
 async def get_id(post_id: PathId, response: Response) -> Any:  # noqa: ANN401 - the model writes it
     response.headers["ETag"] = '"1"'
+    response.status_code = 203
     return {"seen": str(post_id), "secret": 1}
 
 
@@ -139,10 +106,16 @@ async def get_text(
     *,
     maybe: str | None = None,
     many: Annotated[list[int] | None, Query()] = None,
-    either: Annotated[int | str, Query(validation_alias=AliasChoices("one", "other"))] = 7,
     as_json: Annotated[Json[list[int]] | None, Query()] = None,
 ) -> Told:
-    return tell(text, needed, maybe, many, either, as_json, made)
+    return tell(text, needed, maybe, many, as_json, made)
+
+
+@router.get("/aliases")
+async def get_alias(
+    either: Annotated[int, Query(validation_alias=AliasChoices("one", "other"))] = 7,
+) -> Told:
+    return tell(either)
 
 
 @router.get("/headers")
@@ -289,10 +262,16 @@ def get_in_thread(q: int = 1) -> Told:
     return tell(q)
 
 
+async def tell_all(_request: Request, error: Exception) -> Response:
+    """Everything that FastAPI says of a wrong request."""
+    assert isinstance(error, RequestValidationError)
+    return PlainTextResponse(f"{error.errors()} {error.body!r} {error}", status_code=422)
+
+
 def make_app(routes: Sequence[BaseRoute]) -> FastAPI:
     """Each route as it is, and once more where all depend on something else first."""
     app, included = FastAPI(redirect_slashes=False), APIRouter(routes=list(routes))
     app.include_router(included)
     app.include_router(included, prefix="/included", dependencies=[Depends(refusing)])
-    install_problems(app)
+    app.add_exception_handler(RequestValidationError, tell_all)
     return app
