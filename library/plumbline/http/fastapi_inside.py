@@ -26,6 +26,8 @@ _MADE_OF = {
     *("response_model_exclude_none", "stream_item_field", "is_json_stream", "is_sse_stream"),
 }
 
+# In the scope of a request to a route that was included; None: the name is another one now.
+INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
 Undefined = PydanticUndefined  # what was not sent
 
 _models: Any = models

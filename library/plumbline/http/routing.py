@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
@@ -24,6 +24,7 @@ from plumbline.http.body_limits import takes_files
 from plumbline.http.compiled_routes import CompiledHandler, Handler
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
+from plumbline.http.fastapi_inside import INCLUDED
 from plumbline.http.problems import error_responses
 from plumbline.http.uploads import handle_upload, take_in_after_rules
 
@@ -112,6 +113,13 @@ class ApiRoute(APIRoute):
 
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As FastAPI's, for which most routes are another path: each request asks them in turn."""
+        is_plain = INCLUDED is not None and INCLUDED not in scope and not scope.get("root_path")
+        if is_plain and self.path_regex.match(scope["path"]) is None:
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Handler:
         require_exact_parameters(self.dependant, self.path)

@@ -94,6 +94,24 @@ class Odd(NamedTuple):
     body: bytes
 
 
+_AS_JSON = [(b"content-type", b"application/json")]
+# Right ones, and what is seldom found by chance.
+ALWAYS = [
+    Odd("GET", "/opened/5", b"", [(b"token", b"x")], b""),
+    Odd("GET", "/included/opened/1", b"", [], b""),
+    Odd("GET", "/opened/2", b"", [], b""),
+    Odd("GET", "/ids/7", b"", [], b""),
+    Odd("GET", "/dependent", b"q=x&page=0&n=y", [], b""),
+    Odd("GET", "/dependent", b"q=1&q=2&page=3&n=4", [(b"x-one", b"1"), (b"x-one", b"2")], b""),
+    Odd("GET", "/texts/abc", b"needed=true&many=1&many=2&as_json=[1]&made=3", [], b""),
+    Odd("POST", "/items", b"dry=true", _AS_JSON, b'{"name": "a", "inner": [{"number": 1}]}'),
+    Odd("POST", "/items", b"", [(b"content-type", b"text/plain")], b'{"name": "a"}'),
+    Odd("POST", "/items", b"", [(b"content-type", b"application/x+json")], b'{"name": "a"}'),
+    Odd("POST", "/items", b"", [], b'{"name": "a"}'),
+    Odd("DELETE", "/items/7", b"", [], b""),
+]
+
+
 class Address(NamedTuple):
     """A route, and what it takes."""
 
