@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lineup import CEILING, LINEUP
+from benchmarks.lineup import CEILING
 from benchmarks.load import TOOL
 from benchmarks.plots import draw, stack
 from benchmarks.works import PAGES, WORKS
 
 Measured = dict[str, Any]
-NAMES = [contender.name for contender in LINEUP]
 MIDDLE = "32"  # connections of the plot
 PLOTS = {
     "cpu": "CPU time of a request, as a multiple of the hand-written one",
@@ -59,8 +58,9 @@ def _draw(measured: Measured, folder: Path) -> None:
     )
     shares = {WORKS[work]: _layers(found) for work, found in measured["parts"].items()}
     stack(folder / "parts.svg", PLOTS["parts"], shares)
+    pages = measured["pages"]
     deep = {
-        title: {name: statistics.median(measured["pages"][name][page]) / 1e3 for name in NAMES}
+        title: {name: statistics.median(each[page]) / 1e3 for name, each in pages.items()}
         for page, title in PAGES.items()
     }
     draw(folder / "pages.svg", PLOTS["pages"], deep, "{:.1f} ms", one_scale=True)
@@ -68,7 +68,7 @@ def _draw(measured: Measured, folder: Path) -> None:
 
 def _panels(value: Callable[[str, str], float], measured: Measured) -> dict[str, dict[str, float]]:
     works = measured[CEILING.name]
-    return {WORKS[work]: {name: value(name, work) for name in NAMES} for work in works}
+    return {WORKS[work]: {name: value(name, work) for name in measured} for work in works}
 
 
 def _cpu(measured: Measured) -> str:
@@ -79,7 +79,7 @@ def _cpu(measured: Measured) -> str:
             ["", *(WORKS[work] for work in works)],
             (
                 [name, *(_cpu_cell(measured, name, work, concurrency) for work in works)]
-                for name in NAMES
+                for name in measured
             ),
         )
         for concurrency in works["one"]
@@ -141,7 +141,7 @@ def _load(measured: Measured) -> str:
                     *(_load_cell(measured, name, work, each) for each in windows),
                     f"{_median(measured[name][work][MIDDLE], 'cpu_us'):,.0f}",
                 ]
-                for name in NAMES
+                for name in measured
             ),
         )
         for work, windows in measured[CEILING.name].items()
@@ -187,7 +187,7 @@ def _counts(measured: Measured) -> str:
 def _pages(measured: Measured) -> str:
     title = "From question to answer in ms, one at a time, each by its own way of paging"
     rows = []
-    for name in NAMES:
+    for name in measured:
         first, deep = (statistics.median(measured[name][page]) / 1e3 for page in PAGES)
         rows.append([name, f"{first:.1f}", f"{deep:.1f}", f"x {deep / first:.1f}"])
     return _table(title, ["", *PAGES.values(), "factor"], rows)
@@ -195,7 +195,7 @@ def _pages(measured: Measured) -> str:
 
 def _process(starts: dict[str, list[float]], memory: dict[str, float]) -> str:
     rows = (
-        [name, f"{statistics.median(starts[name]):.2f}", f"{memory[name]:.0f}"] for name in NAMES
+        [name, f"{statistics.median(starts[name]):.2f}", f"{memory[name]:.0f}"] for name in memory
     )
     return _table(
         "The process", ["", "s from start to first answer", "MiB resident after the load"], rows
