@@ -38,6 +38,7 @@ class Contender:
     app: str
     cursor: Callable[[int], str]
     server: tuple[str, ...] = ()
+    cores: int = 1
 
 
 UVICORN = (sys.executable, "-m", "uvicorn", "--loop=uvloop", "--http=httptools")

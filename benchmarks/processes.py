@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import Any
 from urllib.request import urlopen
 
@@ -18,7 +19,7 @@ from benchmarks.data import FOLDER
 from benchmarks.lineup import APPS, GO, LINEUP, QUIET, UVICORN, Contender
 from benchmarks.works import HOST, Request
 
-FIRST_PORT = 21_500
+PORTS = count(21_500)
 STARTS_WITHIN_SECONDS = 60
 PATIENCE_SECONDS = 10
 
@@ -52,7 +53,7 @@ def _start(
     }
     log = FOLDER / f"{contender.app.partition(':')[0].rpartition('.')[2]}.log"
     ours = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, CORES[:1])  # the process and its threads inherit that
+    os.sched_setaffinity(0, CORES[: contender.cores])  # the process and its threads inherit that
     try:
         with log.open("w") as errors:
             return subprocess.Popen(
@@ -108,7 +109,7 @@ class Server:
 
     def __init__(self, contender: Contender, url: str) -> None:
         self.contender, self.url = contender, url
-        self.port = FIRST_PORT + LINEUP.index(contender)
+        self.port = next(PORTS)
 
     def start(self) -> float:
         """Seconds until its first answer."""

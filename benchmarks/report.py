@@ -74,7 +74,7 @@ def _panels(value: Callable[[str, str], float], measured: Measured) -> dict[str,
 def _cpu(measured: Measured) -> str:
     works = measured[CEILING.name]
     tables = [
-        _table(
+        table(
             f"CPU time of the process a request in µs, {concurrency} at once (x the ceiling's)",
             ["", *(WORKS[work] for work in works)],
             (
@@ -114,7 +114,7 @@ def _parts(measured: Measured) -> str:
         for layer in next(iter(works.values()))
     ]
     rows.append(["all", *(f"{total:,.0f}" for total in sums.values())])
-    return _table("Plumbline's µs a request by layer, 8 at once (share)", ["", *works], rows)
+    return table("Plumbline's µs a request by layer, 8 at once (share)", ["", *works], rows)
 
 
 def _layers(upto: dict[str, float]) -> dict[str, float]:
@@ -128,7 +128,7 @@ def _layers(upto: dict[str, float]) -> dict[str, float]:
 
 def _load(measured: Measured) -> str:
     return "\n\n".join(
-        _table(
+        table(
             f"{WORKS[work]}, over a socket ({TOOL}): requests/s (x the ceiling's), p50 / p99 in ms",
             [
                 "",
@@ -181,7 +181,7 @@ def _counts(measured: Measured) -> str:
         for name, found in measured.items()
     )
     title = "Statements + BEGIN, COMMIT, ROLLBACK in so many round trips to PostgreSQL"
-    return _table(title, ["", *(WORKS[work] for work in works)], rows)
+    return table(title, ["", *(WORKS[work] for work in works)], rows)
 
 
 def _pages(measured: Measured) -> str:
@@ -190,14 +190,14 @@ def _pages(measured: Measured) -> str:
     for name in measured:
         first, deep = (statistics.median(measured[name][page]) / 1e3 for page in PAGES)
         rows.append([name, f"{first:.1f}", f"{deep:.1f}", f"x {deep / first:.1f}"])
-    return _table(title, ["", *PAGES.values(), "factor"], rows)
+    return table(title, ["", *PAGES.values(), "factor"], rows)
 
 
 def _process(starts: dict[str, list[float]], memory: dict[str, float]) -> str:
     rows = (
         [name, f"{statistics.median(starts[name]):.2f}", f"{memory[name]:.0f}"] for name in memory
     )
-    return _table(
+    return table(
         "The process", ["", "s from start to first answer", "MiB resident after the load"], rows
     )
 
@@ -208,6 +208,6 @@ def _spread(values: list[float]) -> str:
     return f"{middle:,.0f} ±{half:.0%}" if len(values) > 1 else f"{middle:,.0f}"
 
 
-def _table(title: str, heads: list[str], rows: Iterable[list[str]]) -> str:
+def table(title: str, heads: list[str], rows: Iterable[list[str]]) -> str:
     lines = [heads, ["---", *("---:" for _ in heads[1:])], *rows]
     return "\n".join([f"**{title}**", "", *(f"| {' | '.join(line)} |" for line in lines)])

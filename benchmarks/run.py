@@ -88,9 +88,9 @@ def about(postgres: str) -> str:
     )
 
 
-def show(page: str) -> None:
+def show(page: str, mark: str = MARK) -> None:
     """Put it between the two marks of the README."""
-    begin, end = MARK.format("begin"), MARK.format("end")
+    begin, end = mark.format("begin"), mark.format("end")
     before, _, rest = README.read_text().partition(begin)
     _, found, after = rest.partition(end)
     if not found:
