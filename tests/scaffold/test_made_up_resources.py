@@ -44,7 +44,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
             _write(project, made_up[number : number + 5], f"made up {number}")
     names = [each.names.many for each in made_up]
     routes = " or ".join(f"v1/{name}" for name in names)
-    script = next((copy / "app/db/migrations/versions").glob("*_made_up_0.py"))
+    script = next((copy / "app/db/migrations/versions").glob("*_made_up_0_*.py"))
     revision = script.read_text().partition('revision = "')[2][:12]
     return Grown(copy, names, (LARGE if is_large else SMALL).format(routes=routes), revision)
 
