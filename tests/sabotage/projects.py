@@ -186,4 +186,12 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline_tests/testing/test_generator.py"
         "::test_each_wrong_request_has_a_key_of_its_own",
     ),
+    Sabotage(
+        "try models in the order of each process",
+        "library/plumbline/testing/cases.py",
+        "sorted(mappers, key=lambda mapper: mapper.class_.__qualname__)",
+        "list(mappers)",
+        "library/plumbline_tests/testing/test_cases.py"
+        "::test_models_are_in_the_same_order_in_each_process",
+    ),
 )
