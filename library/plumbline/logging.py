@@ -92,7 +92,7 @@ def _config() -> dict[str, Any]:
 def log_request(**fields: object) -> None:
     """The line that each request leaves, as `log.info("request", …)` of the logger REQUESTS.
 
-    In production, unless somebody has set up structlog anew: what its processors would make of it,
+    In production, unless somebody has set up structlog in another way: what its processors would make of it,
     written by one function. Each line is written at once, so that none is lost in a crash.
     """
     if _directly.config is None or structlog.get_config() != _directly.config:
