@@ -22,12 +22,20 @@ def new(
         str | None, typer.Option(help="Who has the rights; else git's user.name.")
     ] = None,
     license: Annotated[str, typer.Option(help="MIT or proprietary.")] = "MIT",  # noqa: A002
+    *,
+    without_container: Annotated[
+        bool, typer.Option("--without-container", help="No Dockerfile, and nothing to deploy it.")
+    ] = False,
 ) -> None:
     """Make a service of your own: users, posts, tests, CI, one commit."""
     projects = _template("projects")
     path = path.resolve()
     made = projects.new_project(
-        path, name or path.name, _author() if author is None else author, license
+        path,
+        name or path.name,
+        _author() if author is None else author,
+        license,
+        container=not without_container,
     )
     say(PLUMBLINE, f"{made.name} is in {path}; next, there:")
     say(PLUMBLINE, "  make run     PostgreSQL and the service, with reload")

@@ -14,12 +14,20 @@ from plumbline.template.source import installed_template
 VENDOR = "vendor"
 
 
-def new_project(path: Path, name: str, author: str, license: License) -> Answers:  # noqa: A002
+def new_project(
+    path: Path,
+    name: str,
+    author: str,
+    license: License,  # noqa: A002
+    *,
+    container: bool = True,
+) -> Answers:
     """Make the project at `path`, with one commit; where it fails, nothing is left there."""
     if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
         raise OperatorError(f"{path} exists already: choose a folder that does not, or is empty")
     template = installed_template()
-    answers = Answers(template.version, name, author, license, datetime.now(UTC).year, wheel="")
+    year = datetime.now(UTC).year
+    answers = Answers(template.version, name, author, license, year, "", container)
     with tempfile.TemporaryDirectory() as made:
         wheel = wheel_of_this(Path(made))
         answers = answers.of(template, wheel)
