@@ -53,6 +53,7 @@ async def test_people_are_those_whom_the_api_would_take(
     assert {user.role for user in users[1:]} == {"user"}
     assert await security.verify_password(PASSWORD, users[-1].hashed_password)
     await security.check_new_password(PASSWORD, users[0].username, users[0].email)
+    assert users[0].hashed_password == security.hash_for_development(PASSWORD)
     assert not security.needs_rehash(users[0].hashed_password)
 
 

@@ -179,6 +179,19 @@ def test_build_gets_what_it_copies_and_no_secret() -> None:
     assert {line[1:] for line in ignored if line.startswith("!")} == names
 
 
+def test_archive_is_received_as_the_page_says() -> None:
+    page = (ROOT / "docs/deploy.md").read_text()
+    received = re.findall(r"^pg_receivewal .*", page, re.MULTILINE)
+    url, archive = '"$$(cat /run/secrets/OWNER_URL)"', "/archive/"
+    here = [
+        each.replace('"$URL"', url).replace('"$ARCHIVE/wal"', f"{archive}wal") for each in received
+    ]
+
+    [script] = compose()["archive"]["command"]
+    assert len(here) == 2
+    assert [each for each in here if each not in script] == []
+
+
 def test_secrets_are_random_and_stay(tmp_path: Path) -> None:
     script = tmp_path / "make_secrets.sh"
     script.write_bytes((ROOT / "deploy/make_secrets.sh").read_bytes())

@@ -82,6 +82,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         FILES + "test_secrets_are_random_and_stay",
     ),
     Sabotage(
+        "archive what was written only when a segment is full",
+        "compose.yaml",
+        " --synchronous\n",
+        "\n",
+        FILES + "test_archive_is_received_as_the_page_says",
+    ),
+    Sabotage(
         "read no secrets",
         "library/plumbline/settings.py",
         "_secrets_dir=secrets)",
@@ -121,7 +128,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "app/core/security.py",
         ', salt=b"development data")',
         ")",
-        SEED + "test_seed_gives_the_same_rows_again_and_another_seed_others",
+        SEED + "test_people_are_those_whom_the_api_would_take",
     ),
     Sabotage(
         "number the next row as one that is there",
