@@ -137,7 +137,7 @@ async def test_archive_goes_back_to_a_moment_and_not_a_row_further(
         database.query("DELETE FROM books")  # the mistake
         await until(lambda: database.query(RECEIVED) == [(True,)])
         await database.kill()
-    new = {"ARCHIVE": archive, "MOMENT": str(moment)}
+    new: dict[str, Path | str] = {"ARCHIVE": archive, "MOMENT": str(moment)}
     went_back = await restored(restore, folder, "then", free_port(), **new)
     newest = await restored(restore, folder, "all", free_port(), ARCHIVE=archive, MOMENT="")
 
@@ -175,7 +175,11 @@ async def test_folder_that_is_there_is_not_overwritten(folder: Path) -> None:
     (folder / "mine").mkdir()
 
     for new in ("mine", "new"):
-        places = {"ARCHIVE": folder / "archive", "NEW_DATA": folder / new, "MOMENT": ""}
+        places: dict[str, Path | str] = {
+            "ARCHIVE": folder / "archive",
+            "NEW_DATA": folder / new,
+            "MOMENT": "",
+        }
         process = await start(restore, folder, **places)
         assert await process.wait() == 1
 
