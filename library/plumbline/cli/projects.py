@@ -14,7 +14,8 @@ PLUMBLINE = "plumbline"
 
 
 def new(
-    path: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    path: Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")],
+    *,
     name: Annotated[
         str | None, typer.Option(help="What the service is called; else as its folder.")
     ] = None,
@@ -22,7 +23,9 @@ def new(
         str | None, typer.Option(help="Who has the rights; else git's user.name.")
     ] = None,
     license: Annotated[str, typer.Option(help="MIT or proprietary.")] = "MIT",  # noqa: A002
-    *,
+    without_posts: Annotated[
+        bool, typer.Option("--without-posts", help="Users, and no example of what they do.")
+    ] = False,
     without_container: Annotated[
         bool, typer.Option("--without-container", help="No Dockerfile, and nothing to deploy it.")
     ] = False,
@@ -35,6 +38,7 @@ def new(
         name or path.name,
         _author() if author is None else author,
         license,
+        posts=not without_posts,
         container=not without_container,
     )
     say(PLUMBLINE, f"{made.name} is in {path}; next, there:")

@@ -3,10 +3,10 @@
 import json
 import re
 import tomllib
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from jinja2 import Environment, StrictUndefined
 
@@ -23,8 +23,9 @@ License = Literal["MIT", "proprietary"]
 class Answers:
     """What is asked when a project is made; `[tool.plumbline]` of its pyproject.toml keeps it.
 
-    `wheel` is the file name of the library in `vendor/`, or "" where an index has it; `container`
-    says whether there are files to build an image and to deploy it.
+    `wheel` is the file name of the library in `vendor/`, or "" where an index has it. `posts` is
+    whether the example is there, with which users write posts, and `container` whether the files
+    are there that build an image and deploy it.
     """
 
     version: str
@@ -33,6 +34,7 @@ class Answers:
     license: License
     year: int
     wheel: str
+    posts: bool = True
     container: bool = True
 
     def __post_init__(self) -> None:
@@ -57,18 +59,14 @@ def read_answers(folder: Path) -> Answers:
     """Those of the project in `folder`; OperatorError where there are none."""
     try:
         kept = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        return Answers(**_known(kept["tool"]["plumbline"]))
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        known = kept["tool"]["plumbline"]
+        names = {field.name for field in fields(Answers)}
+        return Answers(**{name: value for name, value in known.items() if name in names})
+    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError):
         raise OperatorError(
             "no project that `plumbline new` has made is here: its pyproject.toml "
             "has a table [tool.plumbline] with version, name, author, license, year and wheel"
         ) from None
-
-
-def _known(kept: dict[str, Any]) -> dict[str, Any]:
-    """What a version before did not ask is as if nobody had said anything."""
-    asked = [each for each in fields(Answers) if each.default is MISSING or each.name in kept]
-    return {each.name: kept[each.name] for each in asked}
 
 
 def render(template: Template, answers: Answers) -> dict[str, bytes]:
@@ -88,24 +86,38 @@ def render(template: Template, answers: Answers) -> dict[str, bytes]:
     for line in template.lines:
         if line["file"] not in rendered:
             continue
-        text = rendered[line["file"]].decode()
-        if text.count(line["old"]) != 1:  # a defect of the template
-            raise ValueError(f"{line['file']} has not one line {line['old']!r}")
         new = environment.from_string(line["new"]).render(given)
-        rendered[line["file"]] = text.replace(line["old"], new).encode()
+        _replace(rendered, line["file"], line["old"], new)
     return rendered
 
 
 def _wanted(template: Template, answers: Answers) -> dict[str, bytes]:
     """The files of the service but for what an answer leaves out."""
+    service = template.service if answers.posts else _without_posts(template)
     given = asdict(answers)
     left_out = [each for name, each in template.optional.items() if not given[name]]
     patterns = [pattern for each in left_out for pattern in each]
     return {
         path: content
-        for path, content in template.service.items()
+        for path, content in service.items()
         if not any(fnmatch(path, pattern) for pattern in patterns)
     }
+
+
+def _without_posts(template: Template) -> dict[str, bytes]:
+    """The service without its example: files, lines of others, and names of files less."""
+    gone, renamed = {*template.without_posts["files"]}, template.without_posts["renamed"]
+    left = {path: content for path, content in template.service.items() if path not in gone}
+    for line in template.without_posts["lines"]:
+        _replace(left, line["file"], line["old"], line.get("new", ""))
+    return {renamed.get(path, path): content for path, content in left.items()}
+
+
+def _replace(files: dict[str, bytes], path: str, old: str, new: str) -> None:
+    text = files[path].decode()
+    if text.count(old) != 1:  # a defect of the template
+        raise ValueError(f"{path} has not once {old!r}")
+    files[path] = text.replace(old, new).encode()
 
 
 def write(files: dict[str, bytes], into: Path) -> None:

@@ -23,13 +23,15 @@ class Template:
 
     `service` has the files that are copied as they are, `overlay` those of a project of its own;
     `lines` are the lines of the copied ones that name the service, as template.toml has them;
-    `optional` are patterns of what an answer leaves out, by its name.
+    `without_posts` is what a project without the example does not have, and `optional` has patterns
+    of the files that an answer leaves out, by its name.
     """
 
     version: str
     service: dict[str, bytes]
     overlay: dict[str, bytes]
     lines: list[dict[str, str]]
+    without_posts: dict[str, Any]
     optional: dict[str, list[str]]
 
 
@@ -55,8 +57,8 @@ def _template(number: str, folder: Traversable) -> Template:
     copied = folder.joinpath("service")
     service = dict(_files(copied)) if copied.is_dir() else dict(_checked_out(described))
     overlay = dict(_files(folder.joinpath("overlay")))
-    optional = described.get("optional", {})  # 0.2.0 had none
-    return Template(number, service, overlay, described["lines"], optional)
+    without_posts, optional = described["without_posts"], described.get("optional", {})
+    return Template(number, service, overlay, described["lines"], without_posts, optional)
 
 
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
