@@ -182,6 +182,7 @@ def run_image(
     words = image.in_it(image.words(*arguments), **environment)
     with subprocess.Popen(
         [*alone, "sh", "-ec", SERVE, image.root, secrets, postgres, *words],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     ) as process:

@@ -6,17 +6,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import psycopg
 import pytest
 
-from plumbline.db.embedded import binary, run_postgres
 from plumbline_tests.processes import until
 from tests.deploy.files import ROOT, compose, manifests
 from tests.deploy.image import Container, Image, build_image, run_image
+from tests.deploy.postgres import Database, as_composed, run_step
 
 LIMIT_MIB = 350  # the whole root; debian:trixie-slim is 80 of it
 COMPILERS = ("cc", "gcc", "as", "ld", "make", "pip", "pip3", "uv")
@@ -24,15 +22,6 @@ GIVEN = compose()["service"]["environment"]
 ASK = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8000{}').status)"
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
-
-
-@dataclass(frozen=True)
-class Database:
-    """`owner` and `app` are folders with the secret that leads to it as that role."""
-
-    socket: Path
-    owner: Path
-    app: Path
 
 
 @pytest.fixture(scope="module")
@@ -44,69 +33,14 @@ def image() -> Iterator[Image]:
 
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """Empty, as compose.yaml makes one: with the secrets and the role that its scripts make."""
-    folder = tmp_path_factory.mktemp("db")
-    secrets = _secrets(folder)
-    socket = folder / "socket"
-    for each in (*folder.parents, folder):
-        each.chmod(each.stat().st_mode | 0o755)
-    socket.mkdir(mode=0o777)
-    socket.chmod(0o777)
-    where = {"unix_socket_directories": str(socket), "port": "5432"}
-    with run_postgres(folder / "data", settings=where, say=print) as server:
-        with psycopg.connect(server.url(), autocommit=True) as db:
-            password = (secrets / "OWNER_PASSWORD").read_text()
-            db.execute(f"CREATE ROLE owner SUPERUSER LOGIN PASSWORD '{password}'")
-        _make_role(server.port, secrets)
-        yield Database(socket, *(_secret(secrets, name) for name in ("OWNER", "APP")))
-
-
-def _secrets(folder: Path) -> Path:
-    script = folder / "make_secrets.sh"
-    script.write_bytes((ROOT / "deploy/make_secrets.sh").read_bytes())
-    subprocess.run(["sh", script], check=True)
-    return folder / "secrets"
-
-
-def _make_role(port: int, secrets: Path) -> None:
-    """As the image of PostgreSQL does, when the database is new."""
-    variables = {
-        "PATH": f"{binary('psql').parent}:{os.environ['PATH']}",
-        "PGHOST": "127.0.0.1",
-        "PGPORT": str(port),
-        "PGPASSWORD": (secrets / "OWNER_PASSWORD").read_text(),
-        "POSTGRES_USER": compose()["postgres"]["environment"]["POSTGRES_USER"],
-        "POSTGRES_DB": compose()["postgres"]["environment"]["POSTGRES_DB"],
-        "SECRETS": str(secrets),
-    }
-    for script in sorted((ROOT / "deploy/postgres").iterdir()):
-        subprocess.run(["sh", script], check=True, env=variables)
-
-
-def _secret(secrets: Path, name: str) -> Path:
-    """As it is mounted: in a folder of its own, called DATABASE_URL; by the socket."""
-    url = (secrets / f"{name}_URL").read_text()
-    mounted = secrets.parent / name.lower()
-    mounted.mkdir()
-    at = "@postgres:5432/app"
-    assert url.endswith(at)
-    (mounted / "DATABASE_URL").write_text(url.replace(at, "@/app?host=/run/postgresql"))
-    return mounted
-
-
-def run(image: Image, database: Database, *arguments: str) -> tuple[int, str]:
-    """A step of its own, by the role that owns the tables."""
-    role = compose()["migrate"]["environment"]
-    with run_image(image, database.owner, database.socket, *arguments, **role) as container:
-        assert container.process.stdout
-        said = container.process.stdout.read().decode()
-        return container.process.wait(), said
+    with as_composed(ROOT, tmp_path_factory.mktemp("db")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def container(image: Image, database: Database) -> Iterator[Container]:
     """CMD, after the migration."""
-    code, said = run(image, database, *compose()["migrate"]["command"])
+    code, said = run_step(image, database, *compose()["migrate"]["command"])
     assert code == 0, said
     with run_image(image, database.app, database.socket, **GIVEN) as running:
         assert until(lambda: _is_healthy(running)), running.process.poll()
