@@ -1,12 +1,16 @@
-"""The command `plumbline doctor`: the faults of a project, found without running it."""
+"""The command `plumbline doctor`: the faults of a project, a database or an application."""
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from plumbline.cli.examining import examine_database
+from plumbline.doctor.catalogue import ALL_RULES
 from plumbline.doctor.configuration import (
     Configuration,
     WrongConfiguration,
@@ -17,6 +21,7 @@ from plumbline.doctor.configuration import (
 )
 from plumbline.doctor.diagnosis import Diagnosis, diagnose
 from plumbline.doctor.fixes import corrected, write_diff
+from plumbline.doctor.live.rules import LIVE_RULES
 from plumbline.doctor.report import FORMATS
 from plumbline.doctor.rules import RULES
 from plumbline.errors import OperatorError
@@ -37,24 +42,37 @@ def doctor(  # noqa: PLR0913 - its options
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Correct what can be, safely.")] = False,
+    live: Annotated[
+        str | None,
+        typer.Option(help="Look at a database instead, by its URL or the variable that has it."),
+    ] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(help="Seconds for --live (30).", min=1)
+    ] = None,
 ) -> int:
     """Find the faults of FastAPI with SQLAlchemy on PostgreSQL in a project.
 
-    Nothing of the project is imported or run. The exit status is 1 if a fault is as severe as
+    Without --live nothing of the project is imported or run; with it, the database is only
+    read. The exit status is 1 if a fault is as severe as
     --fail-on says: hazard, insecure, stops-the-service or loses-data.
     """
     try:
         if explain is not None:
             return _explain(explain)
         _check(path, form)
-        configuration = read_configuration(path, RULES)
-        found = _diagnose(path, configuration, baseline)
+        configuration = read_configuration(path, ALL_RULES)
+        known = _read_known(path, configuration, baseline)
+        with _progress():
+            if live is not None:
+                found = examine_database(live, configuration, known, time_limit, _show_progress)
+            else:
+                found = diagnose(path, RULES, configuration, known, _show_progress)
         if save_baseline is not None:
             write_baseline(save_baseline, found.marks)
             return 0
         if diff or fix:
             return _correct(found, is_written=fix)
-        print(FORMATS[form](found, RULES))
+        print(FORMATS[form](found, RULES if live is None else LIVE_RULES))
         return _status(found, configuration, fail_on)
     except WrongConfiguration as error:
         raise OperatorError(str(error)) from None
@@ -68,19 +86,26 @@ def _check(path: Path, form: str) -> None:
 
 
 def _explain(code: str) -> int:
-    for rule in RULES:
+    for rule in ALL_RULES:
         if code.upper() == rule.code or code == rule.name:
             print(rule.page)
             return 0
-    raise WrongConfiguration(f"no rule {code!r}: there are {', '.join(r.code for r in RULES)}")
+    raise WrongConfiguration(f"no rule {code!r}: there are {', '.join(r.code for r in ALL_RULES)}")
 
 
-def _diagnose(root: Path, configuration: Configuration, baseline: Path | None) -> Diagnosis:
+def _read_known(
+    root: Path, configuration: Configuration, baseline: Path | None
+) -> Counter[str] | None:
+    """What is let pass: the baseline that is given, or the project's."""
     kept = root / configuration.baseline if configuration.baseline else None
     file = baseline or kept
-    known: Counter[str] | None = None if file is None else read_baseline(file)
+    return None if file is None else read_baseline(file)
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
     try:
-        return diagnose(root, RULES, configuration, known, _show_progress)
+        yield
     finally:
         _show_progress("")
 
