@@ -1,10 +1,13 @@
-"""What the doctor promises of a database that it looks at, broken on purpose."""
+"""What the doctor promises of what it finds running, broken on purpose."""
 
 from tests.sabotage import Sabotage
 
 LIVE = "library/plumbline/doctor/live/"
 TESTS = "library/plumbline_tests/doctor/"
 ANSWERS, SESSIONS = TESTS + "test_live_answers.py::", TESTS + "test_live_sessions.py::"
+INSIDE, RUN = "library/plumbline/doctor/inside/", TESTS + "test_run.py::"
+IMPORT = TESTS + "test_run_import.py::"
+REAL = RUN + "test_each_fault_is_found_where_it_is_and_nothing_else"
 RULES, POOLER = TESTS + "test_live_rules.py::", TESTS + "test_live_pooler.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
@@ -70,5 +73,47 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "return other.execute(_PROCESS).fetchone() == (first,)",
         "return first is None",
         POOLER + "test_pooler_is_noticed_with_its_mode",
+    ),
+    Sabotage(
+        "let the doctor ask no imported application for its scopes",
+        "library/plumbline/doctor/run/requests.py",
+        'if dependency["late_commit"] and dependency["scope"] != "function":',
+        'if dependency["late_commit"]:',
+        REAL,
+    ),
+    Sabotage(
+        "let the doctor lose who owns a method",
+        INSIDE + "commits.py",
+        "        names[given[0]] = owner\n",
+        "        pass\n",
+        REAL,
+    ),
+    Sabotage(
+        "let the doctor forget applications that are mounted",
+        INSIDE + "routes.py",
+        "        yield from _routes(each.app, path, depth + 1)\n",
+        "        return\n",
+        REAL,
+    ),
+    Sabotage(
+        "let the doctor judge every pool as one of PostgreSQL",
+        "library/plumbline/doctor/run/connections.py",
+        'if each["dialect"] == "postgresql" and',
+        "if",
+        REAL,
+    ),
+    Sabotage(
+        "let an import live on with what it started",
+        "library/plumbline/doctor/inside/start.py",
+        "    os._exit(0)\n",
+        "",
+        IMPORT + "test_threads_that_the_import_started_hold_nothing_up",
+    ),
+    Sabotage(
+        "let an import take as long as it likes",
+        "library/plumbline/doctor/run/child.py",
+        "        return process.wait(seconds)\n",
+        "        return process.wait(5 * seconds)\n",
+        IMPORT + "test_import_that_does_not_end_is_ended_with_all_that_it_started",
     ),
 )

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from plumbline.cli.examining import examine_database
+from plumbline.cli.examining import Live, Python, Run, Shown, TimeLimit, look
 from plumbline.doctor.catalogue import ALL_RULES
 from plumbline.doctor.configuration import (
     Configuration,
@@ -19,11 +19,9 @@ from plumbline.doctor.configuration import (
     read_severity,
     write_baseline,
 )
-from plumbline.doctor.diagnosis import Diagnosis, diagnose
+from plumbline.doctor.diagnosis import Diagnosis
 from plumbline.doctor.fixes import corrected, write_diff
-from plumbline.doctor.live.rules import LIVE_RULES
 from plumbline.doctor.report import FORMATS
-from plumbline.doctor.rules import RULES
 from plumbline.errors import OperatorError
 
 
@@ -42,18 +40,15 @@ def doctor(  # noqa: PLR0913 - its options
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Correct what can be, safely.")] = False,
-    live: Annotated[
-        str | None,
-        typer.Option(help="Look at a database instead, by its URL or the variable that has it."),
-    ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(help="Seconds for --live (30).", min=1)
-    ] = None,
+    live: Live = None,
+    run: Run = None,
+    python: Python = None,
+    time_limit: TimeLimit = None,
 ) -> int:
     """Find the faults of FastAPI with SQLAlchemy on PostgreSQL in a project.
 
-    Without --live nothing of the project is imported or run; with it, the database is only
-    read. The exit status is 1 if a fault is as severe as
+    Nothing of the project is imported or run, unless --run asks for it; with --live a database is
+    only read. The exit status is 1 if a fault is as severe as
     --fail-on says: hazard, insecure, stops-the-service or loses-data.
     """
     try:
@@ -62,17 +57,15 @@ def doctor(  # noqa: PLR0913 - its options
         _check(path, form)
         configuration = read_configuration(path, ALL_RULES)
         known = _read_known(path, configuration, baseline)
+        shown = Shown(live, run, python, time_limit)
         with _progress():
-            if live is not None:
-                found = examine_database(live, configuration, known, time_limit, _show_progress)
-            else:
-                found = diagnose(path, RULES, configuration, known, _show_progress)
+            found, rules = look(path, shown, configuration, known, _show_progress)
         if save_baseline is not None:
             write_baseline(save_baseline, found.marks)
             return 0
         if diff or fix:
             return _correct(found, is_written=fix)
-        print(FORMATS[form](found, RULES if live is None else LIVE_RULES))
+        print(FORMATS[form](found, rules))
         return _status(found, configuration, fail_on)
     except WrongConfiguration as error:
         raise OperatorError(str(error)) from None

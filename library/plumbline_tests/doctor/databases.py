@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import LiteralString
 
 import psycopg
 from sqlalchemy import make_url
@@ -73,7 +72,7 @@ def found(url: str, thresholds: Thresholds = USUAL) -> list[tuple[str, str]]:
 
 
 @contextmanager
-def sessions(url: str, *statements: LiteralString, name: str = "web") -> Iterator[list[int]]:
+def sessions(url: str, *statements: str, name: str = "web") -> Iterator[list[int]]:
     """A session for each of the statements, which has run it and does nothing since; their pids."""
     with ExitStack() as stack:
         connections = [
@@ -81,5 +80,5 @@ def sessions(url: str, *statements: LiteralString, name: str = "web") -> Iterato
             for _ in statements
         ]
         for connection, statement in zip(connections, statements, strict=True):
-            connection.execute(statement)
+            connection.execute(statement.encode())
         yield [connection.info.backend_pid for connection in connections]
