@@ -21,7 +21,7 @@ engine = create_async_engine("postgresql+asyncpg://u:secret@h/shop", **OPTIONS) 
 tested = create_async_engine(
     "postgresql+asyncpg://h/shop", pool_pre_ping=True, connect_args={"command_timeout": 5}
 )
-lite = create_engine("sqlite://")
+lite = create_engine("sqlite:///none.db")
 factory = async_sessionmaker(engine, **dict(future=True))  # PL301
 
 
@@ -67,6 +67,16 @@ class Database:
         async with self.factory.begin() as session:  # PL001
             yield session
 
+    @asynccontextmanager
+    async def transaction(self):
+        async with self.factory() as session:
+            yield session
+            await session.commit()  # PL001
+
+    async def indirect(self):
+        async with self.transaction() as session:
+            yield session
+
     async def __call__(self):
         async with self.factory() as session:
             try:
@@ -92,6 +102,7 @@ def get_sync() -> Session:
 
 get_partial = functools.partial(Database(factory).session)
 get_object = Database(factory)
+get_indirect = Database(factory).indirect
 """,
     "shop/main.py": """
 from fastapi import APIRouter, Depends, FastAPI
@@ -114,6 +125,11 @@ async def read(session: AsyncSession = Depends(db.get_partial)):
 
 @admin.post("/object")
 async def make(session=Depends(db.get_object)):
+    pass
+
+
+@router.get("/indirect")
+async def read_again(session: AsyncSession = Depends(db.get_indirect)):
     pass
 
 

@@ -73,4 +73,4 @@ def test_noqa_at_the_line_of_an_object_lets_it_pass(tmp_path: Path) -> None:
     settings = '[tool.plumbline.doctor]\nignore = ["PL503", "PL504", "PL103"]\n'
     answer = look(write(tmp_path, {**files, "pyproject.toml": settings}))
 
-    assert answer.stdout == "nothing found in shop.main:made with 6 routes\n"
+    assert answer.stdout == "nothing found in shop.main:made with 7 routes\n"
