@@ -17,6 +17,7 @@ plumbline doctor                  # this folder; or: plumbline doctor ../shop
 plumbline doctor --explain PL001  # why, and what to write instead
 plumbline doctor --diff           # what --fix would change: arguments that only make it safer
 plumbline doctor --format github  # or json, or sarif for code scanning
+plumbline doctor --live DATABASE_URL  # a database; --run app.main:app: see doctor_live.md
 ```
 
 ## It promises
