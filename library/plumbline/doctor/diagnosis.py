@@ -48,6 +48,7 @@ def diagnose(
     project = Project(root, configuration.exclude)
     found: set[Finding] = set()
     with _without_collection():
+        _read(project, on_progress)
         for each in rules:
             on_progress(each.code)
             found.update(_finding(each, fault) for fault in each.check(project))
@@ -60,6 +61,14 @@ def diagnose(
     ]
     whole = Diagnosis(root, left, len(project.by_name), project.unread, 0, lines)
     return whole if baseline is None else _without_known(whole, baseline)
+
+
+def _read(project: Project, on_progress: Callable[[str], None]) -> None:
+    """Parse what requests run, which takes longer than all rules."""
+    total = len(project.served)
+    for number, module in enumerate(project.served, start=1):
+        on_progress(f"reading {number} of {total} files")
+        module.read()
 
 
 def _finding(rule: Rule, fault: Fault) -> Finding:

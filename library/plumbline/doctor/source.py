@@ -87,6 +87,10 @@ class Module:
             self.unread.append(Unread(self.path, reason))
             return ast.Module(body=[], type_ignores=[])
 
+    def read(self) -> Tree:
+        """Parse the file, and walk its tree once."""
+        return self._indexed
+
     @cached_property
     def _indexed(self) -> Tree:
         return Tree(self.tree)
@@ -115,7 +119,8 @@ class Module:
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """What `node` stands in, from the inside out."""
-        while (parent := self.parents.get(node)) is not None:
+        parents = self.parents
+        while (parent := parents.get(node)) is not None:
             yield parent
             node = parent
 

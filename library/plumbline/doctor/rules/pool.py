@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from plumbline.doctor.calls import calls_of
 from plumbline.doctor.dependencies import run_by_requests
 from plumbline.doctor.engines import Engine, engines, most_workers
 from plumbline.doctor.finding import Edit, Place, Severity
@@ -137,14 +138,11 @@ def create_all_at_start(project: Project) -> Iterator[Fault]:
 def _starts(project: Project) -> Iterator[tuple[Module, ast.AST]]:
     """The lifespan and what it calls, two levels deep, and the modules that make an application."""
     seen: set[ast.AST] = set()
+    for module in {each.module for each in calls_of(project, "fastapi", "FastAPI")}:
+        yield module, ast.Module(body=_outside_functions(module), type_ignores=[])
     for module in project.served:
-        if any(
-            is_one_of(project.resolve(module, call.func), "fastapi", "FastAPI")
-            for call in module.every(ast.Call)
-        ):
-            yield module, ast.Module(body=_outside_functions(module), type_ignores=[])
         for function in module.functions():
-            if _is_start(function):
+            if function.decorator_list and _is_start(function):
                 yield from _with_called(project, module, function, seen)
 
 
@@ -198,7 +196,7 @@ def driver_missing(project: Project) -> Iterator[Fault]:
         return  # the requirements are elsewhere
     locked = any(path.endswith(".lock") for path in project.files)
     for module in project.served:
-        for node in module.every(ast.Constant):
+        for node in module.every(ast.Constant) if b"postgresql+" in module.source else ():
             found = re.match(r"postgresql\+(\w+)://", str(constant(node)))
             driver = _DRIVERS.get(found[1]) if found else None
             if driver and not locked and not any(name.startswith(driver) for name in known):

@@ -17,8 +17,8 @@ _OF_TESTS = re.compile("test", re.IGNORECASE)
 
 @rule("PL601", Severity.LOSES_DATA, "tests empty the database that the settings name")
 def tests_on_the_database(project: Project) -> Iterator[Fault]:
-    for module in project.modules:
-        if not module.is_test or b"drop_all" not in module.source:
+    for module in project.tests:
+        if b"drop_all" not in module.source:
             continue
         if re.search(rb"DATABASE_URL|environ|TEST|testcontainers|_test\b|sqlite", module.source):
             continue  # it says which database it means
