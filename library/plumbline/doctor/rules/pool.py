@@ -206,3 +206,23 @@ def driver_missing(project: Project) -> Iterator[Fault]:
                     f"the URL names {driver}, which no requirement brings: the first connection"
                     f" raises ModuleNotFoundError: No module named '{driver}'",
                 )
+
+
+@rule("PL107", Severity.HAZARD, "a lost connection is not the error that is caught")
+def wrong_error_of_asyncpg(project: Project) -> Iterator[Fault]:
+    known = {name for _, name, _ in project.remember(requirements)}
+    if "asyncpg" not in known or known & {"aiosqlite", "psycopg", "aiomysql", "asyncmy"}:
+        return
+    for module in project.served:
+        if b"OperationalError" not in module.source:
+            continue
+        for handler in module.every(ast.ExceptHandler):
+            kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+            names = [project.resolve(module, each) for each in kinds]
+            if names and all(is_one_of(each, "sqlalchemy", "OperationalError") for each in names):
+                yield fault(
+                    module,
+                    handler,
+                    "asyncpg raises no OperationalError: a lost connection is a DBAPIError whose"
+                    " connection_invalidated is True, and a refused one is an OSError",
+                )

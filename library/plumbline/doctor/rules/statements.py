@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from plumbline.doctor.calls import calls_of, methods_called
 from plumbline.doctor.finding import Severity
-from plumbline.doctor.project import Project
+from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.registry import Fault, fault, rule
 from plumbline.doctor.sessions import SQLALCHEMY, parameters, sessions_in
 from plumbline.doctor.source import Module
@@ -156,3 +156,35 @@ def _read_of_each(loop: ast.For | ast.AsyncFor, sessions: set[str]) -> ast.Call 
             ):
                 return call
     return None
+
+
+@rule("PL407", Severity.HAZARD, "each page counts all rows")
+def count_for_each_page(project: Project) -> Iterator[Fault]:
+    seen: set[Function] = set()
+    for module, call in methods_called(project, "count"):
+        function = module.function_of(call)
+        if (
+            function is not None
+            and function not in seen
+            and _counts_rows(project, module, call)
+            and any(method(each) == "offset" for each in calls_in(function))
+        ):
+            seen.add(function)
+            yield fault(
+                module,
+                call,
+                "counting reads every row that matches, for each page again, and costs more than"
+                " the page as the table grows",
+            )
+
+
+def _counts_rows(project: Project, module: Module, call: ast.Call) -> bool:
+    """`select(func.count())`, and no count beside other columns, which is of each group."""
+    counted = call.func.value if isinstance(call.func, ast.Attribute) else None
+    above = module.parents.get(call)
+    return (
+        is_one_of(project.resolve(module, counted), SQLALCHEMY, "func")
+        and isinstance(above, ast.Call)
+        and len(above.args) == 1
+        and is_one_of(project.resolve(module, above.func), SQLALCHEMY, "select")
+    )
