@@ -30,5 +30,5 @@ def test_doctor_finds_the_fault_of_the_example_until_the_library_is_there(
 
 
 def test_page_lists_every_rule() -> None:
-    """If not: python -m tests.doctor_page > library/docs/doctor.md."""
-    assert (ROOT / "library/docs/doctor.md").read_text() == write_page()
+    """If not: python -m tests.doctor_page > library/docs/doctor_rules.md."""
+    assert (ROOT / "library/docs/doctor_rules.md").read_text() == write_page()

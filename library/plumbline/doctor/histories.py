@@ -52,6 +52,7 @@ def _script(module: Module) -> Script | None:
 
 
 def heads(scripts: list[Script]) -> dict[str, tuple[Module, ast.stmt]]:
+    """The revisions that none follows, each with its line in its script."""
     followed = {each for _, _, _, follows in scripts for each in follows}
     return {
         revision: (module, line)

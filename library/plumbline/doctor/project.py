@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from plumbline.doctor.bindings import names_in
 from plumbline.doctor.source import Module, Unread, find_files
+from plumbline.doctor.templates import later_name
 from plumbline.doctor.tree import Function, method
 
 Fact = TypeVar("Fact")
@@ -86,11 +87,12 @@ class Project:
     @cached_property
     def _by_suffix(self) -> dict[str, list[Module]]:
         found = defaultdict(list)
-        for name, module in self.by_name.items():
-            parts = name.split(".")
-            for start in range(len(parts)):
-                if not start or ".".join(parts[:start]) not in self.by_name:
-                    found[".".join(parts[start:])].append(module)
+        for module in self.by_name.values():
+            for name in {module.name, later_name(module.path)}:
+                parts = name.split(".")
+                for start in range(len(parts)):
+                    if not start or ".".join(parts[:start]) not in self.by_name:
+                        found[".".join(parts[start:])].append(module)
         return found
 
     def find_module(self, dotted: str, near: Module) -> Module | None:

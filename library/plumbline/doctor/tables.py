@@ -76,7 +76,7 @@ def _inherit(
                 model.roots.append(found)
             _inherit(project, found.module, found.node, model, depth + 1)
         elif found is not None and isinstance(found.node, ast.Call):
-            model.roots.append(found)  # Base = declarative_base()
+            model.roots.append(found)  # the base is the value of a call
         elif str(project.resolve(module, written)).rpartition(".")[2] not in _PLAIN_BASES:
             model.is_whole = False
 
