@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,28 @@ def test_update_changes_what_is_newer_and_keeps_what_is_ours(project: Path) -> N
     assert read_answers(project) == now
     assert [file.name for file in (project / "vendor").iterdir()] == [now.wheel]
     assert now.version == installed_template().version
+
+
+def test_project_without_posts_stays_without_them(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    (folder / "vendor").mkdir(parents=True)
+    _pack(folder / "vendor" / WHEEL)
+    before = replace(BEFORE, posts=False)
+    write(render(packed_template(folder / "vendor" / WHEEL), before), folder)
+    start_repository(folder, "Start from Plumbline 0.1.0")
+
+    now, conflicts = update_project(folder)
+
+    assert (now.posts, read_answers(folder).posts, conflicts) == (False, False, [])
+    assert (folder / ADDED).exists()
+    assert [file.name for file in folder.rglob("*post*.py")] == []
+
+
+def test_project_of_a_version_before_that_choice_has_posts(project: Path) -> None:
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace("posts = true\n", ""))
+
+    assert read_answers(project).posts
 
 
 @pytest.mark.torture

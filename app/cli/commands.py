@@ -17,7 +17,7 @@ service = Service(
     migrations=migrations,
     find_risks=partial(find_risks, settings),
     find_warnings=partial(find_warnings, settings),
-    page="/api/v1/posts",
+    page="/api/v1",
     append_only=APPEND_ONLY,
 )
 cli = service_commands(service)

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from plumbline.replica_settings import ReplicaSettings
 from plumbline.setting_values import checked_networks, checked_origins, normalise_url
 
 S = TypeVar("S", bound=BaseSettings)
@@ -27,7 +28,7 @@ class CommonSettings(BaseSettings):
     DEBUG: bool = Field(default=False, description="Log every SQL statement with its parameters.")
 
 
-class DatabaseSettings(CommonSettings):
+class DatabaseSettings(ReplicaSettings, CommonSettings):
     """Of the engine, its pool and its timeouts, and of migrations."""
 
     DATABASE_URL: Annotated[str, AfterValidator(normalise_url)] = Field(

@@ -22,13 +22,15 @@ class Template:
     """One version of the template.
 
     `service` has the files that are copied as they are, `overlay` those of a project of its own;
-    `lines` are the lines of the copied ones that name the service, as template.toml has them.
+    `lines` are the lines of the copied ones that name the service, as template.toml has them, and
+    `without_posts` is what a project without the example does not have.
     """
 
     version: str
     service: dict[str, bytes]
     overlay: dict[str, bytes]
     lines: list[dict[str, str]]
+    without_posts: dict[str, Any]
 
 
 def installed_template() -> Template:
@@ -52,7 +54,8 @@ def _template(number: str, folder: Traversable) -> Template:
     described = tomllib.loads(folder.joinpath("template.toml").read_text(encoding="utf-8"))
     copied = folder.joinpath("service")
     service = dict(_files(copied)) if copied.is_dir() else dict(_checked_out(described))
-    return Template(number, service, dict(_files(folder.joinpath("overlay"))), described["lines"])
+    overlay = dict(_files(folder.joinpath("overlay")))
+    return Template(number, service, overlay, described["lines"], described["without_posts"])
 
 
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
