@@ -13,7 +13,7 @@ from plumbline.doctor.diagnosis import diagnose
 from plumbline.doctor.live import examination as live
 from plumbline.doctor.rules import RULES
 from plumbline.doctor.run import examination as run
-from tests import doctor_live_page
+from tests import doctor_live_page, doctor_page
 from tests.postgres import ROOT
 
 
