@@ -83,8 +83,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "bring posts back with an update",
         TEMPLATE + "rendering.py",
-        "dict(template.service if answers.posts else _without_posts(template))",
-        "dict(template.service)",
+        "template.service if answers.posts else _without_posts(template)",
+        "template.service",
         UPDATE + "test_project_without_posts_stays_without_them",
     ),
     Sabotage(

@@ -209,7 +209,8 @@ class Replicas:
 
     def session_class(self, kind: type[S]) -> type[S]:
         """Sessions of `kind` that read from where their request may."""
-        return type(kind.__name__, (ReplicaReads, kind), {"replicas": self})
+        made: Any = type(kind.__name__, (ReplicaReads, kind), {"replicas": self})
+        return made  # type: ignore[no-any-return] # a subclass of both
 
     def note_primary(self, connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's
         """Listens to `checkout` of the primary: what comes after it in this request stays there."""
