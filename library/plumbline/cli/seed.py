@@ -42,6 +42,7 @@ def seed(
             size=size,
             seed=seed,
             replace=replace,
+            limits=_seeding("limits").limits_of(_document(service)),
             advance=advance,
         )
     made = ", ".join(f"{count:,} {table}" for table, count in counts.items())
@@ -80,6 +81,11 @@ def _require_migrated(service: Service) -> None:
         raise OperatorError(
             f"the database is at revision {current}, not {needed}: run `{service.name} db upgrade`"
         )
+
+
+def _document(service: Service) -> Any:  # noqa: ANN401 - of OpenAPI
+    module, _, name = service.app.partition(":")
+    return getattr(import_module(module), name).openapi()
 
 
 def _seeding(module: str) -> Any:  # noqa: ANN401 - a module
