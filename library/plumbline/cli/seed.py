@@ -61,7 +61,7 @@ def _require_development(service: Service, into: str) -> None:
     if into or _is_of_this_folder(url.host, url.port, url.database):
         return
     raise OperatorError(
-        f"DATABASE_URL leads to {url.database} on {url.host}, and not to what `{service.name} dev` "
+        f"DATABASE_URL leads to {url.database} on {url.host or 'a socket'}, and not to what `{service.name} dev` "
         f"runs in this folder: start that, or add --into {url.database} to fill it all the same"
     )
 
