@@ -60,8 +60,9 @@ def _require_development(service: Service, into: str) -> None:
         raise OperatorError(f"--into is {into}, but DATABASE_URL leads to {url.database}")
     if into or _is_of_this_folder(url.host, url.port, url.database):
         return
+    where = f"{url.database} on {url.host or 'a socket'}"
     raise OperatorError(
-        f"DATABASE_URL leads to {url.database} on {url.host or 'a socket'}, and not to what `{service.name} dev` "
+        f"DATABASE_URL leads to {where}, and not to what `{service.name} dev` "
         f"runs in this folder: start that, or add --into {url.database} to fill it all the same"
     )
 
