@@ -37,6 +37,11 @@ def normalise_url(value: str) -> str:
     return url
 
 
+def normalise_optional_url(value: str) -> str:
+    """As `normalise_url`; empty: none."""
+    return normalise_url(value) if value else value
+
+
 def checked_networks(value: str) -> str:
     """`value` as it is; ValueError when it is no list of networks."""
     try:

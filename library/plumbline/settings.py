@@ -12,6 +12,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from plumbline.replica_settings import ReplicaSettings
 from plumbline.setting_values import (
     checked_networks,
     checked_origins,
@@ -33,7 +34,7 @@ class CommonSettings(BaseSettings):
     DEBUG: bool = Field(default=False, description="Log every SQL statement with its parameters.")
 
 
-class DatabaseSettings(CommonSettings):
+class DatabaseSettings(ReplicaSettings, CommonSettings):
     """Of the engine, its pool and its timeouts, and of migrations."""
 
     DATABASE_URL: Annotated[str, AfterValidator(normalise_url)] = Field(
