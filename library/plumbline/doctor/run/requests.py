@@ -104,8 +104,8 @@ def stream_through_middleware(app: Application) -> Iterator[Fault]:
             yield app.fault(
                 middleware,
                 f"`{middleware['name']}` goes on behind call_next before {_paths(streams)} has"
-                " ended, and without the context variables that the route sets; each part of the stream"
-                " costs a queue and a second task",
+                " ended, and without the context variables that the route sets; each part of the"
+                " stream costs a queue and a second task",
             )
 
 
