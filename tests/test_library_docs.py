@@ -21,7 +21,7 @@ PAGES = {path.stem: path.read_text() for path in sorted(DOCS.glob("*.md"))}
 # test_mounted_commands.py runs the commands; plumbline_tests/testing/ has a service that uses the
 # plugin; tests/test_new_project.py runs `plumbline new`.
 LISTS = {"api", "commands", "doctor_rules"}
-NO_MODULES = {*LISTS, "doctor", "new_project", "testing"}
+NO_MODULES = {*LISTS, "doctor", "doctor_live", "new_project", "testing"}
 WITH_CODE = sorted(PAGES.keys() - NO_MODULES)
 SOURCES = sorted(path.stem for path in LIBRARY.glob("docs_src/[a-z]*.py"))
 

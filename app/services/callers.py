@@ -23,6 +23,7 @@ from app.db.models import AccessToken, User
 from app.db.session import AsyncSessionFactory, engine
 from app.services.locks import LOCK_ADMINS, take_turn
 from plumbline.db.errors import DATABASE_ERRORS, explain
+from plumbline.db.reading import read_from_primary
 from plumbline.db.session import at_begin
 from plumbline.db.statements import CompiledLock, CompiledSelect
 from plumbline.errors import AppError, Forbidden, Outdated, Unauthenticated
@@ -136,6 +137,7 @@ def require_owner(user: Caller, owner_id: int) -> None:
 
 async def stands(caller: Caller) -> bool:
     """Whether log-in and role are still as they were when the request began."""
+    read_from_primary()
     found = await _still_unchanged().find(engine, token_id=caller.token_id, role=caller.role)
     return found is not None
 

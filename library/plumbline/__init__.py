@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from plumbline.db.rate_limits import RateLimit, RateLimits
     from plumbline.db.read_session import read_session_factory
     from plumbline.db.readiness import Readiness
+    from plumbline.db.reading import read_from_primary
     from plumbline.db.session import session_factory
     from plumbline.db.statements import CompiledInsert, CompiledLock, CompiledSelect
     from plumbline.db.sweeping import Expiring, sweeping
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from plumbline.executor import BoundedExecutor
     from plumbline.http.access import ANONYMOUS, Rule, require_rules
     from plumbline.http.commit_order import require_commit_before_response
+    from plumbline.http.consistency import install_consistency
     from plumbline.http.exception_handlers import install_problems
     from plumbline.http.health import install_health
     from plumbline.http.idempotency import (
@@ -66,6 +68,7 @@ _MODULES = {
     "plumbline.db.migrate": ("Migrations",),
     "plumbline.db.rate_limits": ("RateLimit", "RateLimits"),
     "plumbline.db.readiness": ("Readiness",),
+    "plumbline.db.reading": ("read_from_primary",),
     "plumbline.db.read_session": ("read_session_factory",),
     "plumbline.db.session": ("session_factory",),
     "plumbline.db.statements": ("CompiledInsert", "CompiledLock", "CompiledSelect"),
@@ -77,6 +80,7 @@ _MODULES = {
     "plumbline.executor": ("BoundedExecutor",),
     "plumbline.http.access": ("ANONYMOUS", "Rule", "require_rules"),
     "plumbline.http.commit_order": ("require_commit_before_response",),
+    "plumbline.http.consistency": ("install_consistency",),
     "plumbline.http.exception_handlers": ("install_problems",),
     "plumbline.http.health": ("install_health",),
     "plumbline.http.idempotency": (
@@ -132,6 +136,7 @@ __all__ = [
     "idempotent",
     "in_batches",
     "install",
+    "install_consistency",
     "install_health",
     "install_idempotency",
     "install_load_shedding",
@@ -142,6 +147,7 @@ __all__ = [
     "listening",
     "load_settings",
     "principal_id",
+    "read_from_primary",
     "read_session_factory",
     "require_commit_before_response",
     "require_rules",

@@ -34,6 +34,10 @@ def find_risks(settings: Settings) -> list[str]:
         "DATABASE_URL: has the password that everybody knows; set another one": (
             WELL_KNOWN in _passwords(urlsplit(settings.DATABASE_URL))
         ),
+        "DATABASE_READ_URL: has the password that everybody knows; set another one": (
+            WELL_KNOWN in _passwords(urlsplit(settings.DATABASE_READ_URL))
+            and bool(settings.DATABASE_READ_URL)
+        ),
         "ALLOWED_HOSTS: is *; name the hosts that this service answers for": (
             "*" in parse_hosts(settings.ALLOWED_HOSTS)
         ),
@@ -52,13 +56,16 @@ def find_risks(settings: Settings) -> list[str]:
 
 def find_warnings(settings: Settings) -> list[str]:
     """What production may start with, but should not do unnoticed."""
-    url = urlsplit(settings.DATABASE_URL)
+    url, read_url = urlsplit(settings.DATABASE_URL), urlsplit(settings.DATABASE_READ_URL)
     warnings = {
         "DATABASE_URL: the password is the name of the user; set another one": (
             unquote(url.username or "") in _passwords(url) - {WELL_KNOWN}
         ),
         "DATABASE_URL: leads to another machine without TLS; add ?sslmode=verify-full": (
             _is_remote(url) and not _is_encrypted(url)
+        ),
+        "DATABASE_READ_URL: leads to another machine without TLS; add ?sslmode=verify-full": (
+            _is_remote(read_url) and not _is_encrypted(read_url)
         ),
         "DB_APPLICATION_ROLE: is empty; serve as a role that cannot change append-only tables": (
             not settings.DB_APPLICATION_ROLE

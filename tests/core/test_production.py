@@ -21,6 +21,7 @@ SAFE = {
         ("DEBUG", "true"),
         ("DATABASE_URL", "postgresql://postgres:postgres@db/app"),
         ("DATABASE_URL", "postgres://app:%70ostgre%73@db:5433/app?sslmode=require"),
+        ("DATABASE_READ_URL", "postgresql://app:postgres@/app?host=db:5432"),
         ("ALLOWED_HOSTS", "*"),
         ("ALLOWED_HOSTS", "api.example.com, *"),
         ("TRUSTED_PROXIES", "10.0.0.0/8,0.0.0.0/0"),

@@ -92,12 +92,12 @@ class Connection(asyncpg.Connection):
 
     __slots__ = (
         "_ending",
-        "_life",
         "_send",
         "find_outcome",
         "is_changed",
         "is_numbering",
         "is_writing",
+        "life",
         "owns_session",
     )
     _loop: asyncio.AbstractEventLoop
@@ -110,7 +110,7 @@ class Connection(asyncpg.Connection):
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - asyncpg's
         super().__init__(*args, **options)
-        self._life = ""
+        self.life = ""  # of its server; see LIFE
         self._ending: asyncio.Task[None] | None = None
         self._send: Callable[[str], Awaitable[str]] | None = None
         self.find_outcome: FindOutcome | None = None
@@ -165,12 +165,12 @@ class Connection(asyncpg.Connection):
     def current(self) -> Transaction:
         """The transaction that is open."""
         name, _, number = self.get_settings().application_name.partition(" ")
-        return Transaction(self._life, number if name == APPLICATION_NAME and number else None)
+        return Transaction(self.life, number if name == APPLICATION_NAME and number else None)
 
     async def greet(self, *, owns_session: bool) -> None:
         """Once, when the connection is new."""
         self.owns_session = owns_session
-        self._life = str(await self.fetchval(f"SELECT {LIFE}{GUARD if owns_session else ''}"))
+        self.life = str(await self.fetchval(f"SELECT {LIFE}{GUARD if owns_session else ''}"))
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""

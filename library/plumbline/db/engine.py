@@ -7,7 +7,7 @@ connection was lost meanwhile (connection.py).
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from sqlalchemy import URL, MetaData, event
@@ -27,9 +27,15 @@ from plumbline.db.read_only import (
     is_of_a_read_session,
     refuse_if_it_needs_a_transaction,
 )
-from plumbline.db.url import asyncpg_url
+from plumbline.db.url import asyncpg_url, single_hosts
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
+
+if TYPE_CHECKING:
+    from plumbline.db.replicas import Replicas
+
+# How long opening a connection to a replica may take: then the primary is asked.
+_REPLICA_CONNECT_SECONDS = 1.0
 
 
 class Engine(AsyncEngine):
@@ -38,7 +44,10 @@ class Engine(AsyncEngine):
     `control_engine` is an engine of that connection, in AUTOCOMMIT: for readiness, and for the
     outcome of a COMMIT whose answer was lost. `connect_alone` opens one that is in no pool, for who
     keeps it (listening.py); None behind PgBouncer, which gives the server's session to others.
+    `replicas` are those of DATABASE_READ_URL, which requests read from (replicas.py).
     """
+
+    replicas: "Replicas | None" = None
 
     def __init__(
         self,
@@ -54,6 +63,8 @@ class Engine(AsyncEngine):
         """Close the connections of both; the next use opens new ones."""
         await super().dispose(close)
         await self.control_engine.dispose(close)
+        if self.replicas is not None:
+            await self.replicas.close()
 
 
 def create_engine(
@@ -75,7 +86,10 @@ def create_engine(
     an engine is a second one, with few connections of its own (library/docs/slow_work.md).
     `role` is whose rights its connections have, where they log in as another (SET ROLE).
     `options` are those of SQLAlchemy's `create_async_engine`, and win over the settings.
+    Read replicas (DATABASE_READ_URL) are those of DATABASE_URL: neither a `url` nor slow work has
+    them.
     """
+    is_main = url is None and timeout_seconds is None
     if not isinstance(settings, DatabaseSettings):
         settings = _settings_for(settings)
     if timeout_seconds is not None:
@@ -86,13 +100,48 @@ def create_engine(
     requests = _create(settings, url, partial(find_outcome, control), role, **options)
     alone_by = None if settings.DB_PGBOUNCER else _alone(control, settings, role)
     made = Engine(requests, control, alone_by)
+    origin = Origin(models, settings.PROGRAM)
     for each in (made, control):
-        remember_origin(each.dialect, Origin(models, settings.PROGRAM))
+        remember_origin(each.dialect, origin)
     if isinstance(made.sync_engine.pool, FairPool):
-        watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
-        watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
-        watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
+        _watch(made)
+    if settings.DATABASE_READ_URL and is_main:
+        _add_replicas(made, settings, role, options, origin)
     return made
+
+
+def _watch(made: AsyncEngine) -> None:
+    watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
+    watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
+    watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
+
+
+def _add_replicas(
+    made: Engine,
+    settings: DatabaseSettings,
+    role: str | None,
+    options: dict[str, Any],
+    origin: Origin,
+) -> None:
+    """ValueError behind PgBouncer, where nobody knows which server answers."""
+    # Here, since a service without replicas pays nothing for them.
+    from plumbline.db.replicas import Replica, Replicas  # noqa: PLC0415
+
+    if made.connect_alone is None:
+        raise ValueError("DATABASE_READ_URL: is not for DB_PGBOUNCER; leave one of them out")
+    pool = fair_pool(made)
+    seconds = min(settings.DB_CONNECT_TIMEOUT_SECONDS, _REPLICA_CONNECT_SECONDS)
+    settings = settings.model_copy(update={"DB_CONNECT_TIMEOUT_SECONDS": seconds})
+    replicas = []
+    for url in single_hosts(asyncpg_url(settings.DATABASE_READ_URL)):
+        engine = _create(settings, url, None, role, **options)
+        remember_origin(engine.dialect, origin)
+        _watch(engine)
+        replicas.append(Replica(url, engine, _alone(engine, settings, role)))
+    made.replicas = pool.replicas = Replicas(
+        _alone(made.control_engine, settings, role), replicas, settings.DB_READ_MAX_LAG_SECONDS
+    )
+    event.listen(made.sync_engine, "checkout", made.replicas.note_primary)
 
 
 def _alone(

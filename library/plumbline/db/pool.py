@@ -28,6 +28,7 @@ from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
 
 if TYPE_CHECKING:
+    from plumbline.db.replicas import Replicas
     from plumbline.db.session import OneTaskSession
 
 T = TypeVar("T")
@@ -98,6 +99,7 @@ class FairPool(Pool):
 
     # For create_async_engine. SQLAlchemy declares a descriptor here, and its own pools do the same.
     _is_asyncio = True  # pyright: ignore[reportAssignmentType]
+    replicas: "Replicas | None" = None  # of this primary
 
     # Not keyword-only: create_engine looks for the names of its options among the arguments.
     def __init__(
@@ -127,7 +129,7 @@ class FairPool(Pool):
 
     def recreate(self) -> "FairPool":
         """As `dispose` of an engine wants it: the same, with no connection."""
-        return type(self)(
+        made = type(self)(
             self._creator,
             pool_size=self._size,
             max_overflow=self.limit - self._size,
@@ -142,6 +144,8 @@ class FairPool(Pool):
             _dispatch=self.dispatch,
             dialect=self._dialect,
         )
+        made.replicas = self.replicas
+        return made
 
     def dispose(self) -> None:
         while self._idle:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
+from plumbline.db.reading import read_from_primary
 from plumbline.db.session import SessionFactory
 from plumbline.errors import TooManyRequests, Unavailable
 from plumbline.settings import RateLimitSettings
@@ -127,6 +128,7 @@ class RateLimits:
         self, db: AsyncSession, limits: Sequence[RateLimit]
     ) -> TooManyRequests | None:
         """By the used-up limit that ends last: another one does not refuse who comes back then."""
+        read_from_primary()
         model = self._model
         left = func.ceil(func.extract("epoch", model.ends_at - func.now()))
         rows = select(model.bucket, model.used, left).where(

@@ -1,12 +1,15 @@
 """A session that only reads: each statement of it is a transaction of its own."""
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
 from plumbline.db.read_only import READING, refuse_by_a_read_session, refuse_transaction
 from plumbline.db.session import BlockSession, OwnedSession
+
+if TYPE_CHECKING:
+    from plumbline.db.replicas import Replicas
 
 
 class ReadSession(OwnedSession):
@@ -35,11 +38,13 @@ def read_session_factory(engine: AsyncEngine) -> async_sessionmaker[AsyncSession
 
     AUTOCOMMIT: one round trip a statement instead of BEGIN, statement, ROLLBACK.
     """
+    replicas: Replicas | None = getattr(engine, "replicas", None)
+    kind = ReadSession if replicas is None else replicas.session_class(ReadSession)
     return async_sessionmaker(
         engine,
         class_=BlockSession,
         expire_on_commit=False,
         close_resets_only=False,
-        sync_session_class=ReadSession,
+        sync_session_class=kind,
         execution_options=READING,
     )

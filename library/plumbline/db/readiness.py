@@ -74,6 +74,7 @@ class Readiness:
     ) -> None:
         require_engine(engine, "Readiness")
         self._engine = engine
+        self.replicas = engine.replicas
         self.models = models_of_dialect(engine.dialect)  # those that `create_engine` was given
         self._must_last = (
             settings.ENVIRONMENT == "production" and not settings.ALLOW_UNSAFE_DATABASE

@@ -26,7 +26,7 @@ from plumbline.db.before_statement import before_statement, require_moved
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import fair_pool, open_session
+from plumbline.db.pool import FairPool, fair_pool, open_session
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -255,19 +255,21 @@ async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list
     """The rows; once more for each time that a change of the schema made the plan stale."""
     if engine.sync_engine.echo:
         _log(sql, arguments)
+    pool = fair_pool(engine)
     for tries_left in reversed(range(STALE_TRIES + 1)):
+        replica = None if pool.replicas is None else pool.replicas.choose()
         try:
-            return await _fetch_once(engine, sql, arguments)
+            return await _fetch_once(pool if replica is None else replica.pool, sql, arguments)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            if not (tries_left and is_stale(error)):
+            if not (tries_left and (is_stale(error) or (replica and replica.gives_way(error)))):
                 refuse_if_it_needs_a_transaction(sqlstate(error), error)
                 is_lost = has_lost_connection(error)
                 raise_as_sqlalchemy(error, engine.sync_engine, sql, arguments, is_lost=is_lost)
     raise AssertionError
 
 
-async def _fetch_once(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:
-    connection = await fair_pool(engine).acquire()
+async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list[Any]:
+    connection = await pool.acquire()
     driver: Any = connection.driver_connection
     try:
         return list(await driver.fetch(sql, *arguments))

@@ -13,6 +13,26 @@ def psycopg_url(url: str | URL) -> URL:
     return _renamed(make_url(url), "psycopg", old="ssl", new="sslmode")
 
 
+def single_hosts(url: URL) -> list[URL]:
+    """One URL for each host, and nothing in it that chooses between them.
+
+    Hosts of the query stand for the one before the name of the database, as for the drivers.
+    """
+    named = url.query.get("host", ())
+    hosts = named.split(",") if isinstance(named, str) else named
+    rest = url.difference_update_query(["host", "target_session_attrs"])
+    found = [rest._replace(host=host, port=port) for host, port in map(_host_and_port, hosts)]
+    return found or [rest]
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    """`db-1`, `db-1:5432`, `[::1]:5432`, or the folder of a socket."""
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]"):
+        return text.strip("[]"), None
+    return host.strip("[]"), int(port) if port else None
+
+
 def _renamed(url: URL, driver: str, *, old: str, new: str) -> URL:
     query = {new if name == old else name: value for name, value in url.query.items()}
     return url.set(drivername=f"postgresql+{driver}", query=query)

@@ -18,6 +18,7 @@ SENT = (
     "If-Match",
     "If-None-Match",
     "Idempotency-Key",
+    "X-Consistency-Token",
     "X-Request-ID",
 )
 READ = (
@@ -27,6 +28,7 @@ READ = (
     "Retry-After",
     "RateLimit",
     "RateLimit-Policy",
+    "X-Consistency-Token",
     "X-Request-ID",
 )
 

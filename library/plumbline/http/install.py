@@ -67,6 +67,11 @@ def install(
     install_idempotency(app)
     # What is added last is outermost: it gives every request its id, the refused ones as well.
     install_load_shedding(app, settings)
+    if readiness is not None and readiness.replicas is not None:
+        # Here, since a service without replicas pays nothing for them.
+        from plumbline.http.consistency import install_consistency  # noqa: PLC0415
+
+        install_consistency(app, readiness.replicas, base_url=settings.BASE_URL)
     install_request_context(app, settings)
     app.state.server_settings = settings  # for the connections of `serve` (protocol.py)
     if uses_rules:

@@ -1,0 +1,107 @@
+"""What reads from replicas promise, broken on purpose."""
+
+from tests.sabotage import Sabotage
+
+REAL = "library/plumbline_tests/faults/test_replicas.py::"
+KNOWN = "library/plumbline_tests/db/test_known_replicas.py::"
+LOG = "library/plumbline_tests/db/test_positions.py::"
+REPLICAS, POSITIONS = "library/plumbline/db/replicas.py", "library/plumbline/db/positions.py"
+SESSION = "library/plumbline/db/replica_session.py"
+CONSISTENCY = "library/plumbline/http/consistency.py"
+OWN = REAL + "test_caller_reads_what_they_wrote_and_nobody_sees_less_than_before"
+
+SABOTAGES: tuple[Sabotage, ...] = (
+    Sabotage(
+        "read from a replica that lacks what its caller wrote",
+        REPLICAS,
+        "return seen.moment <= self.moment or seen.replica in self.names",
+        "return seen.moment > 0",
+        OWN,
+    ),
+    Sabotage(
+        "let only writes count as seen",
+        REPLICAS,
+        "return Seen(self.primary.name, moment, replica)",
+        "brought = [each.moment for each in current.needs]\n"
+        "        return Seen(self.primary.name, max(brought or [moment]), replica)",
+        REAL + "test_who_has_read_from_the_primary_sees_no_less_afterwards",
+    ),
+    Sabotage(
+        "take another replica for the one that showed it",
+        REPLICAS,
+        "or seen.replica in self.names",
+        'or seen.replica != ""',
+        KNOWN + "test_replica_has_what_was_committed_before_the_primary_was_where_it_is",
+    ),
+    Sabotage(
+        "believe a replica that restarted what it had before",
+        REPLICAS,
+        "            self.names.clear()\n",
+        "            pass\n",
+        KNOWN + "test_replica_that_has_restarted_has_no_more_than_it_says",
+    ),
+    Sabotage(
+        "trust a replica that does not follow the new primary",
+        REPLICAS,
+        "or mark.lsn > self._met_at)",
+        "or mark.lsn)",
+        KNOWN + "test_replica_that_has_more_than_its_new_primary_is_not_used_until_it_follows",
+    ),
+    Sabotage(
+        "read from a replica however far behind it is",
+        REPLICAS,
+        "max(0, self.primary.moment - self._max_lag)",
+        "0",
+        KNOWN + "test_replica_that_is_behind_is_not_usable",
+    ),
+    Sabotage(
+        "let a write read from a replica",
+        CONSISTENCY,
+        'may_use_replicas=scope["method"] == "GET"',
+        "may_use_replicas=True",
+        REAL + "test_only_requests_that_cannot_write_read_from_replicas",
+    ),
+    Sabotage(
+        "let a late answer take away what a browser wrote",
+        CONSISTENCY,
+        "{COOKIE_OF_REPLICA if seen.replica else COOKIE}=",
+        "{COOKIE}=",
+        REAL + "test_browser_keeps_what_it_wrote_although_a_read_is_answered_later",
+    ),
+    Sabotage(
+        "fail for what a replica does not have yet",
+        SESSION,
+        '    return not is_full and not (sqlstate(error) or "").startswith(_THE_SAME_THERE)\n',
+        "    return False and is_full\n",
+        REAL + "test_replica_that_does_not_have_a_new_table_fails_nobody",
+    ),
+    Sabotage(
+        "fail for a token that is none",
+        "library/plumbline/db/reading.py",
+        "return UNKNOWN if found is None else",
+        "return",
+        REAL + "test_forged_token_costs_a_read_of_the_primary",
+    ),
+    Sabotage(
+        "begin with the new time when the clock was set back",
+        POSITIONS,
+        "return max(self._floor, now +",
+        "return max(0, now +",
+        LOG + "test_clock_that_was_set_back_is_later_than_what_others_have_seen",
+    ),
+    Sabotage(
+        "go on at once when the clock was set forward",
+        POSITIONS,
+        "heard_at + _HOLD_MICROSECONDS",
+        "heard_at",
+        LOG + "test_clock_that_was_set_forward_counts_when_all_have_heard_of_it",
+    ),
+    Sabotage(
+        "ask a replica before each read",
+        "library/plumbline/db/statements.py",
+        "    connection = await pool.acquire()\n",
+        "    connection = await pool.acquire()\n"
+        '    await connection.driver_connection.fetch("SELECT 1")  # type: ignore[union-attr]\n',
+        REAL + "test_read_of_a_replica_is_one_round_trip",
+    ),
+)
