@@ -136,6 +136,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         FOUND + "test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_then_on",
     ),
     Sabotage(
+        "let a crowd try each host all the time",
+        HOSTS,
+        "        if monotonic() < self._none_until:\n            raise self._none()\n",
+        "",
+        FOUND + "test_hosts_of_which_none_answers_rest_a_moment",
+    ),
+    Sabotage(
         "take a standby for the primary",
         HOSTS,
         'PRIMARY = "primary"',

@@ -20,6 +20,13 @@ PRIMARY = "primary"  # of target_session_attrs, where the URL says nothing
 _THE_SAME_THERE = ("28", "3D")
 _IN_TURN = {"prefer-standby": ("standby", "any")}
 
+# When none was it, nobody asks again for so long: while there is no primary each request would log
+# in to each standby, several times a second.
+REST_SECONDS = 0.25
+_AWAY = ("08", "57P0")  # a connection that broke, a server that starts or stops
+
+_OTHER = asyncpg.TargetServerAttributeNotMatched
+
 Open = Callable[..., Awaitable[Any]]
 
 
@@ -31,6 +38,7 @@ class Hosts:
         self.urls = found if len(found) > 1 else [url]
         self._wanted = str(url.query.get("target_session_attrs", PRIMARY))
         self._addresses = [(each.host, each.port or DEFAULT_PORT) for each in found]
+        self._none_until = 0.0
 
     @property
     def are_several(self) -> bool:
@@ -42,7 +50,9 @@ class Hosts:
 
         What is left of them is shared by the hosts that are left. Else the error of the last one.
         """
-        ends_at, error = monotonic() + timeout, None
+        if monotonic() < self._none_until:
+            raise self._none()
+        ends_at, errors = monotonic() + timeout, list[Exception]()
         in_turn = _IN_TURN.get(self._wanted, (self._wanted,))
         tries = [(wanted, address) for wanted in in_turn for address in self._addresses]
         for number, (wanted, (host, port)) in enumerate(tries):
@@ -53,21 +63,26 @@ class Hosts:
             except (OSError, *DRIVER_ERRORS) as failed:
                 if (getattr(failed, "sqlstate", None) or "").startswith(_THE_SAME_THERE):
                     raise
-                error = _more_telling(error, failed)
+                errors.append(failed)
             else:
                 self._prefer((host, port))
                 return connection
-        if error is None or isinstance(error, asyncpg.TargetServerAttributeNotMatched):
-            hosts = ", ".join(f"{host}:{port}" for host, port in self._addresses)
-            raise asyncpg.TargetServerAttributeNotMatched(f"{self._wanted} is none of {hosts}")
-        raise error
+        if all(map(_is_away, errors)):
+            self._none_until = monotonic() + REST_SECONDS
+        # That a host does not answer says more than that another one is a standby.
+        telling = [error for error in errors if not isinstance(error, _OTHER)]
+        raise telling[-1] if telling else self._none()
+
+    def _none(self) -> Exception:
+        hosts = ", ".join(f"{host}:{port}" for host, port in self._addresses)
+        return _OTHER(f"{self._wanted} is none of {hosts}")
 
     def _prefer(self, address: tuple[str | None, int]) -> None:
         if self._addresses[0] != address:
             self._addresses.sort(key=lambda each: each != address)
 
 
-def _more_telling(before: Exception | None, error: Exception) -> Exception:
-    """That a host does not answer says more than that another one is a standby."""
-    is_other = isinstance(error, asyncpg.TargetServerAttributeNotMatched)
-    return before if before is not None and is_other else error
+def _is_away(error: Exception) -> bool:
+    """Whether the host is not there, or not what is wanted; it may be in a moment."""
+    state = getattr(error, "sqlstate", None) or ""
+    return isinstance(error, (OSError, _OTHER)) or state.startswith(_AWAY)

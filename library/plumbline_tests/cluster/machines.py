@@ -3,6 +3,7 @@
 Each process is our child and ends with us. Patroni and PostgreSQL run as the user `postgres`.
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -20,8 +21,9 @@ import httpx2
 from plumbline.db.embedded import DATABASE, PASSWORD
 from plumbline.db.unprivileged import plain_environment
 from plumbline_tests.faults.database import ENDS_WITH_US, Database
-from plumbline_tests.waiting import until
 
+RUNNING = {"running", "streaming"}
+LOOK_SECONDS = 0.2
 PROGRAMS = ("patroni", "etcd", "haproxy")
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 AS_POSTGRES = ("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups")
@@ -96,30 +98,27 @@ class Cluster:
     def balanced_url(self) -> str:
         return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.balancer}/{DATABASE}"
 
-    def states(self) -> dict[str, str]:
-        """The role of each member that runs, by its name; nothing where Patroni says nothing."""
-        for member in self.members:
-            with suppress(httpx2.TransportError):
-                found = httpx2.get(f"http://127.0.0.1:{member.rest}/cluster", timeout=5).json()
-                running = ("running", "streaming")
-                return {
-                    each["name"]: each["role"]
-                    for each in found.get("members", ())
-                    if each["state"] in running
-                }
-        return {}
-
-    def leader(self) -> Member | None:
-        roles = self.states()
-        return next((each for each in self.members if roles.get(each.name) == "leader"), None)
-
     async def until_whole(self) -> Member:
         """All run, and one of them confirms what the leader commits; gives the leader."""
         whole = sorted(["leader", "replica", "sync_standby"])
-        await until(lambda: sorted(self.states().values()) == whole)
-        leader = self.leader()
-        assert leader is not None
-        return leader
+        while sorted((roles := await self._roles()).values()) != whole:  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
+        return next(each for each in self.members if roles[each.name] == "leader")
+
+    async def until_led_by_another(self, than: Member) -> None:
+        others = {each.name for each in self.members} - {than.name}
+        while not any([(await self._roles()).get(name) == "leader" for name in others]):  # noqa: ASYNC110
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _roles(self) -> dict[str, str]:
+        """Of each member that runs, by its name; none where no Patroni answers."""
+        for member in self.members:
+            url = f"http://127.0.0.1:{member.rest}/cluster"
+            with suppress(httpx2.TransportError):
+                async with httpx2.AsyncClient(timeout=5) as client:
+                    found = (await client.get(url)).json().get("members", ())
+                return {each["name"]: each["role"] for each in found if each["state"] in RUNNING}
+        return {}
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from plumbline_tests.faults.fixtures import NewService
 from plumbline_tests.faults.ledger import Ledger, Verdict, writing
 from plumbline_tests.faults.service import Deployment, Service
 from plumbline_tests.faults.wire import NotSent, Unanswered
+from plumbline_tests.faults.writers import WRITERS
 from plumbline_tests.torture import Amount, Figure
 
 OF_WRITERS = {"WRITE_LIMIT_PER_USER": "0"}
@@ -41,10 +42,29 @@ async def _read_on(service: Service, statuses: Counter[int]) -> None:
             await asyncio.sleep(0.02)
 
 
-async def _seconds_until_written(ledger: Ledger) -> float:
-    started = perf_counter()
-    await ledger.grow(1)
-    return perf_counter() - started
+async def _longest_pause(ledger: Ledger, is_over: asyncio.Event) -> float:
+    """Between two acknowledged writes, in seconds, until some are acknowledged after the end."""
+    longest, since, number, wanted = 0.0, perf_counter(), len(ledger.acked), None
+    while wanted is None or len(ledger.acked) < wanted:
+        if is_over.is_set() and wanted is None:
+            wanted = len(ledger.acked) + len(WRITERS)
+        if len(ledger.acked) != number:
+            longest, since = max(longest, perf_counter() - since), perf_counter()
+            number = len(ledger.acked)
+        await asyncio.sleep(0.002)
+    return longest
+
+
+async def _kill_leader(cluster: Cluster, *ledgers: Ledger) -> list[float]:
+    """The seconds without writes of each; then the cluster has another leader."""
+    leader, is_over = await cluster.until_whole(), asyncio.Event()
+    pauses = [asyncio.create_task(_longest_pause(each, is_over)) for each in ledgers]
+    leader.kill()
+    await cluster.until_led_by_another(leader)
+    is_over.set()
+    seconds = await asyncio.gather(*pauses)
+    leader.start()
+    return seconds
 
 
 @pytest.mark.timeout(3600)
@@ -62,13 +82,10 @@ async def test_leader_that_is_killed_loses_nothing_that_was_acknowledged(
         async with writing(balanced, "balanced") as others:
             reading = group.create_task(_read_on(direct, statuses))
             for _ in range(kills):
-                leader = await cluster.until_whole()
-                await asyncio.gather(own.grow(100), others.grow(100))
-                leader.kill()
-                seconds = await asyncio.gather(*map(_seconds_until_written, (own, others)))
+                seconds = await _kill_leader(cluster, own, others)
                 silences["named"].append(seconds[0])
                 silences["HAProxy"].append(seconds[1])
-                leader.start()
+                await asyncio.gather(own.grow(100), others.grow(100))
         reading.cancel()
     leader = await cluster.until_whole()
     verdicts = [each.judge(leader.database) for each in (own, others)]

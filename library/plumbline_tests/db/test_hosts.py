@@ -8,6 +8,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from plumbline.db import hosts
 from plumbline.db.connection import NotConnected
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import classify, driver_error, explain
@@ -48,8 +49,8 @@ async def engine_of() -> AsyncIterator[Callable[..., AsyncEngine]]:
     """Engines that take each of some hosts for the run's PostgreSQL."""
     engines: list[AsyncEngine] = []
 
-    def make(*hosts: str, **options: str) -> AsyncEngine:
-        query = {"host": hosts, **options}
+    def make(*given_hosts: str, **options: str) -> AsyncEngine:
+        query = {"host": given_hosts, **options}
         url = MAIN._replace(host=None, port=None).set(query=query)
         given = url.render_as_string(hide_password=False)
         own = DatabaseSettings(DATABASE_URL=given, DB_CONNECT_TIMEOUT_SECONDS=3)
@@ -90,6 +91,29 @@ async def test_no_host_that_answers_is_a_503(
     assert isinstance(classify(failed.value), Unavailable)
 
 
+async def test_hosts_of_which_none_answers_rest_a_moment(
+    engine_of: Callable[..., AsyncEngine], free_port: FreePort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each request of a crowd would try each of them."""
+    asked = 0
+    monkeypatch.setattr(hosts, "REST_SECONDS", 3600)
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        asked += 1
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    engine = engine_of(f"127.0.0.1:{port}", f"127.0.0.1:{free_port()}")
+    async with server:
+        for _ in range(5):
+            with pytest.raises(DBAPIError):
+                await _ask(engine)
+
+    assert asked == 1
+
+
 async def test_hosts_of_which_none_is_what_is_meant_say_so(
     engine_of: Callable[..., AsyncEngine],
 ) -> None:
@@ -119,7 +143,7 @@ async def test_who_prefers_a_standby_gets_another_where_there_is_none(
 
 
 @pytest.mark.parametrize(
-    ("given", "hosts"),
+    ("given", "expected"),
     [
         ("postgresql://me:a%2Cb@a:1,b:2/app", [("a", 1), ("b", 2)]),
         ("postgres://me@a,b:2/app?sslmode=require", [("a", None), ("b", 2)]),
@@ -131,11 +155,11 @@ async def test_who_prefers_a_standby_gets_another_where_there_is_none(
     ],
 )
 def test_hosts_are_read_in_each_of_their_spellings(
-    given: str, hosts: list[tuple[str, int | None]]
+    given: str, expected: list[tuple[str, int | None]]
 ) -> None:
     url = make_url(normalise_url(given))
 
-    assert [(each.host, each.port) for each in single_hosts(url)] == hosts
+    assert [(each.host, each.port) for each in single_hosts(url)] == expected
 
 
 def test_migrations_look_for_the_primary_among_several() -> None:
