@@ -38,7 +38,7 @@ def create_app() -> FastAPI:
     app = FastAPIOffline(
         title=SERVICE_NAME,
         version="1",
-        description="Users and their posts. Every error is a problem document (RFC 9457).",
+        description="Every error is a problem document (RFC 9457).",
         servers=[{"url": settings.BASE_URL}],
         license_info={"name": "MIT", "identifier": "MIT"},
         lifespan=lifespan,

@@ -12,7 +12,7 @@ from app.core.config import settings
 from app.db.schema import APPEND_ONLY, migrations
 from app.services.callers import token_digest
 from benchmarks.lineup import NEWEST_ID
-from plumbline.db.embedded import DATABASE, run_postgres
+from plumbline.db.embedded import DATABASE, Server, run_postgres
 from plumbline.db.grants import grant
 
 FOLDER = Path(".bench")
@@ -53,6 +53,7 @@ class Database:
     url: str  # for the contenders
     port: int
     owner_url: str
+    posts: int
 
     @property
     def version(self) -> str:
@@ -62,8 +63,8 @@ class Database:
     def reset(self) -> None:
         """As it was before the first post of a contender."""
         with psycopg.connect(self.owner_url, autocommit=True) as db:
-            db.execute(f"DELETE FROM posts WHERE id > {NEWEST_ID}")
-            db.execute(f"ALTER TABLE posts ALTER id RESTART WITH {NEWEST_ID + 1}")
+            db.execute(f"DELETE FROM posts WHERE id > {self.posts}")
+            db.execute(f"ALTER TABLE posts ALTER id RESTART WITH {self.posts + 1}")
             db.execute(FRESH_TOKENS)
             db.execute("VACUUM ANALYZE")
             db.execute("CHECKPOINT")
@@ -74,18 +75,27 @@ def run_database() -> Iterator[Database]:
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / ".gitignore").write_text("*\n")
     with run_postgres(FOLDER / "postgres", port=PORT, settings=SETTINGS, say=print) as server:
-        migrations.upgrade(server.url())
-        with psycopg.connect(server.url(), autocommit=True) as db:
-            _fill(db)
-            _make_role(db)
-        grant(settings, ROLE, server.url(), APPEND_ONLY)
-        url = f"postgresql://{ROLE}:{ROLE_PASSWORD}@127.0.0.1:{server.port}/{DATABASE}"
-        database = Database(url, server.port, server.url())
-        database.reset()
-        yield database
+        yield make_database(server, DATABASE, NEWEST_ID)
 
 
-def _fill(db: psycopg.Connection) -> None:
+def make_database(server: Server, name: str, posts: int) -> Database:
+    """The one of that name, with so many posts; what is there already is not written again."""
+    owner_url = server.url(name)
+    with psycopg.connect(server.url(), autocommit=True) as db:
+        if not _count(db, "SELECT count(*) FROM pg_database WHERE datname = %s", name):
+            db.execute(f'CREATE DATABASE "{name}"')
+    migrations.upgrade(owner_url)
+    with psycopg.connect(owner_url, autocommit=True) as db:
+        _fill(db, posts)
+        _make_role(db)
+    grant(settings, ROLE, owner_url, APPEND_ONLY)
+    url = f"postgresql://{ROLE}:{ROLE_PASSWORD}@127.0.0.1:{server.port}/{name}"
+    database = Database(url, server.port, owner_url, posts)
+    database.reset()
+    return database
+
+
+def _fill(db: psycopg.Connection, posts: int) -> None:
     """Go on where the last run was interrupted."""
     if not _count(db, "SELECT count(*) FROM access_tokens"):
         db.execute("TRUNCATE users CASCADE")
@@ -97,10 +107,11 @@ def _fill(db: psycopg.Connection) -> None:
         )
         with db.transaction(), db.cursor() as cursor:
             cursor.executemany(insert, rows)
-    start = _count(db, "SELECT coalesce(max(id), 0) FROM posts WHERE id <= %s", NEWEST_ID) + 1
-    chunks = range(start, NEWEST_ID + 1, CHUNK)
-    for first in track(chunks, "writing 1,000,000 posts (only the first time)", disable=not chunks):
-        db.execute(NEW_POSTS, [USERS, first, min(first + CHUNK - 1, NEWEST_ID)])
+    start = _count(db, "SELECT coalesce(max(id), 0) FROM posts WHERE id <= %s", posts) + 1
+    chunks = range(start, posts + 1, CHUNK)
+    doing = f"writing {posts:,} posts (only the first time)"
+    for first in track(chunks, doing, disable=not chunks):
+        db.execute(NEW_POSTS, [USERS, first, min(first + CHUNK - 1, posts)])
 
 
 def _count(db: psycopg.Connection, query: str, *values: int) -> int:

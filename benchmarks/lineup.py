@@ -1,6 +1,8 @@
 """Who takes part."""
 
 import base64
+import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,21 +28,39 @@ def by_offset(offset: int) -> str:
 
 @dataclass(frozen=True)
 class Contender:
-    """`cursor` asks for the page that begins so many posts after the newest."""
+    """`cursor` asks for the page that begins so many posts after the newest.
+
+    `app` is an ASGI application, unless there is a `server`: a command, which gets its port as the
+    last argument. What needs a server of its own is not measured without one.
+    """
 
     name: str
     app: str
     cursor: Callable[[int], str]
+    server: tuple[str, ...] = ()
+    cores: int = 1
 
+
+UVICORN = (sys.executable, "-m", "uvicorn", "--loop=uvloop", "--http=httptools")
+QUIET = ("--no-access-log", "--no-proxy-headers", "--host=127.0.0.1")
+GO = shutil.which("go")  # with pgx of Debian: golang-go, golang-github-jackc-pgx-v4-dev
 
 CEILING = Contender("by hand (ceiling)", "benchmarks.contenders.ceiling:app", by_key)
+EQUAL = Contender("by hand, equal work", "benchmarks.contenders.equal_work:app", by_key)
 OURS = Contender("Plumbline", "app.main:app", by_key)
-LINEUP = [
+APPS = [
     CEILING,
+    EQUAL,
     OURS,
     Contender("FastAPI tutorial", "benchmarks.contenders.tutorial:app", by_offset),
     Contender("SQLModel template", "benchmarks.contenders.sqlmodel_template:app", by_offset),
     Contender("FastAPI + Tortoise", "benchmarks.contenders.tortoise:app", by_offset),
     Contender("Litestar + AA", "benchmarks.contenders.litestar_aa:app", by_plain_key),
+    Contender("Litestar + asyncpg", "benchmarks.contenders.litestar_msgspec:app", by_key),
     Contender("Django + ninja", "benchmarks.contenders.django_ninja:app", by_ninja_key),
 ]
+ROBYN = "benchmarks.contenders.robyn_asyncpg"
+SERVERS = [Contender("Robyn + asyncpg", ROBYN, by_key, (sys.executable, "-m", ROBYN))]
+if GO:
+    SERVERS.append(Contender("Go + pgx", "go_pgx", by_key, (".bench/go_pgx",)))
+LINEUP = APPS + SERVERS

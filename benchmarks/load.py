@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.data import FOLDER
 from benchmarks.lineup import Contender
 from benchmarks.processes import Server
-from benchmarks.works import HOST, requests
+from benchmarks.works import HOST, Request, requests
 
 REQUESTS = 1_000  # different ones, again and again
 WRK = shutil.which("wrk")
@@ -31,8 +32,13 @@ class Load:
 def put_load(
     server: Server, contender: Contender, work: str, connections: int, seconds: int
 ) -> Load:
+    return put_requests(server, requests(work, contender, REQUESTS), connections, seconds)
+
+
+def put_requests(server: Server, asked: Sequence[Request], connections: int, seconds: int) -> Load:
+    """These, one after the other and again, over so many connections."""
     file = FOLDER / "requests"
-    file.write_bytes(b"\0".join(each.raw() for each in requests(work, contender, REQUESTS)))
+    file.write_bytes(b"\0".join(each.raw() for each in asked))
     server.make_free()
     before = server.cpu_seconds()
     command = _command(server.port, connections, seconds, file)
@@ -40,7 +46,7 @@ def put_load(
     cpu = server.cpu_seconds() - before
     found = RESULT.search(printed)
     if not found:
-        raise SystemExit(f"{contender.name}, {work}, {connections} connections: {printed}")
+        raise SystemExit(f"{server.contender.name}, {connections} connections: {printed}")
     done, errors, duration, p50, p99 = map(int, found.groups())
     if done == 0:
         return Load(0, inf, inf, inf, errors)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from benchmarks.equality import require_equal_answers
-from benchmarks.lineup import LINEUP, OURS, Contender
+from benchmarks.lineup import APPS, CEILING, LINEUP, OURS, SERVERS, Contender
 from benchmarks.load import put_load
 from benchmarks.processes import Server, servers, worker, workers
 from benchmarks.protocol import count, tapped
@@ -33,7 +33,7 @@ class Plan:
     def steps(self) -> int:
         cpu = (len(self.cpu_works) * len(self.cpu_concurrency) + len(PAGES)) * self.cpu_rounds
         load = len(self.load_works) * len(self.load_seconds) * self.load_rounds
-        return len(LINEUP) * (len(COUNTED) + self.starts + cpu + load + 1) + len(COUNTED)
+        return len(APPS) * (len(COUNTED) + cpu) + len(LINEUP) * (self.starts + load + 1) + 4
 
 
 ALL = ("one", "list", "me", "create", "mix")
@@ -41,16 +41,16 @@ FULL = Plan(3, ALL, (1, 8), 5, 0.3, ALL, {1: 1, 32: 1, 256: 2}, 3)
 QUICK = Plan(1, COUNTED, (1,), 2, 0.3, ("one", "list", "create"), {32: 1}, 1)
 
 
-def in_turn(rounds: int) -> Iterator[Contender]:
-    """Everybody once a round, and each round somebody else first."""
+def in_turn(contenders: list[Contender], rounds: int) -> Iterator[Contender]:
+    """Each once a round, and each round another one first."""
     for number in range(rounds):
-        first = number % len(LINEUP)
-        yield from LINEUP[first:] + LINEUP[:first]
+        first = number % len(contenders)
+        yield from contenders[first:] + contenders[:first]
 
 
 def counts(url: str, port: int, step: Step) -> dict[str, Any]:
     counted: dict[str, Any] = defaultdict(dict)
-    for contender in LINEUP:
+    for contender in APPS:
         with tapped(port) as tap, worker(contender, tap.redirect(url)) as asked:
             for work in COUNTED:
                 step(f"counting statements: {contender.name}")
@@ -64,17 +64,17 @@ def cpu(url: str, plan: Plan, step: Step) -> tuple[dict[str, Any], dict[str, Any
     used: dict[str, Any] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     pages: dict[str, Any] = defaultdict(lambda: defaultdict(list))
     with workers(url) as asked:
-        require_equal_answers(asked)
+        require_equal_answers(APPS, asked)
         windows = [(work, each) for work in plan.cpu_works for each in plan.cpu_concurrency]
         for work, concurrency in windows:
-            for contender in in_turn(plan.cpu_rounds):
+            for contender in in_turn(APPS, plan.cpu_rounds):
                 step(f"CPU time: {work}, {concurrency} at once")
                 command = {"time": work, "seconds": plan.cpu_seconds, "concurrency": concurrency}
                 took = asked[contender.name].ask(**command)
                 microseconds = took["cpu_seconds"] / took["requests"] * 1e6
                 used[contender.name][work][str(concurrency)].append(microseconds)
         for page in PAGES:
-            for contender in in_turn(plan.cpu_rounds):
+            for contender in in_turn(APPS, plan.cpu_rounds):
                 step(f"paging: {PAGES[page]}")
                 command = {"time": page, "seconds": plan.cpu_seconds, "concurrency": 1}
                 took = asked[contender.name].ask(**command)
@@ -96,7 +96,7 @@ def parts(url: str, plan: Plan, step: Step) -> dict[str, dict[str, float]]:
 def starts(url: str, plan: Plan, step: Step) -> dict[str, list[float]]:
     """Seconds from the start of the process to its first answer."""
     took: dict[str, list[float]] = defaultdict(list)
-    for contender in in_turn(plan.starts):
+    for contender in in_turn(LINEUP, plan.starts):
         step("starting")
         server = Server(contender, url)
         took[contender.name].append(server.start())
@@ -108,12 +108,13 @@ def load(url: str, plan: Plan, step: Step) -> tuple[dict[str, Any], dict[str, fl
     """What came over the socket, and the memory that the servers have afterwards, in MiB."""
     loads: dict[str, Any] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     with servers(url) as loaded:
+        require_equal_answers([CEILING, *SERVERS], loaded)
         for contender in LINEUP:
             step("warming up")
             put_load(loaded[contender.name], contender, "mix", 32, 1)
         for work in plan.load_works:
             for connections, seconds in plan.load_seconds.items():
-                for contender in in_turn(plan.load_rounds):
+                for contender in in_turn(LINEUP, plan.load_rounds):
                     step(f"load: {work}, {connections} connections")
                     one = loaded[contender.name]
                     found = put_load(one, contender, work, connections, seconds)

@@ -64,6 +64,25 @@ def stack(file: Path, title: str, panels: dict[str, Values]) -> None:
     plt.close(figure)
 
 
+def curves(file: Path, title: str, panels: dict[str, dict[str, dict[int, float]]]) -> None:
+    """A panel a title, in it a line a name, over what it grows with; both axes are logarithmic."""
+    figure, rows = plt.subplots(len(panels), figsize=(8.4, 3.0 * len(panels)), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    for axes, (panel, series) in zip(rows, panels.items(), strict=True):
+        for number, (name, values) in enumerate(series.items()):
+            axes.plot(*zip(*values.items(), strict=True), "o-", label=name, color=SHADES[number])
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        points = list(next(iter(series.values())))
+        axes.set_xticks(points, [f"{point:,}" for point in points], minor=False)
+        axes.set_xticks([], minor=True)
+        axes.set_title(panel, loc="left", fontsize=10.5)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=9)
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    plt.close(figure)
+
+
 def _bars(axes: Axes, title: str, values: Values, form: str) -> None:
     names = sorted(values, key=values.__getitem__, reverse="/s" in form)
     colours = [COLOURS.get(name, OTHERS) for name in names]

@@ -7,21 +7,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import count
 from typing import Any
 from urllib.request import urlopen
 
+import httpx2
 import psutil
 
 from benchmarks.asgi import FAILED
 from benchmarks.data import FOLDER
-from benchmarks.lineup import LINEUP, Contender
+from benchmarks.lineup import APPS, GO, LINEUP, QUIET, UVICORN, Contender
 from benchmarks.works import HOST, Request
 
-FIRST_PORT = 21_500
+PORTS = count(21_500)
 STARTS_WITHIN_SECONDS = 60
 PATIENCE_SECONDS = 10
-SERVER = ["--loop=uvloop", "--http=httptools", "--no-access-log", "--no-proxy-headers"]
-
 
 CORES = sorted(os.sched_getaffinity(0))
 
@@ -29,6 +29,14 @@ CORES = sorted(os.sched_getaffinity(0))
 def leave_a_core_free() -> None:
     """For the contenders: this process and what it starts, PostgreSQL too, leave the first core."""
     os.sched_setaffinity(0, CORES[1:] or CORES)
+
+
+def build_in_go() -> None:
+    """With the packages of Debian, which lie in the folders of an older Go."""
+    if GO is not None:
+        environment = os.environ | {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode"}
+        command = [GO, "build", "-o", ".bench/go_pgx", "./benchmarks/contenders/go_pgx"]
+        subprocess.run(command, env=environment, check=True)
 
 
 def _start(
@@ -44,17 +52,15 @@ def _start(
         "WRITE_LIMIT_PER_USER": "0",
     }
     log = FOLDER / f"{contender.app.partition(':')[0].rpartition('.')[2]}.log"
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", *command],
-            env=environment,
-            stdin=stdin,
-            stdout=stdout,
-            stderr=errors,
-            text=True,
-        )
-    os.sched_setaffinity(process.pid, CORES[:1])
-    return process
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, CORES[: contender.cores])  # the process and its threads inherit that
+    try:
+        with log.open("w") as errors:
+            return subprocess.Popen(
+                command, env=environment, stdin=stdin, stdout=stdout, stderr=errors, text=True
+            )
+    finally:
+        os.sched_setaffinity(0, ours)
 
 
 class Worker:
@@ -82,7 +88,7 @@ class Worker:
 
 @contextmanager
 def worker(contender: Contender, url: str) -> Iterator[Worker]:
-    command = ["benchmarks.worker", contender.app]
+    command = [sys.executable, "-m", "benchmarks.worker", contender.app]
     process = _start(contender, url, command, subprocess.PIPE, subprocess.PIPE)
     with process:
         try:
@@ -95,21 +101,21 @@ def worker(contender: Contender, url: str) -> Iterator[Worker]:
 @contextmanager
 def workers(url: str) -> Iterator[dict[str, Worker]]:
     with ExitStack() as stack:
-        yield {each.name: stack.enter_context(worker(each, url)) for each in LINEUP}
+        yield {each.name: stack.enter_context(worker(each, url)) for each in APPS}
 
 
 class Server:
-    """A contender behind uvicorn."""
+    """A contender behind uvicorn, or with a server of its own."""
 
     def __init__(self, contender: Contender, url: str) -> None:
         self.contender, self.url = contender, url
-        self.port = FIRST_PORT + LINEUP.index(contender)
+        self.port = next(PORTS)
 
     def start(self) -> float:
         """Seconds until its first answer."""
         begun = time.perf_counter()
-        address = [f"--host={HOST}", f"--port={self.port}"]
-        command = ["uvicorn", self.contender.app, *address, *SERVER]
+        uvicorn = [*UVICORN, *QUIET, self.contender.app, "--port"]
+        command = [*(self.contender.server or uvicorn), str(self.port)]
         self.process = _start(self.contender, self.url, command, None, subprocess.DEVNULL)
         while time.perf_counter() - begun < STARTS_WITHIN_SECONDS and self.process.poll() is None:
             if self.answers():
@@ -124,6 +130,14 @@ class Server:
             return False
         return True
 
+    def call(self, request: Request) -> tuple[int, Any]:
+        """Status and, unless it is an error, the JSON."""
+        address = f"http://{HOST}:{self.port}{request.path}?{request.query}"
+        answer = httpx2.request(
+            request.method, address, headers=request.headers, content=request.body
+        )
+        return answer.status_code, answer.json() if answer.status_code < FAILED else None
+
     def make_free(self) -> None:
         """Let it finish what is left of the last load; one that is stuck starts anew."""
         if not self.answers():
@@ -135,11 +149,15 @@ class Server:
         self.process.wait()
 
     def cpu_seconds(self) -> float:
-        times = psutil.Process(self.process.pid).cpu_times()
-        return float(times.user + times.system)
+        times = [each.cpu_times() for each in self._processes()]
+        return float(sum(each.user + each.system for each in times))
 
     def resident_mib(self) -> float:
-        return float(psutil.Process(self.process.pid).memory_info().rss / 2**20)
+        return float(sum(each.memory_info().rss for each in self._processes()) / 2**20)
+
+    def _processes(self) -> list[psutil.Process]:
+        first = psutil.Process(self.process.pid)
+        return [first, *first.children(recursive=True)]
 
 
 @contextmanager

@@ -5,13 +5,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.lineup import CEILING, LINEUP
+from benchmarks.lineup import CEILING
 from benchmarks.load import TOOL
 from benchmarks.plots import draw, stack
 from benchmarks.works import PAGES, WORKS
 
 Measured = dict[str, Any]
-NAMES = [contender.name for contender in LINEUP]
 MIDDLE = "32"  # connections of the plot
 PLOTS = {
     "cpu": "CPU time of a request, as a multiple of the hand-written one",
@@ -59,8 +58,9 @@ def _draw(measured: Measured, folder: Path) -> None:
     )
     shares = {WORKS[work]: _layers(found) for work, found in measured["parts"].items()}
     stack(folder / "parts.svg", PLOTS["parts"], shares)
+    pages = measured["pages"]
     deep = {
-        title: {name: statistics.median(measured["pages"][name][page]) / 1e3 for name in NAMES}
+        title: {name: statistics.median(each[page]) / 1e3 for name, each in pages.items()}
         for page, title in PAGES.items()
     }
     draw(folder / "pages.svg", PLOTS["pages"], deep, "{:.1f} ms", one_scale=True)
@@ -68,18 +68,18 @@ def _draw(measured: Measured, folder: Path) -> None:
 
 def _panels(value: Callable[[str, str], float], measured: Measured) -> dict[str, dict[str, float]]:
     works = measured[CEILING.name]
-    return {WORKS[work]: {name: value(name, work) for name in NAMES} for work in works}
+    return {WORKS[work]: {name: value(name, work) for name in measured} for work in works}
 
 
 def _cpu(measured: Measured) -> str:
     works = measured[CEILING.name]
     tables = [
-        _table(
+        table(
             f"CPU time of the process a request in µs, {concurrency} at once (x the ceiling's)",
             ["", *(WORKS[work] for work in works)],
             (
                 [name, *(_cpu_cell(measured, name, work, concurrency) for work in works)]
-                for name in NAMES
+                for name in measured
             ),
         )
         for concurrency in works["one"]
@@ -114,7 +114,7 @@ def _parts(measured: Measured) -> str:
         for layer in next(iter(works.values()))
     ]
     rows.append(["all", *(f"{total:,.0f}" for total in sums.values())])
-    return _table("Plumbline's µs a request by layer, 8 at once (share)", ["", *works], rows)
+    return table("Plumbline's µs a request by layer, 8 at once (share)", ["", *works], rows)
 
 
 def _layers(upto: dict[str, float]) -> dict[str, float]:
@@ -128,7 +128,7 @@ def _layers(upto: dict[str, float]) -> dict[str, float]:
 
 def _load(measured: Measured) -> str:
     return "\n\n".join(
-        _table(
+        table(
             f"{WORKS[work]}, over a socket ({TOOL}): requests/s (x the ceiling's), p50 / p99 in ms",
             [
                 "",
@@ -141,7 +141,7 @@ def _load(measured: Measured) -> str:
                     *(_load_cell(measured, name, work, each) for each in windows),
                     f"{_median(measured[name][work][MIDDLE], 'cpu_us'):,.0f}",
                 ]
-                for name in NAMES
+                for name in measured
             ),
         )
         for work, windows in measured[CEILING.name].items()
@@ -181,23 +181,23 @@ def _counts(measured: Measured) -> str:
         for name, found in measured.items()
     )
     title = "Statements + BEGIN, COMMIT, ROLLBACK in so many round trips to PostgreSQL"
-    return _table(title, ["", *(WORKS[work] for work in works)], rows)
+    return table(title, ["", *(WORKS[work] for work in works)], rows)
 
 
 def _pages(measured: Measured) -> str:
     title = "From question to answer in ms, one at a time, each by its own way of paging"
     rows = []
-    for name in NAMES:
+    for name in measured:
         first, deep = (statistics.median(measured[name][page]) / 1e3 for page in PAGES)
         rows.append([name, f"{first:.1f}", f"{deep:.1f}", f"x {deep / first:.1f}"])
-    return _table(title, ["", *PAGES.values(), "factor"], rows)
+    return table(title, ["", *PAGES.values(), "factor"], rows)
 
 
 def _process(starts: dict[str, list[float]], memory: dict[str, float]) -> str:
     rows = (
-        [name, f"{statistics.median(starts[name]):.2f}", f"{memory[name]:.0f}"] for name in NAMES
+        [name, f"{statistics.median(starts[name]):.2f}", f"{memory[name]:.0f}"] for name in memory
     )
-    return _table(
+    return table(
         "The process", ["", "s from start to first answer", "MiB resident after the load"], rows
     )
 
@@ -208,6 +208,6 @@ def _spread(values: list[float]) -> str:
     return f"{middle:,.0f} ±{half:.0%}" if len(values) > 1 else f"{middle:,.0f}"
 
 
-def _table(title: str, heads: list[str], rows: Iterable[list[str]]) -> str:
+def table(title: str, heads: list[str], rows: Iterable[list[str]]) -> str:
     lines = [heads, ["---", *("---:" for _ in heads[1:])], *rows]
     return "\n".join([f"**{title}**", "", *(f"| {' | '.join(line)} |" for line in lines)])

@@ -15,8 +15,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benchmarks import measure, report
 from benchmarks.data import FOLDER, run_database
+from benchmarks.lineup import GO
 from benchmarks.load import TOOL
-from benchmarks.processes import CORES, leave_a_core_free
+from benchmarks.processes import CORES, build_in_go, leave_a_core_free
 
 RESULTS = Path("benchmarks/results")
 README = Path("benchmarks/README.md")
@@ -33,9 +34,11 @@ PACKAGES = (
     "sqlmodel",
     "tortoise-orm",
     "litestar",
+    "msgspec",
     "advanced-alchemy",
     "django",
     "django-ninja",
+    "robyn",
 )
 
 
@@ -78,15 +81,16 @@ def run(plan: measure.Plan) -> report.Measured:
 def about(postgres: str) -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     day = datetime.now(UTC).date()
+    go = "" if GO else " Go takes no part: it is not installed."
     return (
         f"{day}, {len(CORES)} cores, PostgreSQL {postgres} on the same machine, "
-        f"Python {platform.python_version()}, {platform.system()}, load by {TOOL}. {packages}."
+        f"Python {platform.python_version()}, {platform.system()}, load by {TOOL}. {packages}.{go}"
     )
 
 
-def show(page: str) -> None:
+def show(page: str, mark: str = MARK) -> None:
     """Put it between the two marks of the README."""
-    begin, end = MARK.format("begin"), MARK.format("end")
+    begin, end = mark.format("begin"), mark.format("end")
     before, _, rest = README.read_text().partition(begin)
     _, found, after = rest.partition(end)
     if not found:
@@ -98,6 +102,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="a minute or two, less exact")
     quick = parser.parse_args().quick
+    build_in_go()
     leave_a_core_free()
     measured = run(measure.QUICK if quick else measure.FULL)
     folder = FOLDER / "quick" if quick else RESULTS

@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 
 from benchmarks import asgi
-from benchmarks.lineup import LINEUP
+from benchmarks.lineup import APPS
 from benchmarks.works import Request, requests
 
 REQUESTS = 1_000  # different ones, again and again
@@ -24,7 +24,7 @@ WARM_UP_SECONDS = 0.1
 async def work(path: str, commands: Any, answers: Any) -> None:  # noqa: ANN401 - files
     module, _, name = path.partition(":")
     app = getattr(importlib.import_module(module), name)
-    contender = next(each for each in LINEUP if each.app == path)
+    contender = next(each for each in APPS if each.app == path)
 
     @cache
     def calls(name: str) -> list[asgi.Call]:

@@ -1,4 +1,4 @@
-"""People, posts, and a real server on a real socket.
+"""People, their rows, and a real server on a real socket.
 
 Every test commits for real, through the application's own engine and get_db; afterwards the tables
 are emptied, which takes some 2 ms.

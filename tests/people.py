@@ -1,4 +1,4 @@
-"""People and their posts, put straight into the database."""
+"""People and other rows, put straight into the database."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar

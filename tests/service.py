@@ -5,12 +5,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db.base import Base
-from app.db.models import AccessToken, User
+from app.db.models import AccessToken, Post, User
 from app.db.schema import migrations
 from app.db.session import AsyncSessionFactory, engine
 from app.main import app
 from plumbline.testing.service import ServiceUnderTest, World
-from tests.people import PASSWORD, ROWS, make_post, make_users, refuse_secrets, signed_in
+from tests.people import PASSWORD, ROWS, make_row, make_users, refuse_secrets, signed_in
 
 SIGNED_IN = ["admin", "other", "owner"]
 UNKNOWN = ["anonymous", "deactivated", "expired", "revoked"]
@@ -21,7 +21,7 @@ async def make_world() -> World:
     users = await make_users("other", "owner", "deactivated", "expired", "revoked")
     admins = await make_users("admin", "second-admin", role="admin")  # so that nobody is the last
     people = {user.username: user for user in [*users, *admins]}
-    post = await make_post(people["owner"])
+    post = await make_row(Post, author_id=people["owner"].id)
     async with AsyncSessionFactory.begin() as db:
         await _end(db, people)
         token_id = await db.scalar(

@@ -126,6 +126,18 @@ def test_resource_that_is_added_needs_no_edit(project: Path) -> None:
     assert [each.stdout for each in checked if each.returncode] == []
 
 
+def test_project_without_containers_has_none_of_their_files(project: Path, tmp_path: Path) -> None:
+    new_project(tmp_path / "shop", NAME, AUTHOR, "MIT", container=False)
+
+    files, all_files = files_of(tmp_path / "shop"), files_of(project)
+    left_out = all_files.keys() - files.keys()
+    assert {"Dockerfile", ".dockerignore", "compose.yaml", "docs/deploy.md"} <= left_out
+    assert {name.split("/")[0] for name in left_out if "/" in name} == {"deploy", "docs", "tests"}
+    assert not read_answers(tmp_path / "shop").container
+    assert "hadolint" not in files["pyproject.toml"]
+    assert "ocker" not in files["README.md"]
+
+
 def test_project_names_no_file_that_it_lacks(project: Path) -> None:
     named = {
         (name, path)
@@ -225,18 +237,23 @@ def test_command_says_what_is_next(tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-@pytest.mark.timeout(1200)
-def test_project_passes_its_own_check(project: Path) -> None:
-    """As somebody runs it who has nothing but the project."""
+@pytest.mark.timeout(2400)
+def test_project_passes_its_own_check(tmp_path: Path) -> None:
+    """As somebody runs it who has nothing but the project; then also without its posts.
+
+    tests/test_new_service.py does it for one that has none from the start.
+    """
+    new_project(tmp_path / "shop", NAME, AUTHOR, "MIT")
     plain = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     shelf = ".venv/bin/app add resource shelf 'name:str(100)' --public"
     book = ".venv/bin/app add resource book 'title:str(200) isbn:str(13):unique author:user "
     book += "status:enum(draft,out) shelves:many(shelf)' --owner author"
+    post = ".venv/bin/app remove resource post"
 
     process = subprocess.run(
-        ["sh", "-c", f"make setup && {shelf} && {book} && make check"],
+        ["sh", "-c", f"make setup && {shelf} && {book} && make check && {post} && make check"],
         check=False,
-        cwd=project,
+        cwd=tmp_path / "shop",
         env=plain,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,28 @@ def test_update_changes_what_is_newer_and_keeps_what_is_ours(project: Path) -> N
     assert now.version == installed_template().version
 
 
+def test_project_without_posts_stays_without_them(tmp_path: Path) -> None:
+    folder = tmp_path / "shop"
+    (folder / "vendor").mkdir(parents=True)
+    _pack(folder / "vendor" / WHEEL)
+    before = replace(BEFORE, posts=False)
+    write(render(packed_template(folder / "vendor" / WHEEL), before), folder)
+    start_repository(folder, "Start from Plumbline 0.1.0")
+
+    now, conflicts = update_project(folder)
+
+    assert (now.posts, read_answers(folder).posts, conflicts) == (False, False, [])
+    assert (folder / ADDED).exists()
+    assert [file.name for file in folder.rglob("*post*.py")] == []
+
+
+def test_project_of_a_version_before_that_choice_has_posts(project: Path) -> None:
+    pyproject = project / "pyproject.toml"
+    pyproject.write_text(pyproject.read_text().replace("posts = true\n", ""))
+
+    assert read_answers(project).posts
+
+
 @pytest.mark.torture
 def test_updated_project_is_a_new_one_with_the_work_of_the_team(
     project: Path, tmp_path: Path
@@ -140,3 +163,18 @@ def test_folder_without_a_project_is_told_so(tmp_path: Path, pyproject: str | No
 
     with pytest.raises(OperatorError, match="no project that `plumbline new` has made"):
         update_project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kept", "is_there"), [("container = true", True), ("", True), ("container = false", False)]
+)
+def test_project_gets_the_parts_that_it_has_asked_for(
+    tmp_path: Path, kept: str, *, is_there: bool
+) -> None:
+    """A version before did not ask."""
+    described = render(installed_template(), BEFORE)["pyproject.toml"].decode()
+    (tmp_path / "pyproject.toml").write_text(described.replace("container = true", kept))
+
+    files = render(installed_template(), read_answers(tmp_path))
+
+    assert ("Dockerfile" in files, b"hadolint" in files["pyproject.toml"]) == (is_there, is_there)

@@ -1,4 +1,4 @@
-"""Posts: `/posts`."""
+"""Posts: `/posts`, and `/users/{user_id}/posts`."""
 
 from typing import Annotated
 
@@ -8,9 +8,11 @@ from pydantic import Field
 from app.api.access import ANONYMOUS, OWNER, OWNER_OR_ADMIN, SIGNED_IN
 from app.api.deps import CurrentUser, Db
 from app.db.models.post import CONTENT_MAX_LENGTH
-from app.services import posts
+from app.services import posts, users
 from app.services.posts import PostRead
+from plumbline.errors import NotFound
 from plumbline.http.pagination import Page, PageView, Paging
+from plumbline.http.problems import error_responses
 from plumbline.http.resources import Patch, created, tagged
 from plumbline.http.routing import (
     MAX_ID,
@@ -23,7 +25,7 @@ from plumbline.http.routing import (
 )
 from plumbline.text import OneLine, PlainText
 
-router = resource("posts")
+router, of_users = resource("posts"), resource("users")
 
 Title = Annotated[str, Field(min_length=1, max_length=200), OneLine]
 Content = Annotated[str, Field(max_length=CONTENT_MAX_LENGTH), PlainText]
@@ -83,3 +85,19 @@ async def delete_post(
 ) -> None:
     """Delete your own post, or as an admin any."""
     await posts.delete_post(db, post_id, user, check_version)
+
+
+@of_users.get(
+    "/{user_id}/posts",
+    response_model=PostPage,
+    responses=error_responses(NotFound),
+    dependencies=[ANONYMOUS],
+)
+async def list_user_posts(user_id: PathId, paging: Paging) -> Page[PostRead]:
+    """A user's posts, newest first."""
+    await users.get_profile(user_id)
+    rows = await posts.list_posts(paging.before_id, paging.limit, author_id=user_id)
+    return paging.page(rows, lambda post: post.id)
+
+
+router.routes.extend(of_users.routes)

@@ -8,12 +8,10 @@ from pydantic import Field
 
 from app.api.access import ADMIN, ANONYMOUS, SIGNED_IN
 from app.api.deps import AccountDb, CurrentUser, Db, ReadDb
-from app.api.posts import PostPage
 from app.core.config import settings
 from app.db.models import User
-from app.services import posts, users
+from app.services import users
 from app.services.callers import Caller
-from app.services.posts import PostRead
 from app.services.users import ProfileRead
 from plumbline.errors import Conflict, Forbidden, NotFound, TooManyRequests
 from plumbline.http.pagination import Page, PageView, Paging
@@ -40,7 +38,7 @@ class UserCreate(Payload):
 
 
 class MeUpdate(Payload):
-    """The user name stays: it is the name on the posts, and part of what their ETag vouches for."""
+    """The user name stays: it is the name on what they wrote, which its ETag vouches for."""
 
     email: Email = Field(default_factory=str)
 
@@ -77,7 +75,9 @@ class UserPage(PageView[UserRead]): ...
 
 
 class Deleted(View):
-    deleted_posts: int
+    """How many rows went with the account, by table."""
+
+    deleted: dict[str, int]
 
 
 @router.post(
@@ -124,8 +124,8 @@ async def update_me(db: AccountDb, user: CurrentUser, body: MeUpdate) -> User:
     dependencies=[SIGNED_IN],
 )
 async def delete_me(db: AccountDb, user: CurrentUser, body: UserDelete) -> Deleted:
-    """Delete your own account, and your posts with it; needs your password."""
-    return Deleted(deleted_posts=await users.delete_user(db, user, body.password))
+    """Delete your own account, and all that is yours with it; needs your password."""
+    return Deleted(deleted=await users.delete_user(db, user, body.password))
 
 
 @router.put(
@@ -155,16 +155,3 @@ async def update_user(db: AccountDb, user: CurrentUser, user_id: PathId, body: U
     """Make somebody an admin or a user, deactivate or activate; the last admin stays."""
     changes = body.model_dump(exclude_unset=True)
     return await users.update_user(db, user_id, actor_id=user.id, **changes)
-
-
-@router.get(
-    "/{user_id}/posts",
-    response_model=PostPage,
-    responses=error_responses(NotFound),
-    dependencies=[ANONYMOUS],
-)
-async def list_user_posts(user_id: PathId, paging: Paging) -> Page[PostRead]:
-    """A user's posts, newest first."""
-    await users.get_profile(user_id)
-    rows = await posts.list_posts(paging.before_id, paging.limit, author_id=user_id)
-    return paging.page(rows, lambda post: post.id)

@@ -4,18 +4,20 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Select, and_, delete, func, or_, select
+from sqlalchemy import Select, and_, delete, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.core import security
 from app.core.config import settings
-from app.db.models import AccessToken, KnownNetwork, Post, User
+from app.db.models import AccessToken, KnownNetwork, User
+from app.db.models.audit_event import DETAIL_MAX_LENGTH
 from app.db.session import engine
 from app.services import audit, limits
 from app.services.callers import Caller
 from app.services.locks import lock_account, lock_admins
 from plumbline import context
 from plumbline.db.rate_limits import RateLimit
+from plumbline.db.rows import count_dependents
 from plumbline.db.statements import CompiledSelect
 from plumbline.errors import Conflict, Forbidden, NotFound
 from plumbline.text import fold
@@ -231,15 +233,16 @@ async def _end_tokens(db: AsyncSession, user_id: int, *, keep_id: int | None = N
     await db.execute(delete(AccessToken).where(mine, AccessToken.id.is_distinct_from(keep_id)))
 
 
-async def delete_user(db: AsyncSession, user: Caller, password: str) -> int:
-    """Delete the own account; posts and tokens go with it. Gives the number of posts."""
+async def delete_user(db: AsyncSession, user: Caller, password: str) -> dict[str, int]:
+    """Delete the own account, and what is theirs with it. Gives how many rows, by table."""
     await check_password(user, password)
     if user.role == "admin" and await lock_admins(db) == [user.id]:
         raise Conflict("You are the last admin: make somebody else an admin first.")
-    stored = await _lock_as_verified(db, user)  # from here on nobody adds a post of theirs
-    posts = await db.scalar(select(func.count(Post.id)).where(Post.author_id == user.id))
-    address = audit.address_digest(user.id, stored.email)
-    detail = f"{posts} posts, e-mail {address}"
+    stored = await _lock_as_verified(db, user)  # from here on nobody adds a row of theirs
+    gone = await count_dependents(db, stored)
+    told = [f"e-mail {audit.address_digest(user.id, stored.email)}"]
+    told += [f"{rows} {table}" for table, rows in gone.items()]
+    detail = ", ".join(told)[:DETAIL_MAX_LENGTH]
     audit.record(db, "deletion", actor_id=user.id, subject_id=user.id, detail=detail)
     await db.delete(stored)
-    return posts or 0
+    return gone

@@ -5,6 +5,8 @@ Where traces are made, a line within a span has the ids of its trace too (docs/t
 
 import logging
 import sys
+from datetime import UTC, datetime
+from typing import Any, BinaryIO
 
 import orjson
 import structlog
@@ -13,7 +15,9 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from plumbline.context import caller_request_id, request_id
 
+_LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
 REQUESTS = "plumbline.request"  # the logger of the line that each request leaves
+_requests = structlog.stdlib.get_logger(REQUESTS)
 
 
 def configure_logging(*, production: bool) -> None:
@@ -40,6 +44,7 @@ def configure_logging(*, production: bool) -> None:
     if production:
         _write_directly()
     else:
+        _directly.config = None
         structlog.configure(
             processors=[
                 structlog.stdlib.filter_by_level,
@@ -64,6 +69,40 @@ def _write_directly() -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         cache_logger_on_first_use=True,
     )
+    _directly.config = _config()
+    _directly.file = sys.stderr.buffer
+
+
+class _Directly:
+    """How `_write_directly` has set it up, and where to."""
+
+    config: dict[str, Any] | None = None
+    file: BinaryIO
+
+
+_directly = _Directly()
+
+
+def _config() -> dict[str, Any]:
+    """Of structlog, now; it may change the list of its processors in place."""
+    config = structlog.get_config()
+    return {**config, "processors": [*config["processors"]]}
+
+
+def log_request(**fields: object) -> None:
+    """The line that each request leaves, as `log.info("request", …)` of the logger REQUESTS.
+
+    In production, unless structlog was set up in another way: what its processors would make of
+    it, written by one function. Each line is written at once, so that none is lost in a crash.
+    """
+    if _directly.config is None or structlog.get_config() != _directly.config:
+        _requests.info("request", **fields)
+        return
+    event: EventDict = {**fields, "event": "request", "level": "info", "logger": REQUESTS}
+    event["timestamp"] = datetime.now(UTC)
+    line = _add_trace(None, "info", _add_request_ids(None, "info", event))
+    _directly.file.write(orjson.dumps(line, option=_LINE))
+    _directly.file.flush()
 
 
 def _shared_processors() -> list[Processor]:
@@ -96,7 +135,7 @@ def _short(event: EventDict) -> str:
     return f"{event['method']} {path} {event['status']} {event['ms']:.0f} ms"
 
 
-def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_request_ids(_logger: WrappedLogger | None, _method: str, event: EventDict) -> EventDict:
     if (current := request_id.get()) is not None:
         event["request_id"] = current
     if (given := caller_request_id.get()) is not None:
@@ -104,7 +143,7 @@ def _add_request_ids(_logger: WrappedLogger, _method: str, event: EventDict) -> 
     return event
 
 
-def _add_trace(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+def _add_trace(_logger: WrappedLogger | None, _method: str, event: EventDict) -> EventDict:
     """Under the names of OpenTelemetry, so that logs and traces join up."""
     if "opentelemetry.sdk.trace" not in sys.modules:  # without it there is no span
         return event

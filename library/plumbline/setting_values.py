@@ -4,6 +4,8 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import ValidationError
+
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 # What both drivers understand, of the many parameters that libpq has.
 _PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}
@@ -84,3 +86,17 @@ def parse_origins(value: str) -> list[str]:
 def parse_hosts(value: str) -> set[str]:
     """ALLOWED_HOSTS as names in lower case; `*` and `*.example.com` stand for many."""
     return {host.strip().lower() for host in value.split(",") if host.strip()}
+
+
+def wrong_settings(kind: type, error: ValidationError) -> list[str]:
+    """A line for each setting of `kind` that is wrong, without its value."""
+    return [
+        f"{'.'.join(map(str, item['loc']))}: {_reason(kind, item['type'], item['msg'])}"
+        for item in error.errors(include_input=False, include_context=False)
+    ]
+
+
+def _reason(settings: type, code: str, message: str) -> str:
+    if code == "extra_forbidden":
+        return f"no such setting; {settings.__module__}.{settings.__qualname__} has them all"
+    return message.removeprefix("Value error, ")

@@ -1,11 +1,14 @@
-"""Whose posts they are: shown with their author, gone with the account, and on record."""
+"""Whose posts they are: shown with their author, gone with the account, counted, on record."""
 
 import httpx2
 import pytest
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.api import deps
+from app.core.config import settings
 from app.db.models import AccessToken, Post, User
+from plumbline.http.load_shedding import WriteCounts
 from tests.api.test_record import digest_of, read_events
 from tests.people import PASSWORD, make_post, signed_in
 
@@ -46,7 +49,7 @@ async def test_deleted_account_takes_posts_and_tokens_with_it(
     )
 
     assert response.status_code == 200
-    assert response.json() == {"deleted_posts": 2}
+    assert response.json() == {"deleted": {"access_tokens": 1, "posts": 2}}
     for model in (User, Post, AccessToken):
         assert await db.scalar(select(func.count(model.id))) == 0
     assert (await client.get(f"/api/v1/posts/{post.id}")).status_code == 404
@@ -70,5 +73,19 @@ async def test_record_of_a_deletion_says_what_went(
 
     await client.request("DELETE", "/api/v1/users/me", json=body, headers=signed_in(alice))
 
-    detail = f"1 posts, e-mail {digest_of(alice, alice.email)}"
+    detail = f"e-mail {digest_of(alice, alice.email)}, 1 access_tokens, 1 posts"
     assert await read_events(db) == [("deletion", alice.id, alice.id, detail)]
+
+
+async def test_new_posts_and_changes_of_them_count_as_writes(
+    client: httpx2.AsyncClient, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "WRITE_LIMIT_PER_USER", 2)
+    monkeypatch.setattr(deps, "_writes", WriteCounts())
+    me, body = signed_in(alice), {"title": "Hello", "content": "World"}
+    where = (await client.post("/api/v1/posts", json=body, headers=me)).headers["Location"]
+
+    changed = await client.patch(where, json={"title": "x"}, headers=me | {"If-Match": '"1"'})
+    other = await client.post("/api/v1/posts", json=body, headers=me)
+
+    assert (changed.status_code, other.status_code) == (200, 429)

@@ -88,8 +88,8 @@ SABOTAGES = (
     Sabotage(
         "leave the id of a caller to the next request",
         "library/plumbline/http/request_context.py",
-        'context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))',
-        'headers.get("x-request-id") and context.caller_request_id.set(headers["x-request-id"])',
+        "context.caller_request_id.set(_harmless_id(scope))",
+        '(own := headers.get("x-request-id")) and context.caller_request_id.set(own)',
         MIDDLEWARE + "::test_id_of_the_caller_is_not_that_of_the_next_request_on_the_connection",
     ),
     Sabotage(

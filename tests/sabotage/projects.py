@@ -5,13 +5,16 @@ from tests.sabotage import Sabotage
 TEMPLATE = "library/plumbline/template/"
 NEW = "tests/test_new_project.py::"
 UPDATE = "tests/test_project_update.py::"
+WITHOUT = "tests/test_new_project_without_posts.py::"
+REMOVAL = "tests/scaffold/test_removal.py::"
+SCAFFOLD = "library/plumbline/scaffold/"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "call a new project as the template",
         TEMPLATE + "rendering.py",
-        'rendered[line["file"]] = text.replace(line["old"], new).encode()',
-        'rendered[line["file"]] = text.encode()',
+        '_replace(rendered, line["file"], line["old"], new)',
+        '_replace(rendered, line["file"], line["old"], line["old"])',
         NEW + "test_project_is_one_commit_with_its_name",
     ),
     Sabotage(
@@ -69,5 +72,96 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "new = render(template, now) | _vendored(wheel)",
         "new = render(template, now) | _vendored(vendored)",
         UPDATE + "test_update_changes_what_is_newer_and_keeps_what_is_ours",
+    ),
+    Sabotage(
+        "forget that a project has no posts",
+        TEMPLATE + "overlay/pyproject.toml.jinja",
+        "posts = {{ posts | lower }}\n",
+        "",
+        WITHOUT + "test_choice_is_remembered",
+    ),
+    Sabotage(
+        "bring posts back with an update",
+        TEMPLATE + "rendering.py",
+        "template.service if answers.posts else _without_posts(template)",
+        "template.service",
+        UPDATE + "test_project_without_posts_stays_without_them",
+    ),
+    Sabotage(
+        "begin the history with a table of posts",
+        TEMPLATE + "rendering.py",
+        'for line in template.without_posts["lines"]:',
+        'for line in template.without_posts["lines"][:-3]:',
+        WITHOUT + "test_history_of_the_schema_has_the_tables_of_the_models",
+    ),
+    Sabotage(
+        "leave relationships to what is removed",
+        SCAFFOLD + "removal.py",
+        "    _remove_relationships(plan, project, names)\n",
+        "",
+        REMOVAL + "test_what_leads_to_it_goes_with_it",
+    ),
+    Sabotage(
+        "leave helpers of the tests that make what is removed",
+        SCAFFOLD + "removal.py",
+        "    gone = _remove_makers(plan, project, names)\n",
+        "    gone = set[str]()\n",
+        WITHOUT + "test_it_is_what_the_command_leaves_that_removes_posts",
+    ),
+    Sabotage(
+        "keep a line for each of what is left",
+        SCAFFOLD + "edits.py",
+        "        end = self.behind_comma(last) if folds or len(items) == 1 else last\n",
+        "        end = last\n",
+        REMOVAL + "test_tuple_of_one_stays_a_tuple",
+    ),
+    Sabotage(
+        "remove what a test asks for by its address",
+        SCAFFOLD + "uses.py",
+        "        lambda node: _is_address(node, names),\n",
+        "",
+        REMOVAL + "test_use_is_found",
+    ),
+    Sabotage(
+        "count what stays when a row goes",
+        "library/plumbline/db/rows.py",
+        ' and constraint.ondelete == "CASCADE":',
+        ":",
+        "library/plumbline_tests/db/test_rows.py::test_what_goes_with_a_row_is_counted_by_table",
+    ),
+    Sabotage(
+        "import the doctor for every command",
+        "library/plumbline/cli/standalone.py",
+        "from plumbline.cli.main import run\n",
+        "import plumbline.cli.doctor\nfrom plumbline.cli.main import run\n",
+        "tests/test_imports.py::test_command_imports_no_part_that_it_does_not_use",
+    ),
+    Sabotage(
+        "import what writes resources where a service runs",
+        "library/plumbline/cli/scaffold.py",
+        "from plumbline.cli.terminal import new_group\n",
+        "import plumbline.cli.writing\nfrom plumbline.cli.terminal import new_group\n",
+        "tests/test_imports.py::test_command_imports_no_part_that_it_does_not_use",
+    ),
+    Sabotage(
+        "leave the rows that are there without the default",
+        SCAFFOLD + "written.py",
+        '", ".join([*_arguments(field, owner), *stored])',
+        '", ".join(_arguments(field, owner))',
+        "tests/scaffold/test_commands.py::test_fields_are_added_to_what_was_written",
+    ),
+    Sabotage(
+        "take a default that the column rounds",
+        SCAFFOLD + "defaults.py",
+        'if kind == "decimal" and not',
+        "if False and not",
+        "tests/scaffold/test_refusals.py::test_field_that_cannot_be_is_refused",
+    ),
+    Sabotage(
+        "give a reason for what comes back",
+        SCAFFOLD + "removal.py",
+        '(text or "").partition("def downgrade")[0]',
+        '(text or "")',
+        REMOVAL + "test_migration_says_why_its_tables_may_go",
     ),
 )

@@ -96,16 +96,16 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "add a field that rows do not have",
         SCAFFOLD + "additions.py",
-        "    if not field.is_optional:\n",
+        "    if not field.is_optional and field.default is None:\n",
         "    if False:\n",
         COMMANDS + "test_field_that_would_not_fit_the_rows_is_refused",
     ),
     Sabotage(
         "remove what others use",
         SCAFFOLD + "removal.py",
-        "    if uses := sorted(_uses(plan, project, names)):\n",
+        "    if uses := sorted(find_uses(plan, project, names, gone)):\n",
         "    if uses := []:\n",
-        COMMANDS + "test_resource_that_others_use_is_not_removed",
+        "tests/scaffold/test_removal.py::test_resource_that_others_use_is_not_removed",
     ),
     Sabotage(
         "write a many-to-many that keeps unsorted ids",

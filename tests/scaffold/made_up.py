@@ -58,6 +58,19 @@ PLAIN = (
     *("datetime[]", "uuid[]", "user"),
 )
 CAN_BE_UNIQUE = {"str(40)", "int", "decimal(10,2)", "date", "datetime", "uuid"}
+DEFAULTS = {
+    "str(40)": "in use",
+    "text": "",
+    "int": "-7",
+    "decimal(10,2)": "0.50",
+    "float": "0.5",
+    "decimal(5,0)": "12345",
+    "decimal(3,3)": "0.125",
+    "bool": "true",
+    "date": "2026-01-31",
+    "enum(a)": "a",
+    "enum(new,in use,A.1)": "in use",
+}
 CAN_BE_INDEXED = {*CAN_BE_UNIQUE, "float", "enum(new,in use,A.1)"}
 
 
@@ -91,4 +104,7 @@ def _type(chance: random.Random, there: list[str]) -> str:
     marks = [""]
     marks += [":unique"] if kind in CAN_BE_UNIQUE else []
     marks += [":index"] if kind in CAN_BE_INDEXED else []
-    return f"{kind}{optional}{chance.choice(marks)}"
+    mark = chance.choice(marks)
+    if kind in DEFAULTS and not optional and mark != ":unique" and chance.random() < 0.3:
+        mark += f":default({DEFAULTS[kind]})"
+    return f"{kind}{optional}{mark}"

@@ -9,34 +9,25 @@ from plumbline.errors import OperatorError
 from plumbline.scaffold.additions import change_files
 from plumbline.scaffold.fields import parse_fields
 from plumbline.scaffold.names import Names
-from plumbline.scaffold.project import Plan, Project
-from plumbline.scaffold.removal import names_of, plan_removal
-from plumbline.scaffold.resource import Resource, add_files
+from plumbline.scaffold.project import Plan
 from plumbline.scaffold.running import add_migration
 from tests.copies import copy_project, run_in, run_tests_in
 from tests.postgres import ROOT
+from tests.scaffold.shop import APP, BOOK, SHELF, add_book
 
-APP, POSTS = Project(ROOT, "app"), Names("post", "posts")
-SHELF = ("shelf", "name:str(100)", "--public")
-BOOK = (
-    "title:str(200) isbn:str(13):unique price:decimal(10,2) published:date? tags:str[] "
-    "status:enum(draft,out) details:json author:user shelves:many(shelf)"
+POSTS = Names("post", "posts")
+MORE = (
+    "subtitle:str(200)?:index editor:user? pages:int:default(0) is_new:bool:default(true) "
+    "rank:decimal(5,2):default(1.5):index due:date:default(2026-01-31) "
+    "mood:enum(a,b c):default(b c)"
 )
 MOST_LINES = 185  # model, service and API of the book: nine fields, the rule and a many-to-many
-
-
-def _book(plan: Plan) -> None:
-    shelf = parse_fields(["name:str(100)"])
-    add_files(plan, APP, Resource(Names("shelf", "shelves"), shelf, "public", None))
-    fields = parse_fields([BOOK])
-    owner = next(field for field in fields if field.name == "author")
-    add_files(plan, APP, Resource(Names("book", "books"), fields, "owner", owner))
 
 
 def test_resource_of_ten_fields_is_short() -> None:
     """`python -m tests.scaffold.lines` prints the table of the page."""
     plan = Plan(ROOT)
-    _book(plan)
+    add_book(plan)
 
     written = [f"app/db/models/{'book'}.py", "app/services/books.py", "app/api/books.py"]
     texts = [plan.text(ROOT / name) for name in written]
@@ -71,17 +62,21 @@ def test_field_is_added_to_a_model_that_people_wrote() -> None:
 
 def test_fields_are_added_to_what_was_written() -> None:
     plan = Plan(ROOT)
-    _book(plan)
+    add_book(plan)
 
     change_files(
-        plan, APP, Names("book", "books"), parse_fields(["kind:enum(a,b)? at:date?:index"])
+        plan,
+        APP,
+        Names("book", "books"),
+        parse_fields(["kind:enum(a,b c):default(b c) at:date?:index"]),
     )
 
     model, api = plan.text(ROOT / "app/db/models/book.py"), plan.text(ROOT / "app/api/books.py")
-    assert 'BookKind = Literal["a", "b"]' in model
+    assert 'BookKind = Literal["a", "b c"]' in model
+    assert 'name="book_kind"), server_default="b c"' in " ".join(model.split())
     assert 'Index(None, "author_id", "id"), Index(None, "at", "id")' in " ".join(model.split())
-    assert "    kind: BookKind | None = None\n    at: date | None = None\n" in api
-    assert "    at: date | None\n    version: int\n" in api
+    assert '    kind: BookKind = "b c"\n    at: date | None = None\n' in api
+    assert "    kind: BookKind\n    at: date | None\n    version: int\n" in api
     assert "BOOKS = Listing(" in api
     assert "Book.isbn, Book.at" in " ".join(api.split())
 
@@ -89,7 +84,7 @@ def test_fields_are_added_to_what_was_written() -> None:
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("subtitle:str(200)", r"rows that are there have no value: write subtitle:str\(200\)\?"),
+        ("subtitle:str(200)", r"give them a :default\(VALUE\), or write subtitle:str\(200\)\? and"),
         ("title:text?", "a post has title already"),
         ("readers:many(user)", "by hand"),
     ],
@@ -97,21 +92,6 @@ def test_fields_are_added_to_what_was_written() -> None:
 def test_field_that_would_not_fit_the_rows_is_refused(field: str, said: str) -> None:
     with pytest.raises(OperatorError, match=said):
         change_files(Plan(ROOT), APP, POSTS, parse_fields([field]))
-
-
-def test_resource_that_others_use_is_not_removed() -> None:
-    """Each place is told; tests/test_without_posts.py takes them out by hand."""
-    with pytest.raises(OperatorError, match="take post out of these places first: ") as refused:
-        plan_removal(APP, POSTS)
-
-    places = str(refused.value).partition("first: ")[2].split("; ")
-    files = {place.partition(":")[0] for place in places}
-    assert {"app/services/users.py", "app/api/users.py", "app/db/models/user.py"} <= files
-    assert not files & {"app/main.py", "app/db/models/__init__.py", "tests/service.py"}
-
-
-def test_resource_is_found_by_each_of_its_names() -> None:
-    assert names_of(APP, "post", None) == names_of(APP, "posts", None) == POSTS
 
 
 def _tree(folder: Path) -> dict[str, str]:
@@ -135,9 +115,9 @@ def test_what_was_added_is_removed_again(tmp_path: Path) -> None:
     before = _tree(copy)
     app, plumbline = ("-m", "app.cli"), ("-c", "from plumbline.cli.standalone import main; main()")
     for command in (
-        (*app, "add", "resource", *SHELF),
+        (*app, "add", "resource", "shelf", SHELF, "--public"),
         (*plumbline, "add", "resource", "book", BOOK, "--owner", "author"),
-        (*app, "add", "field", "book", "subtitle:str(200)?:index editor:user?"),
+        (*app, "add", "field", "book", MORE),
     ):
         tried = run_in(copy, *command, "--dry-run")
         done = run_in(copy, *command)

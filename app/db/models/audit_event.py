@@ -7,6 +7,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base
 
+DETAIL_MAX_LENGTH = 200
+
 
 class AuditEvent(Base):
     __tablename__ = "audit_events"
@@ -20,4 +22,4 @@ class AuditEvent(Base):
     subject_id: Mapped[int | None]
     network: Mapped[str | None] = mapped_column(String(50))
     request_id: Mapped[str | None] = mapped_column(String(36))
-    detail: Mapped[str | None] = mapped_column(String(200))
+    detail: Mapped[str | None] = mapped_column(String(DETAIL_MAX_LENGTH))

@@ -14,7 +14,8 @@ PLUMBLINE = "plumbline"
 
 
 def new(
-    path: Annotated[Path, typer.Argument(help="A folder that does not exist yet.")],
+    path: Annotated[Path, typer.Argument(help="A folder that does not exist yet, or is empty.")],
+    *,
     name: Annotated[
         str | None, typer.Option(help="What the service is called; else as its folder.")
     ] = None,
@@ -22,12 +23,23 @@ def new(
         str | None, typer.Option(help="Who has the rights; else git's user.name.")
     ] = None,
     license: Annotated[str, typer.Option(help="MIT or proprietary.")] = "MIT",  # noqa: A002
+    without_posts: Annotated[
+        bool, typer.Option("--without-posts", help="Users, and no example of what they do.")
+    ] = False,
+    without_container: Annotated[
+        bool, typer.Option("--without-container", help="No Dockerfile, and nothing to deploy it.")
+    ] = False,
 ) -> None:
     """Make a service of your own: users, posts, tests, CI, one commit."""
     projects = _template("projects")
     path = path.resolve()
     made = projects.new_project(
-        path, name or path.name, _author() if author is None else author, license
+        path,
+        name or path.name,
+        _author() if author is None else author,
+        license,
+        posts=not without_posts,
+        container=not without_container,
     )
     say(PLUMBLINE, f"{made.name} is in {path}; next, there:")
     say(PLUMBLINE, "  make run     PostgreSQL and the service, with reload")

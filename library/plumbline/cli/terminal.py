@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -20,10 +20,14 @@ def say(name: str, message: str) -> None:
     print(f"{name}: {message}", file=sys.stderr, flush=True)
 
 
-def new_group(purpose: str) -> typer.Typer:
+def new_group(purpose: str, kind: type[TyperGroup] = TyperGroup) -> typer.Typer:
     """A group of commands whose errors are for `plumbline.cli.main.run` to show."""
     return typer.Typer(
-        help=purpose, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+        cls=kind,
+        help=purpose,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
     )
 
 

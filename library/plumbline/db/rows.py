@@ -5,10 +5,10 @@ the service says between them.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from sqlalchemy import inspect
+from sqlalchemy import ColumnElement, Table, and_, func, inspect, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapper
 from sqlalchemy.orm.attributes import flag_modified
@@ -56,6 +56,36 @@ async def change_row(db: AsyncSession, row: T, changes: Values) -> T:
             flag_modified(row, _plain_attribute(mapper))
     await db.flush()
     return row
+
+
+async def count_dependents(db: AsyncSession, row: object) -> dict[str, int]:
+    """How many rows go with this one when it is deleted (ON DELETE CASCADE), by table.
+
+    Tables without any are left out, and so is what goes with those rows in turn. One statement.
+    """
+    mapper: Mapper[Any] = inspect(type(row))
+    tables = [
+        (table.fullname, or_(*found))
+        for table in sorted(mapper.class_.metadata.tables.values(), key=lambda each: each.name)
+        if (found := [*_goes_with(mapper, row, table)])
+    ]
+    if not tables:
+        return {}
+    counts = [select(func.count()).where(each).scalar_subquery() for _, each in tables]
+    numbers = (await db.execute(select(*counts))).one()
+    return {name: number for (name, _), number in zip(tables, numbers, strict=True) if number}
+
+
+def _goes_with(mapper: Mapper[Any], row: object, table: Table) -> Iterator[ColumnElement[bool]]:
+    """For each foreign key of `table` that goes with `row`, which of its rows do."""
+    for constraint in table.foreign_key_constraints:
+        if constraint.referred_table is mapper.local_table and constraint.ondelete == "CASCADE":
+            yield and_(
+                *(
+                    key.parent == getattr(row, mapper.get_property_by_column(key.column).key)
+                    for key in constraint.elements
+                )
+            )
 
 
 def _existing(row: T | None, model: type[T]) -> T:

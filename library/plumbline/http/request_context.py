@@ -3,12 +3,13 @@
 import os
 import re
 from collections.abc import Iterable, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from http import HTTPStatus
 from time import perf_counter
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from prometheus_client import Histogram
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
@@ -18,12 +19,18 @@ from plumbline import context
 from plumbline.errors import Malformed, errors_in
 from plumbline.http.client_ip import ClientNetworks, ProxyWatch
 from plumbline.http.cors import with_cors
-from plumbline.http.headers import Header, api_pages, name_methods, security_headers, without_body
+from plumbline.http.headers import (
+    Header,
+    api_pages,
+    name_methods,
+    security_headers,
+    without_body,
+)
 from plumbline.http.health import PROBES
 from plumbline.http.problems import answer_by, problem_response, status_problem
 from plumbline.http.shutdown import process
 from plumbline.http.websockets import serve_websocket
-from plumbline.logging import REQUESTS
+from plumbline.logging import REQUESTS, log_request
 from plumbline.metrics import DEFECTS, DURATION
 from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
 from plumbline.settings import HttpSettings
@@ -97,7 +104,7 @@ class RequestContextMiddleware:
             await send(message)
 
         try:
-            await (self._refusal(scope, headers) or self.app)(scope, receive, send_with_id)
+            await (self._refusal(scope) or self.app)(scope, receive, send_with_id)
         except Exception as error:
             if all(isinstance(each, ClientDisconnect) for each in errors_in(error)):
                 return  # somebody went: the line below is all there is to tell
@@ -125,14 +132,14 @@ class RequestContextMiddleware:
             else:
                 add_response_headers(message, NOTHING_LOADS, current, self.headers)
 
-        app = self._refusal(scope, headers) or self.app
+        app = self._refusal(scope) or self.app
         await serve_websocket(app, scope, receive, send, complete)
 
     def _note_who_asks(self, scope: Scope, headers: Headers) -> str:
         """The request's id; it and the caller are in the context, one for each request."""
         current = _new_id()
         context.request_id.set(current)
-        context.caller_request_id.set(_harmless_id(headers.get("x-request-id")))
+        context.caller_request_id.set(_harmless_id(scope))
         peer = (scope.get("client") or ("",))[0]
         forwarded = last_hops(headers) if self.networks.trusted else ""
         # No more of the headers: an idle connection keeps the context of its last request.
@@ -148,12 +155,16 @@ class RequestContextMiddleware:
         policy = self.pages.get(scope["path"], NOTHING_LOADS)
         add_response_headers(start, policy, request_id, self.headers)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> ASGIApp | None:
-        """The answer to a request that is for nobody here; None: it goes on."""
-        if not has_one_host(scope):
+    def _refusal(self, scope: Scope) -> ASGIApp | None:
+        """The answer to a request that is for nobody here; None: it goes on.
+
+        HTTP/1.1 names the host once; a second one could name another (RFC 9112, 3.2).
+        """
+        hosts = [value for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) > 1 or (not hosts and scope.get("http_version") == "1.1"):
             malformed = problem_response(Malformed("Send the header Host, once."))
             return with_cors(malformed, self.origins)
-        if not self.hosts.allow(scope, headers):
+        if not self.hosts.allow(scope["path"], str(hosts[0], "latin-1") if hosts else ""):
             return with_cors(status_problem(HTTPStatus.MISDIRECTED_REQUEST), self.origins)
         return None
 
@@ -165,11 +176,10 @@ class AllowedHosts:
         self.names = frozenset(names)
         self._is_known = lru_cache(maxsize=1_000)(self._is_one)
 
-    def allow(self, scope: Scope, headers: Headers) -> bool:
+    def allow(self, path: str, host: str) -> bool:
         """Whether Host is one of them; a probe may know only an address."""
-        if "*" in self.names or scope["path"] in PROBES:
+        if "*" in self.names or path in PROBES:
             return True
-        host = headers.get("host", "")
         return len(host) <= _LONGEST_HOST and self._is_known(host)
 
     def _is_one(self, host: str) -> bool:
@@ -178,12 +188,6 @@ class AllowedHosts:
             return False
         name = found[1].strip("[]")
         return name in self.names or f"*.{name.partition('.')[2]}" in self.names
-
-
-def has_one_host(scope: Scope) -> bool:
-    """HTTP/1.1 names the host once; a second one could name another (RFC 9112, 3.2)."""
-    hosts = [name for name, _ in scope["headers"]].count(b"host")
-    return hosts == 1 or (hosts == 0 and scope.get("http_version") != "1.1")
 
 
 def add_response_headers(
@@ -197,13 +201,13 @@ def add_response_headers(
     headers = start["headers"] = [*(start.get("headers") or ())]
     names = {name.lower() for name, _ in headers}
     headers += [header for header in always if header[0] not in names]
-    headers.append((b"x-request-id", request_id.encode()))
+    headers += [(b"x-request-id", request_id.encode())]
     if b"content-security-policy" not in names:
-        headers.append((b"content-security-policy", policy))
+        headers += [(b"content-security-policy", policy)]
     if process.is_draining:
-        headers.append((b"connection", b"close"))
+        headers += [(b"connection", b"close")]
     if b"cache-control" not in names:
-        headers.append((b"cache-control", b"no-cache" if b"etag" in names else b"no-store"))
+        headers += [(b"cache-control", b"no-cache" if b"etag" in names else b"no-store")]
 
 
 def last_hops(headers: Headers) -> str:
@@ -228,17 +232,25 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _harmless_id(value: str | None) -> str | None:
+def _harmless_id(scope: Scope) -> str | None:
     """The caller's own id, so that logs join up; None for what could forge a line of the log."""
+    values = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    value = str(values[0], "latin-1") if values else ""
     return value if value and CALLER_ID.fullmatch(value) else None
 
 
 def _record(scope: Scope, method: str, status: int, seconds: float) -> None:
     method = method if method in METHODS else "(other)"
     route = getattr(scope.get("route"), "path", None) or _page(scope) or _refused_as(status)
-    DURATION.labels(method, route, status).observe(seconds)
+    _series(method, route, status).observe(seconds)
     ms = round(seconds * 1000, 2)
-    log.info("request", method=method, path=scope["path"], route=route, status=status, ms=ms)
+    log_request(method=method, path=scope["path"], route=route, status=status, ms=ms)
+
+
+@cache
+def _series(method: str, route: str, status: int) -> Histogram:
+    """That of DURATION, which keeps as many of them: its labels are bounded."""
+    return DURATION.labels(method, route, status)
 
 
 def _page(scope: Scope) -> str | None:

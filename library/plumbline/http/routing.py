@@ -4,24 +4,27 @@ And what is known of a request while it runs: one typed object, found in its ASG
 """
 
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
+from starlette.routing import BaseRoute, Match
 from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.db.rows import CheckVersion
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
 from plumbline.http.body_limits import takes_files
+from plumbline.http.compiled_routes import CompiledHandler, Handler
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
+from plumbline.http.fastapi_inside import INCLUDED
 from plumbline.http.problems import error_responses
 from plumbline.http.uploads import handle_upload, take_in_after_rules
 
@@ -37,9 +40,9 @@ UPLOADED = (
     f"{HEADER}."
 )
 
-STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
+_NO_API_ROUTE = "its router was made without route_class=ApiRoute"
 
-Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
 
 
 class Principal(Protocol):
@@ -111,12 +114,19 @@ class ApiRoute(APIRoute):
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
 
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As FastAPI's, for which most routes are another path: each request asks them in turn."""
+        is_plain = INCLUDED is not None and INCLUDED not in scope and not scope.get("root_path")
+        if is_plain and self.path_regex.match(scope["path"]) is None:
+            return Match.NONE, {}
+        return super().matches(scope)
+
     def get_route_handler(self) -> Handler:
         require_exact_parameters(self.dependant, self.path)
         is_upload = takes_files(self)
         if is_upload:
             take_in_after_rules(self)
-        handle = super().get_route_handler()
+        handle = self.handler = CompiledHandler(super().get_route_handler())
 
         async def handle_request(request: Request) -> Response:
             names = [name for name, _ in request.scope["headers"]]
@@ -152,6 +162,20 @@ async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]
     if state.keep is not None:
         await state.keep(response)
     return response
+
+
+def left_to_fastapi(routes: Sequence[BaseRoute]) -> dict[str, str]:
+    """Each route that FastAPI's own handler answers, as in `GET /posts`, and why."""
+    left = {}
+    for context in iter_route_contexts(routes):
+        route = context.original_route
+        if isinstance(route, ApiRoute):
+            why = route.handler.reason
+        else:
+            why = _NO_API_ROUTE if isinstance(route, APIRoute) else ""
+        if why:
+            left[f"{' '.join(sorted(context.methods or ()))} {context.path}"] = why
+    return left
 
 
 def operation_id(route: APIRoute) -> str:

@@ -47,7 +47,7 @@ def plan_fields(project: Project, names: Names, fields: tuple[Field, ...]) -> Pl
 
 
 def change_files(plan: Plan, project: Project, names: Names, fields: tuple[Field, ...]) -> None:
-    """As `plan_fields`, without the migration. A field is optional: rows are there without it."""
+    """As `plan_fields`, without the migration. Rows are there that have no value for it."""
     project.require_layout()
     models = models_of(plan, project)
     model = models.get(names.one)
@@ -66,10 +66,10 @@ def _checked(field: Field, names: Names, models: dict[str, Model], model: Model)
         raise OperatorError(f"{names.with_article} has {field.attribute} already")
     if field.type == "many":
         raise OperatorError(f"`{field.name}`: write a many-to-many by hand, or make it a resource")
-    if not field.is_optional:
+    if not field.is_optional and field.default is None:
         raise OperatorError(
-            f"`{field.name}`: rows that are there have no value: write {_as_optional(field)}, and "
-            "make it required in a later release, when all rows have one"
+            f"`{field.name}`: rows that are there have no value: give them a :default(VALUE), or "
+            f"write {_as_optional(field)} and require it in a later release, when all have one"
         )
     target = models[field.type] if field.is_reference else None
     return write_field(field, names.one, target, is_owner=False)

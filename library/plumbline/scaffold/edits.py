@@ -58,21 +58,39 @@ class Source:
         start = self._starts[node.lineno - 1]
         return Edit(start, start, f"{' ' * node.col_offset}{text}\n")
 
-    def without(self, items: list[ast.expr] | list[ast.alias], gone: ast.expr | ast.alias) -> Edit:
-        """One of these less, with the comma that is beside it."""
-        at = items.index(gone)  # type: ignore[arg-type] # of the same list
+    def without(
+        self,
+        items: list[ast.expr] | list[ast.alias],
+        gone: ast.expr | ast.alias,
+        *,
+        folds: bool = True,
+    ) -> list[Edit]:
+        """One of these less; if it `folds` the comma behind the last, for which ruff keeps lines.
+
+        The only name of an import stays: ruff takes the statement, which nothing uses.
+        """
+        at, last = items.index(gone), self.end(items[-1])  # type: ignore[arg-type] # of the list
+        end = self.behind_comma(last) if folds or len(items) == 1 else last
+        if len(items) == 1:
+            is_alias = isinstance(gone, ast.alias)
+            return [] if is_alias else [Edit(self.start(gone), end, "")]
+        # A tuple of one needs its comma.
+        comma = "," if len(items[:-1]) == 1 and isinstance(gone, ast.expr) else ""
         if at + 1 < len(items):
-            return Edit(self.start(gone), self.start(items[at + 1]), "")
-        start = self.end(items[at - 1]) if at else self.start(gone)
-        end = self.end(gone)
-        if not at:  # alone: the comma of a tuple of one goes too
-            rest = self._encoded[end:]
-            end += len(rest) - len(rest.lstrip(b", \n"))
-        return Edit(start, end, "")
+            between = Edit(self.start(gone), self.start(items[at + 1]), "")
+            return [between, Edit(last, end, comma)]
+        return [Edit(self.end(items[at - 1]), end, comma)]
+
+    def behind_comma(self, end: int) -> int:
+        """Where the comma after `end` ends; `end` where there is none."""
+        rest = self._encoded[end:].lstrip(b" \n")
+        return len(self._encoded) - len(rest) + 1 if rest.startswith(b",") else end
 
     def without_lines(self, node: ast.stmt) -> Edit:
         """The statement with the lines that it is on."""
-        first, last = node.lineno - 1, node.end_lineno or node.lineno
+        above = getattr(node, "decorator_list", [])
+        first = min(each.lineno for each in [node, *above]) - 1
+        last = node.end_lineno or node.lineno
         return Edit(self._starts[first], self._starts[last], "")
 
 

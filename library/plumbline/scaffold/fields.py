@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plumbline.errors import OperatorError
+from plumbline.scaffold.defaults import fault_of_default
 
 # Each with how many arguments it takes: the least and the most.
 TYPES = {
@@ -31,6 +32,7 @@ _FIELD = re.compile(
 )
 _BETWEEN = re.compile(r"\s+(?![^()]*\))")  # blanks, but not those in brackets
 _LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_. +-]{0,49}")
+_DEFAULT = re.compile(r"default\((.*)\)")
 _GRAMMAR = "write NAME:TYPE, as in title:str(200), published:date? or isbn:str(13):unique"
 MAX_TEXT = 10_000  # characters of a text that says no length
 MAX_DIGITS = 38  # of a decimal; PostgreSQL has more, few clients do
@@ -48,6 +50,7 @@ class Field:
     is_optional: bool = False
     is_unique: bool = False
     is_indexed: bool = False
+    default: str | None = None  # as it was typed
 
     @property
     def refers_to(self) -> str | None:
@@ -95,9 +98,7 @@ def parse_field(text: str) -> Field:
     found = _FIELD.fullmatch(text)
     if found is None:
         raise OperatorError(f"`{text}` is no field: {_GRAMMAR}")
-    marks = found["marks"].split(":")[1:]
-    if wrong := [mark for mark in marks if mark not in {"unique", "index"}]:
-        raise OperatorError(f"`{text}`: `{wrong[0]}` is unknown: write :unique or :index")
+    marks, default = _marks(text, found["marks"].split(":")[1:])
     arguments = [] if found["arguments"] is None else found["arguments"].split(",")
     field = Field(
         name=found["name"],
@@ -107,14 +108,25 @@ def parse_field(text: str) -> Field:
         is_optional=bool(found["optional"]),
         is_unique="unique" in marks,
         is_indexed="index" in marks,
+        default=default,
     )
     if (fault := _find_fault(field)) is not None:
         raise OperatorError(f"`{text}`: {fault}")
     return field
 
 
+def _marks(text: str, words: list[str]) -> tuple[set[str], str | None]:
+    """The marks of a field, and its default."""
+    defaults = [given[1] for word in words if (given := _DEFAULT.fullmatch(word))]
+    marks = {word for word in words if not _DEFAULT.fullmatch(word)}
+    if wrong := sorted(marks - {"unique", "index"}):
+        known = ":unique, :index or :default(VALUE)"
+        raise OperatorError(f"`{text}`: `{wrong[0]}` is unknown: write {known}")
+    return marks, next(iter(defaults), None)
+
+
 def _find_fault(field: Field) -> str | None:
-    faults = (_fault_of_arguments, _fault_of_marks)
+    faults = (_fault_of_arguments, _fault_of_marks, _fault_of_default)
     return next((fault for find in faults if (fault := find(field))), None)
 
 
@@ -160,6 +172,15 @@ def _fault_of_marks(field: Field) -> str | None:
     if (field.is_unique or field.is_indexed) and field.type == "str" and field.length > MAX_STR:
         return f"what has an index is at most {MAX_STR} characters long"
     return None
+
+
+def _fault_of_default(field: Field) -> str | None:
+    if field.default is None:
+        return None
+    if field.is_array or field.is_optional or field.is_unique:
+        return "a default is for a field that is required, not unique, and no array"
+    length = field.length if field.type in {"str", "text"} else 0
+    return fault_of_default(field.type, field.arguments, length, field.default)
 
 
 def _takes(field: Field, types: set[str]) -> bool:

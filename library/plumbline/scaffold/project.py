@@ -55,6 +55,10 @@ class Plan:
             self.before[path] = self.after[path] = path.read_text()
         return self.after[path] or ""
 
+    def has(self, path: Path) -> bool:
+        """Whether the file will be there."""
+        return self.after[path] is not None if path in self.after else path.exists()
+
     def write(self, path: Path, text: str) -> None:
         """A new text for a file, or a new file."""
         if path not in self.before:

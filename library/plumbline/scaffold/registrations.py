@@ -67,7 +67,7 @@ def _model_removed(source: Source, names: Names, project: Project) -> list[Edit]
     gone = [
         each for each in items if isinstance(each, ast.Constant) and each.value == names.class_name
     ]
-    return edits + [source.without(items, each) for each in gone]
+    return edits + [edit for each in gone for edit in source.without(items, each, folds=False)]
 
 
 def _list_named(source: Source, name: str) -> ast.List | ast.Tuple | None:
@@ -98,10 +98,10 @@ def _routes_removed(source: Source, names: Names, project: Project) -> list[Edit
     imports, modules = _routes(source, project)
     edits = []
     if imports is not None and (alias := names_in(imports).get(names.many)):
-        edits.append(source.without(imports.names, alias))
+        edits += source.without(imports.names, alias)
     listed = modules.elts if modules is not None else []
     gone = [each for each in listed if isinstance(each, ast.Name) and each.id == names.many]
-    return edits + [source.without(listed, each) for each in gone]
+    return edits + [edit for each in gone for edit in source.without(listed, each)]
 
 
 def _routes(
@@ -145,9 +145,10 @@ def _in_world(
 def _not_in_world(source: Source, names: Names, project: Project) -> list[Edit]:
     imports = source.imports_from(f"{project.package}.db.models")
     edits = [
-        source.without(node.names, alias)
+        edit
         for node in imports
         if (alias := names_in(node).get(names.class_name))
+        for edit in source.without(node.names, alias)
     ]
     ids, _ = _world(source)
     if ids is not None:
@@ -165,20 +166,22 @@ def _makes(line: ast.Assign, name: str) -> bool:
 
 def _entries_removed(source: Source, ids: ast.Dict, name: str) -> list[Edit]:
     return [
-        _entry_removed(source, ids, key, value)
+        edit
         for key, value in zip(ids.keys, ids.values, strict=True)
         if isinstance(key, ast.Constant) and key.value == name
+        for edit in _entry_removed(source, ids, key, value)
     ]
 
 
-def _entry_removed(source: Source, ids: ast.Dict, key: ast.expr, value: ast.expr) -> Edit:
-    at = ids.values.index(value)
+def _entry_removed(source: Source, ids: ast.Dict, key: ast.expr, value: ast.expr) -> list[Edit]:
+    """With the comma behind the last, as `Source.without`."""
+    at, last = ids.values.index(value), source.end(ids.values[-1])
+    end = source.behind_comma(last)
     if at + 1 < len(ids.values):
         following = ids.keys[at + 1]
         assert following is not None
-        return Edit(source.start(key), source.start(following), "")
-    start = source.end(ids.values[at - 1]) if at else source.start(key)
-    return Edit(start, source.end(value), "")
+        return [Edit(source.start(key), source.start(following), ""), Edit(last, end, "")]
+    return [Edit(source.end(ids.values[at - 1]) if at else source.start(key), end, "")]
 
 
 def _world(source: Source) -> tuple[ast.Dict | None, ast.stmt | None]:

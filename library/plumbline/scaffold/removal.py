@@ -1,75 +1,110 @@
-"""`remove resource`: the files that are its own, its registrations, and the tables."""
+"""`remove resource`: its own files, its registrations, what leads to it, and its tables."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from plumbline.errors import OperatorError
+from plumbline.scaffold.edits import Source, apply
 from plumbline.scaffold.models import models_of, parse
 from plumbline.scaffold.names import Names, plural_of
 from plumbline.scaffold.project import Plan, Project
 from plumbline.scaffold.registrations import unregister
 from plumbline.scaffold.running import add_migration, tidy
+from plumbline.scaffold.uses import find_uses, names_class
+
+_ADVICE = "# Run it when no release that reads them is running any more.\n"
+_REASON = "`remove resource {0.one}` took what reads it"
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def plan_removal(project: Project, names: Names) -> Plan:
     """All that goes; OperatorError where other code still uses it, with each place."""
-    project.require_layout()
     plan = Plan(project.root)
-    own = [path for path in _own_files(project, names) if path.exists()]
-    if not project.path(f"db/models/{names.one}.py").exists():
-        raise OperatorError(f"there is no {project.package}/db/models/{names.one}.py")
-    for path in own:
-        plan.remove(path)
-    unregister(plan, project, names)
-    tidy(plan, project, [path for path, text in plan.after.items() if text is not None])
-    if uses := sorted(_uses(plan, project, names)):
-        places = "; ".join(uses)
-        raise OperatorError(f"take {names.words[0]} out of these places first: {places}")
+    remove_files(plan, project, names)
     add_migration(plan, project, f"remove {names.words[1]}")
+    give_reason(plan, names)
     return plan
 
 
-def _own_files(project: Project, names: Names) -> list[Path]:
-    return [
-        project.path(f"db/models/{names.one}.py"),
-        project.path(f"services/{names.many}.py"),
-        project.path(f"api/{names.many}.py"),
-        project.root / f"tests/api/test_{names.many}.py",
-    ]
+def remove_files(plan: Plan, project: Project, names: Names) -> None:
+    """As `plan_removal`, without the migration."""
+    project.require_layout()
+    if not plan.has(project.path(f"db/models/{names.one}.py")):
+        raise OperatorError(f"there is no {project.package}/db/models/{names.one}.py")
+    for path in _own_files(plan, project, names):
+        plan.remove(path)
+    unregister(plan, project, names)
+    _remove_relationships(plan, project, names)
+    gone = _remove_makers(plan, project, names)
+    tidy(plan, project, [path for path, text in plan.after.items() if text is not None])
+    if uses := sorted(find_uses(plan, project, names, gone)):
+        places = "; ".join(uses)
+        raise OperatorError(f"take {names.words[0]} out of these places first: {places}")
 
 
-def _uses(plan: Plan, project: Project, names: Names) -> Iterator[str]:
-    """Places in other files that would break: imports of what goes, references to it by name."""
-    for folder in (project.code, project.root / "tests"):
-        for file, text in sorted(plan.sources(folder).items()):
-            if "migrations" in file.parts:
-                continue
-            tree = parse(file, text)
-            nodes = [each for each in ast.walk(tree) if _is_import(each, project, names)]
-            if folder == project.code:  # text of a test may be anything
-                nodes += [each for each in ast.walk(tree) if _is_name(each, names)]
-            lines = {each.lineno for each in nodes if isinstance(each, ast.stmt | ast.expr)}
-            yield from (f"{plan.name(file)}:{line}" for line in sorted(lines))
+def give_reason(plan: Plan, names: Names) -> None:
+    """Say in the migration why its tables may go: nobody asks for that by accident."""
+    for path, text in plan.after.items():
+        is_new = text is not None and plan.before[path] is None and path.parent.name == "versions"
+        upgrade = (text or "").partition("def downgrade")[0]
+        tables = re.findall(r'op\.drop_table\("(\w+)"', upgrade) if is_new else []
+        if not text or not tables:
+            continue
+        lines = "".join(f'    "drop-table {each}": "{_REASON.format(names)}",\n' for each in tables)
+        head, function, rest = text.partition("\n\ndef upgrade")
+        plan.after[path] = f"{head}\n{_ADVICE}SAFE = {{\n{lines}}}\n{function}{rest}"
 
 
-def _is_name(node: ast.AST, names: Names) -> bool:
-    """As in `relationship("Book")`, `Mapped["Book"]` and `ForeignKey("books.id")`."""
-    return isinstance(node, ast.Constant) and node.value in {names.class_name, f"{names.many}.id"}
+def _own_files(plan: Plan, project: Project, names: Names) -> list[Path]:
+    """Those that are called as it is; of tests also those about `books_of_users` and so on."""
+    code = (f"db/models/{names.one}.py", f"services/{names.many}.py", f"api/{names.many}.py")
+    about = re.compile(rf"test_({names.one}|{names.many}(_\w+)?)\.py")
+    tests = [path for path in plan.sources(project.root / "tests") if about.fullmatch(path.name)]
+    return [*filter(plan.has, map(project.path, code)), *sorted(tests)]
 
 
-def _is_import(node: ast.AST, project: Project, names: Names) -> bool:
-    gone = {
-        f"{project.package}.db.models": {names.one, names.class_name},
-        f"{project.package}.services": {names.many},
-        f"{project.package}.api": {names.many},
-    }
-    match node:
-        case ast.ImportFrom(module=str(module), names=imported):
-            package, _, name = module.rpartition(".")
-            found = {alias.name for alias in imported}
-            return name in gone.get(package, set()) or bool(found & gone.get(module, set()))
+def _remove_relationships(plan: Plan, project: Project, names: Names) -> None:
+    """Those of other models to it: what would be empty is no use of it."""
+    for path, text in plan.sources(project.path("db/models")).items():
+        classes = [each for each in parse(path, text).body if isinstance(each, ast.ClassDef)]
+        lines = [line for each in classes for line in each.body]
+        _remove(plan, path, [line for line in lines if _is_relationship(line, names.class_name)])
+
+
+def _is_relationship(line: ast.stmt, class_name: str) -> bool:
+    """As in `books: Mapped[list["Book"]] = relationship(…)`."""
+    match line:
+        case (
+            ast.AnnAssign(value=ast.Call(func=ast.Name("relationship")))
+            | ast.Assign(value=ast.Call(func=ast.Name("relationship")))
+        ):
+            return names_class(line, class_name)
     return False
+
+
+def _remove_makers(plan: Plan, project: Project, names: Names) -> set[str]:
+    """Functions and fixtures that give one to tests, in what tests share; their names."""
+    gone: set[str] = set()
+    for path, text in plan.sources(project.root / "tests").items():
+        if not path.name.startswith("test_"):
+            functions = [each for each in parse(path, text).body if isinstance(each, Function)]
+            makers = [
+                each
+                for each in functions
+                if each.returns is not None and names_class(each.returns, names.class_name)
+            ]
+            _remove(plan, path, makers)
+            gone |= {each.name for each in makers}
+    return gone
+
+
+def _remove(plan: Plan, path: Path, lines: Sequence[ast.stmt]) -> None:
+    if lines:
+        text = plan.text(path)
+        plan.write(path, apply(text, map(Source(text).without_lines, lines)))
 
 
 def names_of(project: Project, name: str, plural: str | None) -> Names:

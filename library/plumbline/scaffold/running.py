@@ -19,8 +19,9 @@ from {package}.db.schema import migrations
 from plumbline.db.diagram import draw_tables
 print(draw_tables(migrations.metadata))
 """
-# Imports that nothing uses, and the order of names: the rest is written as it should be.
-_FIX = ["check", "--fix", "--quiet", "--exit-zero", "--no-cache", "--select=F401,I001,RUF022"]
+# Imports that nothing uses, also for types, and the order of names: the rest is as it should be.
+_RULES = "--select=F401,I001,RUF022,TC005"
+_FIX = ["check", "--fix", "--quiet", "--exit-zero", "--no-cache", _RULES]
 _CLOSE = ["--config=lint.isort.split-on-trailing-comma=false"]  # as many names to a line as fit
 _FORMAT = ["format", "--quiet", "--no-cache"]
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from plumbline.scaffold.defaults import default_in_python
 from plumbline.scaffold.fields import Field
 from plumbline.scaffold.models import Model
 from plumbline.scaffold.names import class_name
@@ -82,10 +83,13 @@ def write_field(field: Field, owner: str, target: Model | None, *, is_owner: boo
     of_model = _in_python(field, owner)
     wanted = _in_request(field, owner)
     optional = " | None" if field.is_optional else ""
-    arguments = ", ".join(_arguments(field, owner))
+    stored = [] if field.default is None else [f'server_default="{field.default}"']
+    arguments = ", ".join([*_arguments(field, owner), *stored])
     column = f"{field.name}: Mapped[{of_model}{optional}]"
     column += f" = mapped_column({arguments})" if arguments else ""
     wanted += f"{optional} = None" if optional else ""
+    if field.default is not None:
+        wanted += f" = {default_in_python(field.type, field.default)}"
     return Written(field, field.name, column, wanted, of_model + optional, _values(field))
 
 

@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
@@ -22,7 +23,9 @@ License = Literal["MIT", "proprietary"]
 class Answers:
     """What is asked when a project is made; `[tool.plumbline]` of its pyproject.toml keeps it.
 
-    `wheel` is the file name of the library in `vendor/`, or "" where an index has it.
+    `wheel` is the file name of the library in `vendor/`, or "" where an index has it. `posts` is
+    whether the example is there, with which users write posts, and `container` whether the files
+    are there that build an image and deploy it.
     """
 
     version: str
@@ -31,6 +34,8 @@ class Answers:
     license: License
     year: int
     wheel: str
+    posts: bool = True
+    container: bool = True
 
     def __post_init__(self) -> None:
         if not self.name.isprintable() or not self.slug:
@@ -55,8 +60,9 @@ def read_answers(folder: Path) -> Answers:
     try:
         kept = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         known = kept["tool"]["plumbline"]
-        return Answers(**{field.name: known[field.name] for field in fields(Answers)})
-    except (OSError, KeyError, tomllib.TOMLDecodeError):
+        names = {field.name for field in fields(Answers)}
+        return Answers(**{name: value for name, value in known.items() if name in names})
+    except (OSError, KeyError, TypeError, tomllib.TOMLDecodeError):
         raise OperatorError(
             "no project that `plumbline new` has made is here: its pyproject.toml "
             "has a table [tool.plumbline] with version, name, author, license, year and wheel"
@@ -70,7 +76,7 @@ def render(template: Template, answers: Answers) -> dict[str, bytes]:
     )
     environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
     given = asdict(answers) | {"slug": answers.slug}
-    rendered = dict(template.service)
+    rendered = _wanted(template, answers)
     for path, content in template.overlay.items():
         if path.endswith(SUFFIX):
             made = environment.from_string(content.decode()).render(given)
@@ -78,12 +84,40 @@ def render(template: Template, answers: Answers) -> dict[str, bytes]:
         else:
             rendered[path] = content
     for line in template.lines:
-        text = rendered[line["file"]].decode()
-        if text.count(line["old"]) != 1:  # a defect of the template
-            raise ValueError(f"{line['file']} has not one line {line['old']!r}")
+        if line["file"] not in rendered:
+            continue
         new = environment.from_string(line["new"]).render(given)
-        rendered[line["file"]] = text.replace(line["old"], new).encode()
+        _replace(rendered, line["file"], line["old"], new)
     return rendered
+
+
+def _wanted(template: Template, answers: Answers) -> dict[str, bytes]:
+    """The files of the service but for what an answer leaves out."""
+    service = template.service if answers.posts else _without_posts(template)
+    given = asdict(answers)
+    left_out = [each for name, each in template.optional.items() if not given[name]]
+    patterns = [pattern for each in left_out for pattern in each]
+    return {
+        path: content
+        for path, content in service.items()
+        if not any(fnmatch(path, pattern) for pattern in patterns)
+    }
+
+
+def _without_posts(template: Template) -> dict[str, bytes]:
+    """The service without its example: files, lines of others, and names of files less."""
+    gone, renamed = {*template.without_posts["files"]}, template.without_posts["renamed"]
+    left = {path: content for path, content in template.service.items() if path not in gone}
+    for line in template.without_posts["lines"]:
+        _replace(left, line["file"], line["old"], line.get("new", ""))
+    return {renamed.get(path, path): content for path, content in left.items()}
+
+
+def _replace(files: dict[str, bytes], path: str, old: str, new: str) -> None:
+    text = files[path].decode()
+    if text.count(old) != 1:  # a defect of the template
+        raise ValueError(f"{path} has not once {old!r}")
+    files[path] = text.replace(old, new).encode()
 
 
 def write(files: dict[str, bytes], into: Path) -> None:

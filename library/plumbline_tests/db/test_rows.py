@@ -14,7 +14,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from plumbline.db.base import NAMING_CONVENTION, TYPES, Versioned
 from plumbline.db.engine import create_engine
-from plumbline.db.rows import add_row, change_row, get_row, lock_row
+from plumbline.db.rows import add_row, change_row, count_dependents, get_row, lock_row
 from plumbline.db.session import session_factory
 from plumbline.errors import NotFound
 from plumbline.testing.cluster import Cluster
@@ -39,7 +39,9 @@ class Song(Versioned, Base):
 class SongInList(Base):
     __tablename__ = "songs_in_lists"
 
-    list_id: Mapped[int] = mapped_column(ForeignKey("play_lists.id"), primary_key=True)
+    list_id: Mapped[int] = mapped_column(
+        ForeignKey("play_lists.id", ondelete="CASCADE"), primary_key=True
+    )
     song_id: Mapped[int] = mapped_column(ForeignKey("songs.id"), primary_key=True, index=True)
 
 
@@ -131,6 +133,18 @@ async def test_row_is_locked_until_the_commit(music: AsyncEngine) -> None:
         with pytest.raises(DBAPIError, match="could not obtain lock"):
             async with session_factory(music).begin() as other:
                 await other.execute(same.with_for_update(nowait=True))
+
+
+async def test_what_goes_with_a_row_is_counted_by_table(music: AsyncEngine) -> None:
+    list_id, ids = await _list_of_three(music)
+
+    async with session_factory(music).begin() as db:
+        full = await get_row(db, PlayList, list_id)
+        empty = await add_row(db, PlayList(name="empty", first_id=ids[0]))
+        song = await get_row(db, Song, ids[0])
+        counted = [await count_dependents(db, each) for each in (full, empty, song)]
+
+    assert counted == [{"songs_in_lists": 2}, {}, {}]
 
 
 async def test_made_row_refers_to_one_that_is_there(music: AsyncEngine) -> None:

@@ -16,6 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from plumbline import metrics
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import FairPool
+from plumbline.http import request_context
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import AllowedHosts, RequestContextMiddleware
 from plumbline.metrics import exposition
@@ -143,6 +144,7 @@ async def test_pages_and_refusals_have_a_route_of_their_own(
     ours = AllowedHosts({"127.0.0.1"})
     monkeypatch.setattr(middleware_of(app, RequestContextMiddleware), "hosts", ours)
     monkeypatch.setattr(metrics.DURATION, "_metrics", {})
+    monkeypatch.setattr(request_context, "_series", metrics.DURATION.labels)
     if status == 503:
         monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
 

@@ -109,14 +109,15 @@ async def test_${many}_are_sorted(client: httpx2.AsyncClient${person}, name: str
 % if uniques:
 
 
-@pytest.mark.parametrize("name", ${list(uniques)})
-async def test_${one}_that_is_there_already_is_a_conflict(client: httpx2.AsyncClient, ${who}: User, body: dict[str, Any], name: str) -> None:
+async def test_${one}_that_is_there_already_is_a_conflict(client: httpx2.AsyncClient, ${who}: User, body: dict[str, Any]) -> None:
     await client.post("${path}", json=body, headers=signed_in(${who}))
 
     answer = await client.post("${path}", json=body, headers=signed_in(${who}))
 
     assert answer.status_code == 409
 % if len(uniques) == 1:
-    assert [error["field"] for error in answer.json()["errors"]] == [name]
+    assert [error["field"] for error in answer.json()["errors"]] == ["${uniques[0]}"]
+% else:
+    assert {error["field"] for error in answer.json()["errors"]} <= ${"{" + ", ".join(f'"{each}"' for each in uniques) + "}"}
 % endif
 % endif

@@ -1,0 +1,197 @@
+"""What FastAPI decides for each request, decided once: the handler of a route, made at the start.
+
+A `CompiledHandler` answers as FastAPI's own handler does, byte for byte, from what that one was
+made of: the analysed signature, the response model, the status. What is not known to be the same is
+left to FastAPI's: whole routes (`reason` says why), and single requests that are traced, that have
+a body which cannot be read, or for which tests have set `dependency_overrides`.
+
+docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of it is noticed.
+"""
+
+import email.message
+from collections.abc import Callable, Coroutine
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Request, Response, routing
+from fastapi.datastructures import DefaultPlaceholder
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.utils import is_body_allowed_for_status_code
+from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+
+from plumbline.http.fastapi_inside import Undefined, Unknown, is_generator, made_of, where_of
+from plumbline.http.route_parameters import Run
+from plumbline.http.route_plans import Plan
+
+_LONGEST_TYPE = 100  # of a Content-Type that is remembered, in characters
+_UNREADABLE = object()
+_WRITES = ["include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none"]
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class CompiledHandler:
+    """Answers as `handle` does, which is FastAPI's own."""
+
+    def __init__(self, handle: Handler) -> None:
+        self.handle = handle
+        self.answer: Handler | None = None  # None: not compiled yet
+        self._reason = ""
+
+    async def __call__(self, request: Request) -> Response:
+        """Compile with the first request at the latest: until then rules may be added."""
+        answer = self.answer or self._compile()
+        return await answer(request)
+
+    @property
+    def reason(self) -> str:
+        """Why FastAPI's own handler answers; empty where it does not."""
+        if self.answer is None:
+            self._compile()
+        return self._reason
+
+    def _compile(self) -> Handler:
+        try:
+            self.answer = _Route(self.handle)
+        except Exception as error:  # noqa: BLE001 - what is not understood is FastAPI's to answer
+            self.answer, self._reason = self.handle, str(error)
+        return self.answer
+
+
+class _Route:
+    def __init__(self, handle: Handler) -> None:
+        parts = made_of(handle)
+        _refuse_unusual(parts)
+        self.handle = handle
+        self.dependant = parts["dependant"]
+        self.plan = Plan(self.dependant)
+        self.answer = _Answer(parts)
+        self.provider = parts["dependency_overrides_provider"]
+        self.takes_body = parts["body_field"] is not None
+        self.is_strict = parts["actual_strict_content_type"]
+
+    async def __call__(self, request: Request) -> Response:
+        if self._is_unusual(request):
+            return await self.handle(request)
+        body = await self._body(request) if self.takes_body else Undefined
+        if body is _UNREADABLE:  # its words are FastAPI's
+            return await self.handle(request)
+        run = Run(request, body, len(self.plan.before))
+        arguments = await self.plan.solve(run)
+        if arguments is None:
+            sent = None if body is Undefined else body
+            where = where_of(self.dependant, request)
+            raise RequestValidationError(run.errors, body=sent, endpoint_ctx=where)
+        return await self.answer(run, await self.dependant.call(**arguments))
+
+    def _is_unusual(self, request: Request) -> bool:
+        """Whether it is traced, or dependencies are others than when this was compiled."""
+        is_overridden = self.provider is not None and bool(self.provider.dependency_overrides)
+        is_changed = len(self.dependant.dependencies) != len(self.plan.route.needs)
+        return is_overridden or is_changed or request.scope.get("fastapi.telemetry") is not None
+
+    async def _body(self, request: Request) -> Any:  # noqa: ANN401 - JSON
+        """What its JSON means, or the bytes of what is none; Undefined: it has no body."""
+        if MAX_BODY_SIZE_SCOPE_KEY in request.scope:
+            return _UNREADABLE
+        body = await _bytes(request)
+        if not body:
+            return Undefined
+        try:
+            content_type = request.headers.get("content-type")
+            is_json = _is_json(content_type) if content_type else not self.is_strict
+            return await request.json() if is_json else body
+        except Exception:  # noqa: BLE001 - the body is kept, and FastAPI's handler reads it again
+            return _UNREADABLE
+
+
+class _Answer:
+    """How a route answers."""
+
+    def __init__(self, made_of: dict[str, Any]) -> None:
+        self.dependant = made_of["dependant"]
+        self.field = made_of["response_field"]
+        self.status_code = made_of["status_code"]
+        self.response_class = made_of["actual_response_class"]
+        self.options = {name: made_of[f"response_model_{name}"] for name in _WRITES}
+        is_usual = isinstance(made_of["response_class"], DefaultPlaceholder)
+        self.is_written_by_model = self.field is not None and is_usual
+
+    async def __call__(self, run: Run, given: Any) -> Response:  # noqa: ANN401 - of any route
+        if isinstance(given, Response):
+            if given.background is None:
+                given.background = run.background
+            return given
+        told = run.response
+        status_code = (told and told.status_code) or self.status_code
+        options: dict[str, Any] = {"status_code": status_code} if status_code else {}
+        options["background"] = run.background
+        if self.is_written_by_model:
+            body = self._write(run.request, given)
+            response = Response(body, media_type="application/json", **options)
+        else:
+            response = self.response_class(await self._content(run.request, given), **options)
+        if not is_body_allowed_for_status_code(response.status_code):
+            response.body = b""
+        if told is not None:
+            response.raw_headers.extend(told.raw_headers)
+        return response
+
+    def _write(self, request: Request, given: object) -> bytes:
+        """JSON, which pydantic writes at once."""
+        value, errors = self.field.validate(given, {}, loc=("response",))
+        if errors:
+            where = where_of(self.dependant, request)
+            raise ResponseValidationError(errors=errors, body=given, endpoint_ctx=where)
+        written: bytes = self.field.serialize_json(value, **self.options)
+        return written
+
+    async def _content(self, request: Request, given: object) -> Any:  # noqa: ANN401 - for a response class
+        """For a route with a response class of its own, or without a response model."""
+        if given is None and self.field is None:
+            return None
+        return await routing.serialize_response(
+            field=self.field,
+            response_content=given,
+            endpoint_ctx=where_of(self.dependant, request),
+            **self.options,
+        )
+
+
+async def _bytes(request: Request) -> bytes:
+    try:
+        return await request.body()
+    except HTTPException:
+        raise
+    except Exception as error:
+        raise HTTPException(
+            HTTPStatus.BAD_REQUEST, "There was an error parsing the body"
+        ) from error
+
+
+def _is_json(content_type: str) -> bool:
+    known = len(content_type) <= _LONGEST_TYPE
+    return _names_json(content_type) if known else _names_json.__wrapped__(content_type)
+
+
+@lru_cache(maxsize=100)
+def _names_json(content_type: str) -> bool:
+    """As FastAPI reads it: `application/json`, or something that ends in `+json`."""
+    message = email.message.Message()
+    message["content-type"] = content_type
+    subtype = message.get_content_subtype()
+    is_one = subtype == "json" or subtype.endswith("+json")
+    return is_one and message.get_content_maintype() == "application"
+
+
+def _refuse_unusual(parts: dict[str, Any]) -> None:
+    unusual = {
+        "takes a form": parts["is_body_form"],
+        "takes several parts of a body": parts["embed_body_fields"],
+        "streams its answer": is_generator(parts["dependant"].call),
+        "runs in a thread": not parts["is_coroutine"],
+    }
+    for what, is_there in unusual.items():
+        if is_there:
+            raise Unknown(f"it {what}")

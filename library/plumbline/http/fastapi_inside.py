@@ -1,0 +1,105 @@
+"""All that compiled routes use of FastAPI and that it promises to nobody (docs/adr/0055).
+
+Looked up when it is called, and only in versions that have been compared: in another one no name
+of these needs to exist.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import fastapi
+from fastapi import Request, routing
+from fastapi.dependencies import models, utils
+from fastapi.dependencies.models import Dependant
+from fastapi.exceptions import EndpointContext
+from pydantic_core import PydanticUndefined
+
+# Versions whose handler has been compared with the compiled one
+# (library/plumbline_tests/http/test_compiled_routes.py).
+COMPARED = {"0.165.0"}
+# What its handler is made of there. Another name is something that nobody here knows.
+_MADE_OF = {
+    *("dependant", "dependency_overrides_provider", "embed_body_fields", "form_limits"),
+    *("body_field", "is_body_form", "actual_strict_content_type", "is_coroutine"),
+    *("status_code", "actual_response_class", "response_class", "response_field"),
+    *("response_model_include", "response_model_exclude", "response_model_by_alias"),
+    *("response_model_exclude_unset", "response_model_exclude_defaults"),
+    *("response_model_exclude_none", "stream_item_field", "is_json_stream", "is_sse_stream"),
+}
+
+# In the scope of a request to a route that was included; None: the name is another one now.
+INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+Undefined = PydanticUndefined  # what was not sent
+
+_models: Any = models
+_utils: Any = utils
+_routing: Any = routing
+
+
+class Unknown(Exception):
+    """Why a route is left to FastAPI's own handler."""
+
+
+def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
+    """What FastAPI made this handler of; Unknown where nobody has compared it."""
+    if fastapi.__version__ not in COMPARED:
+        raise Unknown(f"FastAPI {fastapi.__version__} has not been compared")
+    function: Any = handle
+    code: Any = getattr(function, "__code__", None)
+    is_fastapi = code is not None and function.__module__ == routing.__name__
+    names = code.co_freevars if is_fastapi else ()
+    if set(names) != _MADE_OF:
+        raise Unknown("its handler is not FastAPI's own")
+    return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))
+
+
+def is_generator(call: Callable[..., Any] | None) -> bool:
+    """Whether it has a `yield`, after which something is to be done."""
+    return bool(_models._is_gen_callable(call) or _models._is_async_gen_callable(call))  # noqa: SLF001
+
+
+def is_async(call: Callable[..., Any] | None) -> bool:
+    """Whether it is to be awaited; else it runs in a thread."""
+    return bool(_models._is_coroutine_callable(call))  # noqa: SLF001
+
+
+async def enter(dependant: Dependant, request: Request, arguments: dict[str, Any]) -> object:
+    """Run a dependency to its `yield`; the rest waits for the end of the function or request."""
+    scope = "function" if dependant.scope == "function" else "inner"
+    return await _utils._solve_generator(  # noqa: SLF001
+        dependant=dependant,
+        stack=request.scope[f"fastapi_{scope}_astack"],
+        sub_values=arguments,
+        request=request,
+    )
+
+
+def plain_alias(field: Any) -> str | None:  # noqa: ANN401 - FastAPI's ModelField
+    """Under which name it is sent; None for a list, a model, and what has several names."""
+    names = _utils._get_param_aliases(field)  # noqa: SLF001
+    is_model = _utils._get_param_model(field) is not None  # noqa: SLF001
+    is_list = _utils.field_annotation_is_sequence(field.field_info.annotation)
+    return None if len(names) > 1 or is_model or is_list else str(names[0][1])
+
+
+def read_parameter(field: Any, received: Any) -> tuple[dict[str, Any], list[Any]]:  # noqa: ANN401
+    """The argument by its name, and what is wrong with it."""
+    found: tuple[dict[str, Any], list[Any]] = utils.request_params_to_args([field], received)
+    return found
+
+
+def read_absent(field: Any, location: tuple[str, ...]) -> tuple[Any, list[Any]]:  # noqa: ANN401
+    """What a parameter is that was not sent, and what is wrong with that."""
+    found: tuple[Any, list[Any]] = _utils._validate_value_with_model_field(  # noqa: SLF001
+        field=field, value=Undefined, values={}, loc=location
+    )
+    return found
+
+
+def where_of(dependant: Dependant, request: Request) -> EndpointContext:
+    """For the words of an error: which function, in which file, for which path."""
+    where: EndpointContext = _routing._extract_endpoint_context(dependant.call)  # noqa: SLF001
+    if dependant.path:
+        mounted_at = request.scope.get("root_path", "").rstrip("/")
+        where["path"] = f"{request.method} {mounted_at}{dependant.path}"
+    return where
