@@ -86,4 +86,18 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "if _directly.config is None:",
         f"{LOG}::test_line_of_a_request_goes_through_processors_of_the_service",
     ),
+    Sabotage(
+        "load the cipher of answers in each process",
+        HTTP + "idempotency.py",
+        "if TYPE_CHECKING:\n    from cryptography",
+        "if True:\n    from cryptography",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
+    Sabotage(
+        "do the work of a request nine times",
+        "library/plumbline/http/request_context.py",
+        "current = self._note_who_asks(scope, headers)\n        started",
+        "current = [self._note_who_asks(scope, headers) for _ in range(9)][0]\n        started",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
 )

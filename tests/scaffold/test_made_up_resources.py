@@ -89,6 +89,14 @@ def test_made_up_resources_are_typed(grown: Grown) -> None:
     assert types.returncode == 0, types.stdout[-3000:]
 
 
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+def test_made_up_resources_are_filled_with_what_the_api_takes(grown: Grown) -> None:
+    seeded = run_in(grown.copy, "-m", "tests.scaffold.seeded", *grown.names)
+
+    assert seeded.returncode == 0, seeded.stderr[-5000:]
+
+
 def test_made_up_resources_keep_to_the_layers(grown: Grown) -> None:
     layers = run_in(grown.copy, "-m", "importlinter.cli", "lint", "--no-cache")
 

@@ -35,6 +35,11 @@ def _conninfo(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def name_of(url: str) -> str:
+    """What the database is called: the name of the run's is before ours."""
+    return str(make_url(url).database)
+
+
 def as_role(url: str, role: str = ROLE) -> str:
     made = make_url(url).set(username=role, password="shop")
     return made.render_as_string(hide_password=False)

@@ -125,6 +125,7 @@ def _connect(conninfo: str, seconds: float) -> Connection[tuple[Any, ...]]:
             conninfo,
             autocommit=True,
             prepare_threshold=None,  # a pooler may know no prepared statements
+            client_encoding="utf8",  # else a server in SQL_ASCII gives bytes
             connect_timeout=max(2, int(seconds)),
             application_name=NAME,
         )

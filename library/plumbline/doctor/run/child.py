@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-_FOLDER = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent.parent
 # The folder is on sys.path for this import alone: the project must not see the doctor's modules.
 _PROGRAM = """
 import sys
@@ -60,7 +60,7 @@ def describe(root: Path, target: str, python: str, seconds: float) -> dict[str, 
 def _start(
     root: Path, arguments: list[str], python: str, said: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
-    command = [python, "-B", "-c", _PROGRAM, str(_FOLDER), str(root.absolute()), *arguments]
+    command = [python, "-B", "-c", _PROGRAM, str(FOLDER), str(root.absolute()), *arguments]
     try:
         return subprocess.Popen(  # noqa: S603 - what the operator names
             command,
