@@ -68,8 +68,8 @@ def test_doctor_finds_the_fault_of_the_example_when_it_is_imported(
 
 
 def test_page_lists_every_rule() -> None:
-    """If not: python -m tests.doctor_page > library/docs/doctor.md."""
-    assert (ROOT / "library/docs/doctor.md").read_text() == doctor_page.write_page()
+    """If not: python -m tests.doctor_page > library/docs/doctor_rules.md."""
+    assert (ROOT / "library/docs/doctor_rules.md").read_text() == doctor_page.write_page()
 
 
 def test_page_of_what_runs_lists_every_rule() -> None:

@@ -92,8 +92,8 @@ def _config() -> dict[str, Any]:
 def log_request(**fields: object) -> None:
     """The line that each request leaves, as `log.info("request", …)` of the logger REQUESTS.
 
-    In production, unless somebody has set up structlog anew: what its processors would make of it,
-    written by one function. Each line is written at once, so that none is lost in a crash.
+    In production, unless structlog was set up in another way: what its processors would make of
+    it, written by one function. Each line is written at once, so that none is lost in a crash.
     """
     if _directly.config is None or structlog.get_config() != _directly.config:
         _requests.info("request", **fields)

@@ -1,6 +1,9 @@
 """What a developer sees of a request."""
 
 import json
+import re
+
+import pytest
 
 from plumbline_tests.processes import python
 
@@ -34,3 +37,38 @@ def test_request_in_production_is_a_whole_record() -> None:
 
     record = json.loads(ended.stderr.splitlines()[0])
     assert {"request_id", "route", "timestamp", "status", "path", "ms"} <= record.keys()
+
+
+# The line of a request by `log_request`, and by the logger itself.
+BOTH = """
+import os, sys, structlog
+from plumbline import context, logging
+logging.configure_logging(production=True)
+context.request_id.set("7c4f")
+context.caller_request_id.set(os.environ.get("THEIRS"))
+fields = {"method": "POST", "route": "/x", "path": "/x\u00e4\\n", "status": 201, "ms": 237.4}
+logging.log_request(**fields)
+structlog.stdlib.get_logger("plumbline.request").info("request", **fields)
+os._exit(1)  # nothing is flushed any more
+"""
+
+
+@pytest.mark.parametrize("theirs", [{}, {"THEIRS": "a-b"}])
+def test_line_of_a_request_is_what_structlog_would_make_of_it(theirs: dict[str, str]) -> None:
+    """And it is there when the process dies in the next moment."""
+    ended = python("-c", BOTH, **theirs)
+
+    ours, usual = (json.loads(line) for line in ended.stderr.splitlines())
+    assert re.fullmatch(r"20[0-9-]{8}T[0-9:]{8}\.\d{6}Z", ours.pop("timestamp"))
+    del usual["timestamp"]
+    assert ours == usual
+
+
+def test_line_of_a_request_goes_through_processors_of_the_service() -> None:
+    """Those that somebody sets up after `configure_logging`."""
+    own = "structlog.configure(processors=[lambda *event: b'own ' + event[2]['path'].encode()])"
+    told = "logging.log_request(path='/x')"
+
+    ended = python("-c", BOTH.partition("fields")[0] + f"{own}\n{told}\n")
+
+    assert ended.stderr == "own /x\n"

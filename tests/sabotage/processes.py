@@ -75,7 +75,7 @@ SABOTAGES = (
         "put the id of the caller on record",
         "library/plumbline/http/request_context.py",
         "    current = _new_id()\n",
-        '    current = find_line(scope, b"x-request-id") or _new_id()\n',
+        '    current = headers.get("x-request-id") or _new_id()\n',
         "tests/http/test_middleware.py::test_id_of_the_caller_is_not_on_record",
     ),
     Sabotage(
@@ -88,7 +88,7 @@ SABOTAGES = (
     Sabotage(
         "leave the id of a caller to the next request",
         "library/plumbline/http/request_context.py",
-        'context.caller_request_id.set(_harmless_id(find_line(scope, b"x-request-id")))',
+        "context.caller_request_id.set(_harmless_id(scope))",
         '(own := headers.get("x-request-id")) and context.caller_request_id.set(own)',
         MIDDLEWARE + "::test_id_of_the_caller_is_not_that_of_the_next_request_on_the_connection",
     ),

@@ -30,8 +30,8 @@ _REQUESTS = (
     Sabotage(
         "take the first of two hosts",
         "library/plumbline/http/request_context.py",
-        "return hosts == 1 or",
-        "return hosts >= 1 or",
+        "if len(hosts) > 1 or (",
+        "if (",
         HTTP + "test_asgi.py::test_http_1_1_names_one_host",
     ),
     Sabotage(

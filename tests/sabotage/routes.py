@@ -2,6 +2,7 @@
 
 from tests.sabotage import Sabotage
 
+LOG = "library/plumbline_tests/test_logging.py"
 HTTP = "library/plumbline/http/"
 COMPILED = "library/plumbline_tests/http/test_compiled_routes.py"
 ODD = f"{COMPILED}::test_odd_requests_are_answered_as_by_fastapi"
@@ -70,5 +71,33 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "if fastapi.__version__ not in COMPARED:",
         "if False:",
         f"{COMPILED}::test_other_version_of_fastapi_answers_itself",
+    ),
+    Sabotage(
+        "keep the line of a request until the next one",
+        "library/plumbline/logging.py",
+        "    _directly.file.flush()",
+        "    pass",
+        f"{LOG}::test_line_of_a_request_is_what_structlog_would_make_of_it",
+    ),
+    Sabotage(
+        "write the line of a request past the processors of the service",
+        "library/plumbline/logging.py",
+        "if _directly.config is None or structlog.get_config() != _directly.config:",
+        "if _directly.config is None:",
+        f"{LOG}::test_line_of_a_request_goes_through_processors_of_the_service",
+    ),
+    Sabotage(
+        "load the cipher of answers in each process",
+        HTTP + "idempotency.py",
+        "if TYPE_CHECKING:\n    from cryptography",
+        "if True:\n    from cryptography",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
+    Sabotage(
+        "do the work of a request nine times",
+        "library/plumbline/http/request_context.py",
+        "current = self._note_who_asks(scope, headers)\n        started",
+        "current = [self._note_who_asks(scope, headers) for _ in range(9)][0]\n        started",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
     ),
 )

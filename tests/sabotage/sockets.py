@@ -123,7 +123,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "serve websockets for any host",
         "library/plumbline/http/request_context.py",
-        "        app = self._refusal(scope, headers) or self.app\n",
+        "        app = self._refusal(scope) or self.app\n",
         "        app = self.app\n",
         WS + "test_other_host_is_refused_also_where_the_server_can_give_no_answer",
     ),

@@ -56,6 +56,7 @@ def diagnose(
     project = Project(root, configuration.exclude)
     found: list[tuple[Rule, Fault]] = []
     with _without_collection():
+        _read(project, on_progress)
         for each in rules:
             on_progress(each.code)
             found += [(each, fault) for fault in each.check(project)]
@@ -78,6 +79,14 @@ def conclude(
     ]
     whole = replace(whole, findings=left)
     return whole if baseline is None else _without_known(whole, baseline)
+
+
+def _read(project: Project, on_progress: Callable[[str], None]) -> None:
+    """Parse what requests run, which takes longer than all rules."""
+    total = len(project.served)
+    for number, module in enumerate(project.served, start=1):
+        on_progress(f"reading {number} of {total} files")
+        module.read()
 
 
 def _finding(rule: Rule, fault: Fault) -> Finding:

@@ -14,7 +14,8 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import EndpointContext
 from pydantic_core import PydanticUndefined
 
-# Versions whose handler has been compared with the compiled one (test_compiled_routes.py).
+# Versions whose handler has been compared with the compiled one
+# (library/plumbline_tests/http/test_compiled_routes.py).
 COMPARED = {"0.165.0"}
 # What its handler is made of there. Another name is something that nobody here knows.
 _MADE_OF = {

@@ -27,14 +27,6 @@ _TWO_YEARS = b"max-age=63072000; includeSubDomains"
 _FILES = {"GET"}  # what a mounted application without routes answers: StaticFiles
 
 
-def find_line(scope: Scope, name: bytes) -> str | None:
-    """The first header line of this name, in small letters; None: there is none."""
-    for each, value in scope["headers"]:
-        if each == name:
-            return str(value, "latin-1")
-    return None
-
-
 def security_headers(base_url: str) -> list[Header]:
     """The same for every response of a service; https:// in `base_url` adds HSTS."""
     always = [

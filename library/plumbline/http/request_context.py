@@ -22,7 +22,6 @@ from plumbline.http.cors import with_cors
 from plumbline.http.headers import (
     Header,
     api_pages,
-    find_line,
     name_methods,
     security_headers,
     without_body,
@@ -140,7 +139,7 @@ class RequestContextMiddleware:
         """The request's id; it and the caller are in the context, one for each request."""
         current = _new_id()
         context.request_id.set(current)
-        context.caller_request_id.set(_harmless_id(find_line(scope, b"x-request-id")))
+        context.caller_request_id.set(_harmless_id(scope))
         peer = (scope.get("client") or ("",))[0]
         forwarded = last_hops(headers) if self.networks.trusted else ""
         # No more of the headers: an idle connection keeps the context of its last request.
@@ -233,8 +232,10 @@ def _new_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _harmless_id(value: str | None) -> str | None:
+def _harmless_id(scope: Scope) -> str | None:
     """The caller's own id, so that logs join up; None for what could forge a line of the log."""
+    values = [value for name, value in scope["headers"] if name == b"x-request-id"]
+    value = str(values[0], "latin-1") if values else ""
     return value if value and CALLER_ID.fullmatch(value) else None
 
 

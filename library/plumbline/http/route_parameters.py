@@ -12,7 +12,6 @@ from fastapi import BackgroundTasks, Request, Response
 from fastapi.dependencies.models import Dependant
 
 from plumbline.http.fastapi_inside import Undefined, plain_alias, read_absent, read_parameter
-from plumbline.http.headers import find_line
 
 _IMMUTABLE = (type(None), bool, int, float, str, bytes)  # a default that needs no copy
 
@@ -151,7 +150,14 @@ def _in_query(alias: str) -> Find:
 def _in_headers(alias: str) -> Find:
     name = alias.lower().encode("latin-1")
 
-    return lambda request: find_line(request.scope, name)
+    def find(request: Request) -> str | None:
+        """Of several the first."""
+        for each, value in request.scope["headers"]:
+            if each == name:
+                return str(value, "latin-1")
+        return None
+
+    return find
 
 
 _RECEIVED: dict[str, Callable[[Request], Mapping[str, Any]]] = {

@@ -2,7 +2,7 @@
 
 Each question is a transaction of its own, so that a long look holds no snapshot and a failed
 question spoils no other. Names are looked up in pg_catalog alone: what somebody has put into
-`public` under the name of a function is not called, whoever looks.
+`public` under the name of a function is never called.
 """
 
 import os
@@ -139,7 +139,7 @@ def _connect(conninfo: str, seconds: float) -> Connection[tuple[Any, ...]]:
 
 
 def _cut(connection: Connection[tuple[Any, ...]]) -> None:
-    """Wake whoever waits for an answer of the server."""
+    """Wake the thread that waits for an answer of the server."""
     with (
         suppress(OSError, psycopg.Error),
         socket.socket(fileno=os.dup(connection.fileno())) as half,
