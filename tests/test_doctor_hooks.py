@@ -10,7 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped] # of uvicorn[standard]
+import yaml
 
 from plumbline.cli.standalone import cli
 from plumbline.doctor.rules import RULES
