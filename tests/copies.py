@@ -12,7 +12,17 @@ from plumbline_tests.processes import python_in
 from plumbline_tests.sources import IS_WARM, change
 from tests.postgres import ROOT
 
-PARTS = ("app", "library", "tests", "docs", "examples", "scripts", "benchmarks", "requirements")
+PARTS = (
+    "app",
+    "deploy",
+    "library",
+    "tests",
+    "docs",
+    "examples",
+    "scripts",
+    "benchmarks",
+    "requirements",
+)
 FILES = (
     "Makefile",
     "pyproject.toml",
@@ -22,6 +32,9 @@ FILES = (
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "LICENSE",
+    "Dockerfile",
+    ".dockerignore",
+    "compose.yaml",
     "verify_connection.py",
 )
 

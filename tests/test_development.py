@@ -169,11 +169,13 @@ def test_commands_reach_the_server_of_this_folder_whatever_its_port(
     with run_postgres(tmp_path / ".postgres", port=free_port(), durable=False) as server:
         migrated = python_in(tmp_path, *APP, "db", "upgrade")
         users = python_in(tmp_path, *APP, "user", "list")
+        seeded = python_in(tmp_path, *APP, "seed", "--size=2")
         explicit = python_in(tmp_path, *APP, "db", "current", **elsewhere)
         with psycopg.connect(server.url()) as here:  # another may run at the usual port
             tables = here.execute("SELECT to_regclass('users') IS NOT NULL").fetchone()
 
     assert (migrated.returncode, users.returncode, users.stderr) == (0, 0, "")
+    assert (seeded.returncode, seeded.stderr[:12]) == (0, "app: 2 users")
     assert tables == (True,)
     assert explicit.stderr.startswith("app: PostgreSQL cannot be reached")
 

@@ -36,7 +36,7 @@ def test_lock_has_all_dependencies_of_both_parts_and_no_address(lock: str) -> No
 
 def _run(folder: Path, *command: str) -> str:
     """In no environment of this run."""
-    ours = {"DATABASE_URL", "PYTHONPATH", "ENV_FILE"}
+    ours = {"DATABASE_URL", "PYTHONPATH", "ENV_FILE", "SECRETS_DIR"}
     environment = {name: os.environ[name] for name in os.environ.keys() - ours}
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

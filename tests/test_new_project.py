@@ -126,6 +126,18 @@ def test_resource_that_is_added_needs_no_edit(project: Path) -> None:
     assert [each.stdout for each in checked if each.returncode] == []
 
 
+def test_project_without_containers_has_none_of_their_files(project: Path, tmp_path: Path) -> None:
+    new_project(tmp_path / "shop", NAME, AUTHOR, "MIT", container=False)
+
+    files, all_files = files_of(tmp_path / "shop"), files_of(project)
+    left_out = all_files.keys() - files.keys()
+    assert {"Dockerfile", ".dockerignore", "compose.yaml", "docs/deploy.md"} <= left_out
+    assert {name.split("/")[0] for name in left_out if "/" in name} == {"deploy", "docs", "tests"}
+    assert not read_answers(tmp_path / "shop").container
+    assert "hadolint" not in files["pyproject.toml"]
+    assert "ocker" not in files["README.md"]
+
+
 def test_project_names_no_file_that_it_lacks(project: Path) -> None:
     named = {
         (name, path)

@@ -163,3 +163,18 @@ def test_folder_without_a_project_is_told_so(tmp_path: Path, pyproject: str | No
 
     with pytest.raises(OperatorError, match="no project that `plumbline new` has made"):
         update_project(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kept", "is_there"), [("container = true", True), ("", True), ("container = false", False)]
+)
+def test_project_gets_the_parts_that_it_has_asked_for(
+    tmp_path: Path, kept: str, *, is_there: bool
+) -> None:
+    """A version before did not ask."""
+    described = render(installed_template(), BEFORE)["pyproject.toml"].decode()
+    (tmp_path / "pyproject.toml").write_text(described.replace("container = true", kept))
+
+    files = render(installed_template(), read_answers(tmp_path))
+
+    assert ("Dockerfile" in files, b"hadolint" in files["pyproject.toml"]) == (is_there, is_there)

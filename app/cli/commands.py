@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from app.cli import accounts
+from app.cli.seeds import SEEDS
 from app.core.config import settings
 from app.core.production import find_risks, find_warnings
 from app.db.schema import APPEND_ONLY, migrations
@@ -19,6 +20,7 @@ service = Service(
     find_warnings=partial(find_warnings, settings),
     page="/api/v1",
     append_only=APPEND_ONLY,
+    seeds=SEEDS,
 )
 cli = service_commands(service)
 cli.add_typer(accounts.cli, name="user")

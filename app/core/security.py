@@ -62,6 +62,11 @@ async def hash_password(password: str) -> str:
     return await hashing().run(lambda: _hasher().hash(_canonical(password)))
 
 
+def hash_for_development(password: str) -> str:
+    """With a salt that stays the same: `app seed` makes the same rows again. For no secret."""
+    return _hasher().hash(_canonical(password), salt=b"development data")
+
+
 async def verify_password(password: str, hashed_password: str | None) -> bool:
     """Whether the password fits; with None (nobody to compare with) False after the same work."""
     return await hashing().run(lambda: _verify(_canonical(password), hashed_password))

@@ -23,6 +23,6 @@ async def count_orders(text: str) -> int | None:
 
 @router.get("/stock")
 async def get_stock(text: str) -> int | None:
-    """As it is now, whoever has changed it."""
+    """As it is now, for each caller."""
     read_from_primary()
     return await _COUNT.find(engine, text=text)

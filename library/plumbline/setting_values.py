@@ -4,6 +4,8 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import parse_qs, urlsplit
 
+from pydantic import ValidationError
+
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 # What both drivers understand, of the many parameters that libpq has.
 _PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}
@@ -19,7 +21,7 @@ def normalise_url(value: str) -> str:
     if scheme not in _SCHEMES or not separator:
         expected = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
         raise ValueError(f"must begin with one of {expected}")
-    url = f"postgresql+asyncpg://{rest}"
+    url = f"postgresql+asyncpg://{_with_hosts_in_the_query(rest)}"
     try:
         parts = urlsplit(url)
         unusable = parts.port == 0 or not parts.path.strip("/")
@@ -33,6 +35,17 @@ def normalise_url(value: str) -> str:
         known = ", ".join(sorted(_PARAMETERS))
         raise ValueError(f"has the parameter {min(unknown)!r}; only these are known: {known}")
     return url
+
+
+def _with_hosts_in_the_query(rest: str) -> str:
+    """Several hosts as libpq writes them, `me@a:1,b:2/app`, as the drivers of SQLAlchemy do it."""
+    authority, slash, path = rest.partition("/")
+    user, at, hosts = authority.rpartition("@")
+    if "," not in hosts:
+        return rest
+    path, _, query = path.partition("?")
+    named = [f"host={host}" for host in hosts.split(",") if host]
+    return f"{user}{at}{slash}{path}?{'&'.join([*named, query]).rstrip('&')}"
 
 
 def normalise_optional_url(value: str) -> str:
@@ -73,3 +86,17 @@ def parse_origins(value: str) -> list[str]:
 def parse_hosts(value: str) -> set[str]:
     """ALLOWED_HOSTS as names in lower case; `*` and `*.example.com` stand for many."""
     return {host.strip().lower() for host in value.split(",") if host.strip()}
+
+
+def wrong_settings(kind: type, error: ValidationError) -> list[str]:
+    """A line for each setting of `kind` that is wrong, without its value."""
+    return [
+        f"{'.'.join(map(str, item['loc']))}: {_reason(kind, item['type'], item['msg'])}"
+        for item in error.errors(include_input=False, include_context=False)
+    ]
+
+
+def _reason(settings: type, code: str, message: str) -> str:
+    if code == "extra_forbidden":
+        return f"no such setting; {settings.__module__}.{settings.__qualname__} has them all"
+    return message.removeprefix("Value error, ")

@@ -1,18 +1,24 @@
 """Settings of the library, one class for each part: a service's own class inherits from them.
 
-The environment comes first, then the file `.env`. Nothing here is read at import: a service makes
-the instance (`load_settings`) and hands it to the parts, so that two services fit in one process.
+The environment comes first, then the file `.env`, then secrets. Nothing is read at import: a
+service makes the instance (`load_settings`) and hands it to the parts; two fit in one process.
 A name ends with its unit where it has one.
 """
 
 import os
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from plumbline.replica_settings import ReplicaSettings
-from plumbline.setting_values import checked_networks, checked_origins, normalise_url
+from plumbline.setting_values import (
+    checked_networks,
+    checked_origins,
+    normalise_url,
+    wrong_settings,
+)
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -275,25 +281,20 @@ class Settings(
 
 
 def load_settings(kind: type[S]) -> S:
-    """The settings, from the file that ENV_FILE names or from `.env`.
+    """The settings: of the environment, of the file that ENV_FILE names or of `.env`, of secrets.
 
-    A wrong one ends the process with a line that names it, without its value.
+    A secret is a file of the folder that SECRETS_DIR names, or of /run/secrets, called as the
+    setting is. A wrong setting ends the process with a line that names it, without its value.
     """
+    folder = os.environ.get("SECRETS_DIR", "/run/secrets")
+    secrets = folder if folder and Path(folder).is_dir() else None
     try:
-        return kind(_env_file=os.environ.get("ENV_FILE", ".env"))
+        return kind(_env_file=os.environ.get("ENV_FILE", ".env"), _secrets_dir=secrets)
     except UnicodeDecodeError:
         raise SystemExit(".env: is not UTF-8 text") from None
+    except SettingsError as error:  # its words name the setting, and not the value
+        raise SystemExit(f"cannot be read, or is not UTF-8 text: {error}") from None
     except OSError as error:
-        raise SystemExit(f".env: cannot be read ({error.strerror})") from None
+        raise SystemExit(f"{error.filename}: cannot be read ({error.strerror})") from None
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(map(str, item['loc']))}: {_reason(kind, item['type'], item['msg'])}"
-            for item in error.errors(include_input=False, include_context=False)
-        ]
-        raise SystemExit("\n".join(lines)) from None
-
-
-def _reason(settings: type, kind: str, message: str) -> str:
-    if kind == "extra_forbidden":
-        return f"no such setting; {settings.__module__}.{settings.__qualname__} has them all"
-    return message.removeprefix("Value error, ")
+        raise SystemExit("\n".join(wrong_settings(kind, error))) from None

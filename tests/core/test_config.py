@@ -1,9 +1,12 @@
+import os
 from functools import partial
+from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
 from app.core.config import Settings
-from plumbline_tests.processes import python
+from plumbline_tests.processes import python, python_in
 from tests.postgres import ROOT
 
 _start = partial(python, "-c", "from app.core.config import settings")
@@ -72,3 +75,34 @@ def test_env_file_that_is_no_text_is_one_line(tmp_path: pytest.TempPathFactory) 
 
 def test_settings_do_not_show_the_password() -> None:
     assert "secret" not in repr(Settings(DATABASE_URL="postgresql://me:secret@db/blog"))
+
+
+SHOW = ("-c", "from app.core.config import settings; print(settings.DATABASE_URL)")
+
+
+def _start_with_secrets(folder: Path) -> CompletedProcess[str]:
+    """In an environment that does not say where the database is."""
+    kept = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    return python_in(ROOT, *SHOW, **kept | {"SECRETS_DIR": str(folder)})
+
+
+def test_secret_is_a_file_called_as_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "DATABASE_URL").write_text("postgresql://me:hunter2@db/blog\n")
+    (tmp_path / "of-something-else").write_text("left alone")
+
+    process = _start_with_secrets(tmp_path)
+    environment_first = python(*SHOW, SECRETS_DIR=str(tmp_path))
+
+    assert process.stdout == "postgresql+asyncpg://me:hunter2@db/blog\n"
+    assert environment_first.returncode == 0
+    assert "hunter2" not in environment_first.stdout
+
+
+@pytest.mark.parametrize("value", [b"mysql://me:hunter2@db/blog", b"\xffhunter2"])
+def test_wrong_secret_is_one_line_that_hides_it(tmp_path: Path, value: bytes) -> None:
+    (tmp_path / "DATABASE_URL").write_bytes(value)
+
+    process = _start_with_secrets(tmp_path)
+
+    assert (process.returncode, process.stderr.count("\n")) == (1, 1)
+    assert "hunter2" not in process.stderr

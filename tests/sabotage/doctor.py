@@ -70,8 +70,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let the doctor look at tests",
         DOCTOR + "project.py",
-        "if not each.is_test and not each.is_aside]",
-        "if not each.is_aside]",
+        "code = (each for each in self.by_name.values() if not each.is_test)",
+        "code = iter(self.by_name.values())",
         ALARMS + "test_tests_and_installed_packages_are_not_looked_at",
     ),
     Sabotage(

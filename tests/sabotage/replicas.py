@@ -10,6 +10,9 @@ SESSION = "library/plumbline/db/replica_session.py"
 CONSISTENCY = "library/plumbline/http/consistency.py"
 OWN = REAL + "test_caller_reads_what_they_wrote_and_nobody_sees_less_than_before"
 
+HOSTS = "library/plumbline/db/hosts.py"
+FOUND = "library/plumbline_tests/db/test_hosts.py::"
+
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read from a replica that lacks what its caller wrote",
@@ -21,9 +24,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let only writes count as seen",
         REPLICAS,
-        "            current.lives.add(connection.driver_connection.life)\n",
-        "            if not current.replica and connection.driver_connection.is_in_transaction():\n"
-        "                current.lives.add(connection.driver_connection.life)\n",
+        "return Seen(self.primary.name, moment, replica)",
+        "brought = [each.moment for each in current.needs]\n"
+        "        return Seen(self.primary.name, max(brought or [moment]), replica)",
         REAL + "test_who_has_read_from_the_primary_sees_no_less_afterwards",
     ),
     Sabotage(
@@ -52,7 +55,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         REPLICAS,
         "max(0, self.primary.moment - self._max_lag)",
         "0",
-        REAL + "test_replica_that_is_too_far_behind_is_left_and_comes_back",
+        KNOWN + "test_replica_that_is_behind_is_not_usable",
     ),
     Sabotage(
         "let a write read from a replica",
@@ -103,5 +106,47 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    connection = await pool.acquire()\n"
         '    await connection.driver_connection.fetch("SELECT 1")  # type: ignore[union-attr]\n',
         REAL + "test_read_of_a_replica_is_one_round_trip",
+    ),
+    Sabotage(
+        "read from replicas of another database",
+        REPLICAS,
+        " or current.database != self.database:",
+        ":",
+        KNOWN + "test_request_reads_from_replicas_of_its_own_database",
+    ),
+    Sabotage(
+        "let a request read from a replica after it has written",
+        "library/plumbline/db/reading.py",
+        "        current.may_use_replicas = False\n        current.lives",
+        "        current.lives",
+        REAL + "test_request_that_writes_although_it_is_a_get_reads_what_it_wrote",
+    ),
+    Sabotage(
+        "spend all the time on the first host",
+        HOSTS,
+        "share = (ends_at - monotonic()) / (len(tries) - number)",
+        "share = ends_at - monotonic()",
+        FOUND + "test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_then_on",
+    ),
+    Sabotage(
+        "begin with the first host each time",
+        HOSTS,
+        "                self._prefer((host, port))\n",
+        "",
+        FOUND + "test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_then_on",
+    ),
+    Sabotage(
+        "let a crowd try each host all the time",
+        HOSTS,
+        "        if monotonic() < self._none_until:\n            raise self._none()\n",
+        "",
+        FOUND + "test_hosts_of_which_none_answers_rest_a_moment",
+    ),
+    Sabotage(
+        "take a standby for the primary",
+        HOSTS,
+        'PRIMARY = "primary"',
+        'PRIMARY = "any"',
+        REAL + "test_of_several_hosts_the_primary_is_found_also_behind_a_standby",
     ),
 )

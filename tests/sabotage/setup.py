@@ -72,8 +72,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "overrule DATABASE_URL",
         "library/plumbline/cli/main.py",
-        'words[0] in groups and "DATABASE_URL" not in loaded.model_fields_set',
-        "words[0] in groups",
+        'uses_database and "DATABASE_URL" not in loaded.model_fields_set',
+        "uses_database",
         DEVELOPMENT + "test_commands_reach_the_server_of_this_folder_whatever_its_port",
     ),
     Sabotage(

@@ -9,13 +9,14 @@ from plumbline.cli.check import check
 from plumbline.cli.dev import dev
 from plumbline.cli.postgres import postgres
 from plumbline.cli.scaffold import Writer, add_scaffold
+from plumbline.cli.seed import seed
 from plumbline.cli.serve import serve
 from plumbline.cli.service import Service
 from plumbline.cli.terminal import new_group
 
 
 def service_commands(service: Service) -> typer.Typer:
-    """`dev`, `postgres`, `serve`, `check`, `db`, `add` and `remove`, for this service."""
+    """`dev`, `postgres`, `serve`, `check`, `seed`, `db`, `add` and `remove`, for this service."""
     cli = new_group(
         "Run and look after the service. Settings come from the environment and from .env."
     )
@@ -23,6 +24,8 @@ def service_commands(service: Service) -> typer.Typer:
     cli.command()(MethodType(postgres, service.name))
     cli.command()(MethodType(serve, service))
     cli.command()(MethodType(check, service))
+    if service.seeds is not None:
+        cli.command()(MethodType(seed, service))
     db = new_group("The database's schema.")
     for command in schema.COMMANDS:
         db.command()(MethodType(command, service))

@@ -1,12 +1,16 @@
-"""The command `plumbline doctor`: the faults of a project, found without running it."""
+"""The command `plumbline doctor`: the faults of a project, a database or an application."""
 
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from plumbline.cli.examining import Live, Python, Run, Shown, TimeLimit, look
+from plumbline.doctor.catalogue import ALL_RULES
 from plumbline.doctor.configuration import (
     Configuration,
     WrongConfiguration,
@@ -15,10 +19,9 @@ from plumbline.doctor.configuration import (
     read_severity,
     write_baseline,
 )
-from plumbline.doctor.diagnosis import Diagnosis, diagnose
+from plumbline.doctor.diagnosis import Diagnosis
 from plumbline.doctor.fixes import corrected, write_diff
 from plumbline.doctor.report import FORMATS
-from plumbline.doctor.rules import RULES
 from plumbline.errors import OperatorError
 
 
@@ -37,24 +40,32 @@ def doctor(  # noqa: PLR0913 - its options
     ] = None,
     diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Correct what can be, safely.")] = False,
+    live: Live = None,
+    run: Run = None,
+    python: Python = None,
+    time_limit: TimeLimit = None,
 ) -> int:
     """Find the faults of FastAPI with SQLAlchemy on PostgreSQL in a project.
 
-    Nothing of the project is imported or run. The exit status is 1 if a fault is as severe as
+    Nothing of the project is imported or run, unless --run asks for it; with --live a database is
+    only read. The exit status is 1 if a fault is as severe as
     --fail-on says: hazard, insecure, stops-the-service or loses-data.
     """
     try:
         if explain is not None:
             return _explain(explain)
         _check(path, form)
-        configuration = read_configuration(path, RULES)
-        found = _diagnose(path, configuration, baseline)
+        configuration = read_configuration(path, ALL_RULES)
+        known = _read_known(path, configuration, baseline)
+        shown = Shown(live, run, python, time_limit)
+        with _progress():
+            found, rules = look(path, shown, configuration, known, _show_progress)
         if save_baseline is not None:
             write_baseline(save_baseline, found.marks)
             return 0
         if diff or fix:
             return _correct(found, is_written=fix)
-        print(FORMATS[form](found, RULES))
+        print(FORMATS[form](found, rules))
         return _status(found, configuration, fail_on)
     except WrongConfiguration as error:
         raise OperatorError(str(error)) from None
@@ -68,19 +79,26 @@ def _check(path: Path, form: str) -> None:
 
 
 def _explain(code: str) -> int:
-    for rule in RULES:
+    for rule in ALL_RULES:
         if code.upper() == rule.code or code == rule.name:
             print(rule.page)
             return 0
-    raise WrongConfiguration(f"no rule {code!r}: there are {', '.join(r.code for r in RULES)}")
+    raise WrongConfiguration(f"no rule {code!r}: there are {', '.join(r.code for r in ALL_RULES)}")
 
 
-def _diagnose(root: Path, configuration: Configuration, baseline: Path | None) -> Diagnosis:
+def _read_known(
+    root: Path, configuration: Configuration, baseline: Path | None
+) -> Counter[str] | None:
+    """What is let pass: the baseline that is given, or the project's."""
     kept = root / configuration.baseline if configuration.baseline else None
     file = baseline or kept
-    known: Counter[str] | None = None if file is None else read_baseline(file)
+    return None if file is None else read_baseline(file)
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
     try:
-        return diagnose(root, RULES, configuration, known, _show_progress)
+        yield
     finally:
         _show_progress("")
 

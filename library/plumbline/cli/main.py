@@ -15,6 +15,8 @@ from plumbline.cli.terminal import POSTGRES, say, take_numbers
 from plumbline.db.embedded import find_url
 from plumbline.errors import AppError, OperatorError
 
+SEED = "seed"  # no group, and uses the database all the same
+
 
 def run(
     name: str, commands: str, *, settings: str | None = None, groups: Sequence[str] = ()
@@ -66,7 +68,8 @@ def _load(
             if not _asks_for_help(words, groups):
                 raise
             return _load_without_settings(commands)
-        if words[:1] and words[0] in groups and "DATABASE_URL" not in loaded.model_fields_set:
+        uses_database = bool({*words[:1]} & {*groups, SEED})
+        if uses_database and "DATABASE_URL" not in loaded.model_fields_set:
             _use_running_server(loaded)
     cli: typer.Typer = _import(commands)
     return cli
@@ -86,7 +89,7 @@ def _asks_for_help(words: list[str], groups: Sequence[str]) -> bool:
 def _load_without_settings(commands: str) -> typer.Typer:
     environment = dict(os.environ)
     os.environ.clear()
-    os.environ["ENV_FILE"] = ""
+    os.environ["ENV_FILE"] = os.environ["SECRETS_DIR"] = ""
     try:
         cli: typer.Typer = _import(commands)
     finally:

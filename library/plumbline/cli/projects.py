@@ -26,12 +26,21 @@ def new(
     without_posts: Annotated[
         bool, typer.Option("--without-posts", help="Users, and no example of what they do.")
     ] = False,
+    without_container: Annotated[
+        bool, typer.Option("--without-container", help="No Dockerfile, and nothing to deploy it.")
+    ] = False,
 ) -> None:
     """Make a service of your own: users, posts, tests, CI, one commit."""
     projects = _template("projects")
     path = path.resolve()
-    author = _author() if author is None else author
-    made = projects.new_project(path, name or path.name, author, license, posts=not without_posts)
+    made = projects.new_project(
+        path,
+        name or path.name,
+        _author() if author is None else author,
+        license,
+        posts=not without_posts,
+        container=not without_container,
+    )
     say(PLUMBLINE, f"{made.name} is in {path}; next, there:")
     say(PLUMBLINE, "  make run     PostgreSQL and the service, with reload")
     say(PLUMBLINE, "  make check   all that CI does")

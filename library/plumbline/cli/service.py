@@ -7,6 +7,7 @@ from pathlib import Path
 from plumbline.cli.terminal import say
 from plumbline.db.migrate import Migrations
 from plumbline.logging import configure_logging
+from plumbline.seeding.seeds import Seeds
 from plumbline.settings import Settings
 
 
@@ -16,7 +17,8 @@ class Service:
 
     `dev` watches `folder`, and shows the address of `page`. To the tables `append_only` the
     application's own role may add rows, which it cannot change. `find_risks` gives a line for each
-    setting with which production must not start, `find_warnings` for each that is unwise.
+    setting with which production must not start, `find_warnings` for each that is unwise. With
+    `seeds` there is a command `seed`.
     """
 
     app: str
@@ -27,6 +29,7 @@ class Service:
     find_warnings: Callable[[], list[str]]
     page: str = "/"
     append_only: Collection[str] = ()
+    seeds: Seeds | None = None
 
     def __post_init__(self) -> None:
         if not self.settings.PROGRAM:

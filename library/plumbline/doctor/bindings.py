@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from plumbline.doctor.tree import Function, walk
+from plumbline.doctor.tree import Function, scope_of
 
 
 @dataclass
@@ -66,13 +66,13 @@ def names_in(function: Function | ast.Lambda, package: str) -> Iterator[tuple[st
     for arg in [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]:
         if arg is not None:
             yield arg.arg, None
-    body = list(walk(function))
-    shared = {name for node in body if isinstance(node, ast.Global) for name in node.names}
-    for node in body:
+    binding = scope_of(function).binding
+    shared = {name for node in binding if isinstance(node, ast.Global) for name in node.names}
+    for node in binding:
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from imports(node, package)
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        elif isinstance(node, ast.Name):
             if node.id not in shared:
                 yield node.id, None
-        elif isinstance(node, Function | ast.ClassDef) and node is not function:
+        elif isinstance(node, Function | ast.ClassDef):
             yield node.name, None

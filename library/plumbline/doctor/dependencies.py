@@ -1,7 +1,6 @@
 """Routes, dependencies, and where each dependency is asked for."""
 
 import ast
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -22,15 +21,24 @@ class Use:
     scope: str | None
 
 
-def uses(project: Project) -> dict[Function, list[Use]]:
-    """Where each function of the project is a dependency, outside of tests."""
-    return project.remember(_uses)
+@dataclass(frozen=True)
+class Dependency:
+    """A function of the project that is one, and where it is asked for."""
+
+    module: Module
+    function: Function
+    uses: list[Use]
 
 
-def _uses(project: Project) -> dict[Function, list[Use]]:
-    found: dict[Function, list[Use]] = defaultdict(list)
+def dependencies(project: Project) -> list[Dependency]:
+    """All of the project, outside of tests."""
+    return list(project.remember(_dependencies).values())
+
+
+def _dependencies(project: Project) -> dict[Function, Dependency]:
+    found: dict[Function, Dependency] = {}
     for module in project.modules:
-        if module.is_test or b"fastapi" not in module.source:
+        if b"fastapi" not in module.source:
             continue
         for call in module.every(ast.Call):
             if not is_depends(project, module, call):
@@ -39,7 +47,9 @@ def _uses(project: Project) -> dict[Function, list[Use]]:
             target = _callable(project, module, given)
             if target is not None and isinstance(target.node, Function):
                 scope = constant(keyword(call, "scope"))
-                found[target.node].append(Use(module, call, str(scope) if scope else None))
+                asked = Use(module, call, str(scope) if scope else None)
+                known = Dependency(target.module, target.node, [])
+                found.setdefault(target.node, known).uses.append(asked)
     return found
 
 
@@ -108,10 +118,11 @@ def _run_by_requests(project: Project) -> list[tuple[Module, Function, bool]]:
     first = [
         (each.module, each.node) for each in routes(project) if isinstance(each.node, Function)
     ]
-    for function in uses(project):
-        module = project.module_of(function)
-        if module is not None and not module.is_aside:
-            first.append((module, function))
+    first += [
+        (each.module, each.function)
+        for each in dependencies(project)
+        if not each.module.is_aside and not each.module.is_test
+    ]
     seen = {function for _, function in first}
     found = [(module, function, True) for module, function in first]
     for module, function in first:

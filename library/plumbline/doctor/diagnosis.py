@@ -4,7 +4,7 @@ import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -25,9 +25,17 @@ class Diagnosis:
     unread: list[Unread]
     known: int = 0
     _lines: dict[str, list[str]] = field(default_factory=dict, repr=False)
+    subject: str = ""
+
+    @property
+    def looked_at(self) -> str:
+        """What has been looked at, as in "12 Python files"."""
+        return self.subject or f"{self.files} Python files"
 
     def line(self, finding: Finding) -> str:
-        """The line of the file that a finding is about."""
+        """The line of the file that a finding is about; empty where it is about an object."""
+        if not finding.is_in_a_file:
+            return ""
         lines = _lines(self.root, finding.path, self._lines)
         return lines[finding.place.line - 1] if finding.place.line <= len(lines) else ""
 
@@ -46,20 +54,39 @@ def diagnose(
 ) -> Diagnosis:
     """Find the faults of all Python below `root`, without importing or running any of it."""
     project = Project(root, configuration.exclude)
-    found: set[Finding] = set()
+    found: list[tuple[Rule, Fault]] = []
     with _without_collection():
+        _read(project, on_progress)
         for each in rules:
             on_progress(each.code)
-            found.update(_finding(each, fault) for fault in each.check(project))
-    lines: dict[str, list[str]] = {}
+            found += [(each, fault) for fault in each.check(project)]
+    whole = Diagnosis(root, [], len(project.by_name), project.unread)
+    return conclude(whole, found, configuration, baseline)
+
+
+def conclude(
+    whole: Diagnosis,
+    found: list[tuple[Rule, Fault]],
+    configuration: Configuration,
+    baseline: Counter[str] | None,
+) -> Diagnosis:
+    """`whole` with what was found, without what is let pass."""
+    findings = {_finding(rule, fault) for rule, fault in found}
     left = [
         finding
-        for finding in sorted(found, key=lambda each: (each.path, each.place.line, each.code))
-        if not configuration.lets_pass(finding)
-        and not _is_let_pass(finding, _lines(root, finding.path, lines))
+        for finding in sorted(findings, key=lambda each: (each.path, each.place.line, each.code))
+        if not configuration.lets_pass(finding) and not _is_let_pass(whole, finding)
     ]
-    whole = Diagnosis(root, left, len(project.by_name), project.unread, 0, lines)
+    whole = replace(whole, findings=left)
     return whole if baseline is None else _without_known(whole, baseline)
+
+
+def _read(project: Project, on_progress: Callable[[str], None]) -> None:
+    """Parse what requests run, which takes longer than all rules."""
+    total = len(project.served)
+    for number, module in enumerate(project.served, start=1):
+        on_progress(f"reading {number} of {total} files")
+        module.read()
 
 
 def _finding(rule: Rule, fault: Fault) -> Finding:
@@ -86,8 +113,11 @@ def _lines(root: Path, path: str, memory: dict[str, list[str]]) -> list[str]:
     return memory[path]
 
 
-def _is_let_pass(finding: Finding, lines: list[str]) -> bool:
+def _is_let_pass(whole: Diagnosis, finding: Finding) -> bool:
     """By a noqa in its first or last line."""
+    if not finding.is_in_a_file:
+        return False
+    lines = _lines(whole.root, finding.path, whole._lines)  # noqa: SLF001
     numbers = {finding.place.line, finding.place.end_line}
     return any(has_noqa(lines[each - 1], finding.code) for each in numbers if each <= len(lines))
 
@@ -101,4 +131,4 @@ def _without_known(whole: Diagnosis, baseline: Counter[str]) -> Diagnosis:
         else:
             left.append(finding)
     known = len(whole.findings) - len(left)
-    return Diagnosis(whole.root, left, whole.files, whole.unread, known, whole._lines)  # noqa: SLF001
+    return replace(whole, findings=left, known=known)

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plumbline.doctor.project import Project, is_one_of
+from plumbline.doctor.calls import Called, calls_of
+from plumbline.doctor.project import Project
 from plumbline.doctor.sessions import SQLALCHEMY
 from plumbline.doctor.source import Module
 from plumbline.doctor.tree import argument, constant, has_unknown, keyword, walk
@@ -58,17 +59,9 @@ def engines(project: Project) -> list[Engine]:
 
 def _engines(project: Project) -> list[Engine]:
     return [
-        Engine(module, call, "async" in str(dotted), _options(project, module, call))
-        for module in project.served
-        if b"create_engine" in module.source or b"create_async_engine" in module.source
-        for call in module.every(ast.Call)
-        if is_one_of(
-            dotted := project.resolve(module, call.func),
-            SQLALCHEMY,
-            "create_engine",
-            "create_async_engine",
-        )
-        and not _is_short_lived(module, call)
+        Engine(each.module, each.node, "async" in each.dotted, _options(project, each))
+        for each in calls_of(project, SQLALCHEMY, "create_engine", "create_async_engine")
+        if not _is_short_lived(each.module, each.node)
     ]
 
 
@@ -105,14 +98,15 @@ def _is_kept(function: ast.AST, name: str) -> bool:
     return False
 
 
-def _options(project: Project, module: Module, call: ast.Call) -> dict[str, ast.expr] | None:
+def _options(project: Project, made: Called) -> dict[str, ast.expr] | None:
     """The arguments by name, those of `**options` too where that is a literal; else None."""
+    call = made.node
     found = {each.arg: each.value for each in call.keywords if each.arg}
     if not has_unknown(call):
         return found
     for each in call.keywords:
         if each.arg is None:
-            literal = _literal(project, module, each.value)
+            literal = _literal(project, made.module, each.value)
             if literal is None:
                 return None
             found |= literal

@@ -33,6 +33,9 @@ class Place:
     end_column: int
 
 
+NOWHERE = Place(0, 0, 0, 0)  # of what has a name and no line: a table, a session, an engine
+
+
 @dataclass(frozen=True, slots=True)
 class Edit:
     """Put `text` in place of what is at `place`."""
@@ -43,7 +46,10 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A fault, at its place in a file; `path` is relative to the project's folder."""
+    """A fault, at its place in a file; `path` is relative to the project's folder.
+
+    Where its place is NOWHERE, `path` names an object, such as the column `public.orders.paid_at`.
+    """
 
     code: str
     severity: Severity
@@ -51,3 +57,7 @@ class Finding:
     place: Place
     message: str
     edit: Edit | None = None
+
+    @property
+    def is_in_a_file(self) -> bool:
+        return self.place != NOWHERE

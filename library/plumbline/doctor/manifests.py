@@ -3,10 +3,12 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from plumbline.doctor.project import Project
+from plumbline.doctor.templates import readings
 
 _REQUIREMENT = re.compile(r"^\s*([A-Za-z0-9][\w.-]*)\s*(?:\[[^\]]*\])?\s*([^;#]*)")
 _LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml")
@@ -63,10 +65,11 @@ def _locked(project: Project) -> Iterator[tuple[str, str, Version]]:
 
 
 def _toml(project: Project, path: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads((project.root / path).read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return {}
+    source = (project.root / path).read_bytes()
+    for each in [source, *(readings(source) if b"{%" in source or b"{{" in source else ())]:
+        with suppress(tomllib.TOMLDecodeError, UnicodeDecodeError):
+            return tomllib.loads(each.decode())
+    return {}
 
 
 def requirements(project: Project) -> list[tuple[str, str, str]]:

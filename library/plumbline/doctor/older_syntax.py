@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from tree_sitter import Node, Parser
 
 
+_CHANGED = {"type_parameter", "type_alias_statement", "except_clause", "string"}
+
+
 class _Change(NamedTuple):
     start: int
     end: int
@@ -35,9 +38,9 @@ def _changes(root: "Node") -> Iterator[_Change]:
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        change = _change(node)
+        change = _change(node) if node.type in _CHANGED else None
         if change is None:
-            waiting.extend(node.children)
+            waiting.extend(node.named_children)
         else:
             yield change
 

@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from plumbline.doctor.bindings import names_in
 from plumbline.doctor.source import Module, Unread, find_files
-from plumbline.doctor.tree import Function
+from plumbline.doctor.templates import later_name
+from plumbline.doctor.tree import Function, method
 
 Fact = TypeVar("Fact")
 
@@ -70,22 +71,28 @@ class Project:
 
     @cached_property
     def modules(self) -> list[Module]:
-        """Those that a rule may have something to say of, tests too."""
-        return [each for each in self.by_name.values() if _WORDS.search(each.source)]
+        """Those that a rule may have something to say of, without tests."""
+        code = (each for each in self.by_name.values() if not each.is_test)
+        return [each for each in code if _WORDS.search(each.source)]
 
     @cached_property
     def served(self) -> list[Module]:
         """Those whose code requests run: no tests, scripts, examples or migrations."""
-        return [each for each in self.modules if not each.is_test and not each.is_aside]
+        return [each for each in self.modules if not each.is_aside]
+
+    @cached_property
+    def tests(self) -> list[Module]:
+        return [each for each in self.by_name.values() if each.is_test]
 
     @cached_property
     def _by_suffix(self) -> dict[str, list[Module]]:
         found = defaultdict(list)
-        for name, module in self.by_name.items():
-            parts = name.split(".")
-            for start in range(len(parts)):
-                if not start or ".".join(parts[:start]) not in self.by_name:
-                    found[".".join(parts[start:])].append(module)
+        for module in self.by_name.values():
+            for name in {module.name, later_name(module.path)}:
+                parts = name.split(".")
+                for start in range(len(parts)):
+                    if not start or ".".join(parts[:start]) not in self.by_name:
+                        found[".".join(parts[start:])].append(module)
         return found
 
     def find_module(self, dotted: str, near: Module) -> Module | None:
@@ -153,17 +160,6 @@ class Project:
     def _facts(self) -> dict[Any, Any]:
         return {}
 
-    def module_of(self, function: Function) -> Module | None:
-        """Where a function is defined."""
-        if not self._homes:
-            for module in (each for each in self.modules if not each.is_test):
-                self._homes.update((each, module) for each in module.functions())
-        return self._homes.get(function)
-
-    @cached_property
-    def _homes(self) -> dict[Function, Module]:
-        return {}
-
     @cached_property
     def _names(self) -> dict[ast.AST, dict[str, str | None]]:
         return {}
@@ -188,8 +184,18 @@ class Project:
 
     def canonical(self, dotted: str, near: Module, depth: int = 0) -> str:
         """`dotted` as the module that defines it would call it."""
-        if depth > _DEEPEST:  # an import that runs in a circle
+        if depth > _DEEPEST or dotted.partition(".")[0] in _KNOWN:  # or imports in a circle
             return dotted
+        asked = dotted, near
+        if asked not in self._canonical:
+            self._canonical[asked] = self._follow(dotted, near, depth)
+        return self._canonical[asked]
+
+    @cached_property
+    def _canonical(self) -> dict[tuple[str, Module], str]:
+        return {}
+
+    def _follow(self, dotted: str, near: Module, depth: int) -> str:
         parts = dotted.split(".")
         for end in range(len(parts), 0, -1):
             module = self.find_module(".".join(parts[:end]), near)
@@ -212,6 +218,15 @@ class Project:
 
     def find(self, dotted: str) -> Definition | None:
         """What a canonical name stands for, a method of a class or of an instance too."""
+        if dotted not in self._found:
+            self._found[dotted] = self._find(dotted)
+        return self._found[dotted]
+
+    @cached_property
+    def _found(self) -> dict[str, Definition | None]:
+        return {}
+
+    def _find(self, dotted: str) -> Definition | None:
         head, _, last = dotted.rpartition(".")
         module = self.by_name.get(head)
         if module is not None:
@@ -242,12 +257,18 @@ class Project:
     def called(self, module: Module, call: ast.Call) -> Definition | None:
         """The function of the project that a call runs, `self.method()` too."""
         func = call.func
-        if isinstance(func, ast.Attribute) and ast.unparse(func.value) in {"self", "cls"}:
+        if _is_of_self(func):
             owners = (each for each in module.above(call) if isinstance(each, ast.ClassDef))
             owner = next(owners, None)
-            return None if owner is None else self.member(Definition(module, owner), func.attr)
+            return None if owner is None else self.member(Definition(module, owner), method(call))
         found = self.definition(module, func)
         return found if found is not None and isinstance(found.node, Function) else None
+
+
+def _is_of_self(node: ast.expr) -> bool:
+    """`self.method`, or `cls.method`."""
+    owner = node.value if isinstance(node, ast.Attribute) else None
+    return isinstance(owner, ast.Name) and owner.id in {"self", "cls"}
 
 
 def _is_of_signature(function: Function | ast.Lambda, node: ast.AST) -> bool:

@@ -12,7 +12,7 @@ from plumbline.doctor.project import Project
 from plumbline.doctor.source import Module
 
 PAGES = Path(__file__).with_name("pages")
-_EXAMPLE = re.compile(r"```(?:python|toml|yaml|dockerfile)\n(.*?)```", re.DOTALL)
+_EXAMPLE = re.compile(r"```(?:python|toml|yaml|dockerfile|sql)\n(.*?)```", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Rule:
     code: str
     severity: Severity
     sentence: str
-    check: Check
+    check: Callable[..., Iterator[Fault]]  # of what it looks at: a project, a database, an app
 
     @property
     def name(self) -> str:

@@ -21,6 +21,11 @@ def write_text(found: Diagnosis, rules: tuple[Rule, ...]) -> str:
 
 
 def _shown(found: Diagnosis, finding: Finding, sentence: str) -> str:
+    if not finding.is_in_a_file:
+        return (
+            f"{finding.path}: {finding.code} {finding.severity.words}: {sentence}\n"
+            f"         {finding.message}\n"
+        )
     place, line = finding.place, found.line(finding)
     text = line.lstrip()
     cut = len(line) - len(text)
@@ -44,10 +49,10 @@ def _summary(found: Diagnosis) -> Iterator[str]:
         yield f"{found.known} findings are in the baseline"
     counts = Counter(each.severity for each in found.findings)
     if not counts:
-        yield f"nothing found in {found.files} Python files"
+        yield f"nothing found in {found.looked_at}"
         return
     said = ", ".join(f"{counts[each]} {each.words}" for each in sorted(counts, reverse=True))
-    yield f"{len(found.findings)} findings in {found.files} Python files: {said}"
+    yield f"{len(found.findings)} findings in {found.looked_at}: {said}"
     yield f"why, and what to write instead: plumbline doctor --explain {found.findings[0].code}"
 
 
@@ -66,11 +71,7 @@ def write_json(found: Diagnosis, rules: tuple[Rule, ...]) -> str:
             "code": each.code,
             "name": names[each.code],
             "severity": each.severity.option,
-            "path": each.path,
-            "line": each.place.line,
-            "column": each.place.column + 1,
-            "end_line": each.place.end_line,
-            "end_column": each.place.end_column + 1,
+            **_located(each),
             "message": each.message,
             "fixable": each.edit is not None,
         }
@@ -79,6 +80,20 @@ def write_json(found: Diagnosis, rules: tuple[Rule, ...]) -> str:
     unread = [{"path": each.path, "reason": each.reason} for each in found.unread]
     whole = {"findings": findings, "unread": unread, "files": found.files, "known": found.known}
     return json.dumps(whole, indent=2)
+
+
+def _located(finding: Finding) -> dict[str, object]:
+    """Its lines, or the object that has none."""
+    if not finding.is_in_a_file:
+        return {"object": finding.path}
+    place = finding.place
+    return {
+        "path": finding.path,
+        "line": place.line,
+        "column": place.column + 1,
+        "end_line": place.end_line,
+        "end_column": place.end_column + 1,
+    }
 
 
 def write_sarif(found: Diagnosis, rules: tuple[Rule, ...]) -> str:
@@ -102,31 +117,40 @@ def write_sarif(found: Diagnosis, rules: tuple[Rule, ...]) -> str:
 
 
 def _result(each: Finding, mark: str) -> dict[str, object]:
+    return {
+        "ruleId": each.code,
+        "level": _LEVELS.get(each.severity, "error"),
+        "message": {"text": each.message if each.is_in_a_file else f"{each.path}: {each.message}"},
+        "locations": [_location(each)],
+        "partialFingerprints": {"plumbline/v1": mark},
+    }
+
+
+def _location(each: Finding) -> dict[str, object]:
+    if not each.is_in_a_file:
+        return {"logicalLocations": [{"fullyQualifiedName": each.path}]}
     region = {
         "startLine": each.place.line,
         "startColumn": each.place.column + 1,
         "endLine": each.place.end_line,
         "endColumn": each.place.end_column + 1,
     }
-    place = {"artifactLocation": {"uri": each.path}, "region": region}
-    return {
-        "ruleId": each.code,
-        "level": _LEVELS.get(each.severity, "error"),
-        "message": {"text": each.message},
-        "locations": [{"physicalLocation": place}],
-        "partialFingerprints": {"plumbline/v1": mark},
-    }
+    return {"physicalLocation": {"artifactLocation": {"uri": each.path}, "region": region}}
 
 
 def write_github(found: Diagnosis, rules: tuple[Rule, ...]) -> str:
     """Workflow commands, which GitHub shows beside the lines of a pull request."""
     sentences = {rule.code: rule.sentence for rule in rules}
-    return "\n".join(
-        f"::{_LEVELS.get(each.severity, 'error')} file={_property(each.path)},"
-        f"line={each.place.line},col={each.place.column + 1},"
-        f"title={_property(f'{each.code} {sentences[each.code]}')}::{_data(each.message)}"
-        for each in found.findings
-    )
+    return "\n".join(_command(each, sentences[each.code]) for each in found.findings)
+
+
+def _command(each: Finding, sentence: str) -> str:
+    title = f"title={_property(f'{each.code} {sentence}')}"
+    kind = _LEVELS.get(each.severity, "error")
+    if not each.is_in_a_file:
+        return f"::{kind} {title}::{_data(f'{each.path}: {each.message}')}"
+    place = f"line={each.place.line},col={each.place.column + 1}"
+    return f"::{kind} file={_property(each.path)},{place},{title}::{_data(each.message)}"
 
 
 def _data(text: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from plumbline.doctor.project import Definition, Project, is_one_of
 from plumbline.doctor.source import Module
-from plumbline.doctor.tree import Function, argument, keyword, walk
+from plumbline.doctor.tree import Function, argument, keyword, scope_of
 
 Kind = Literal["sync", "async"]
 SQLALCHEMY = "sqlalchemy sqlmodel"
@@ -221,7 +221,7 @@ def is_depends(project: Project, module: Module, node: ast.AST | None) -> bool:
 
 
 def _made(project: Project, module: Module, function: Function) -> Iterator[Session]:
-    for node in walk(function):
+    for node in scope_of(function).binding:
         for target, value in _bound(node):
             if isinstance(target, ast.Name) and value is not None:
                 kind = kind_of_made(project, module, value)

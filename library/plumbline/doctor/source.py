@@ -8,6 +8,7 @@ import ast
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 from plumbline.doctor.bindings import Bindings, bindings_of
 from plumbline.doctor.finding import Place
 from plumbline.doctor.older_syntax import new_parser, write_older
+from plumbline.doctor.templates import dotted_name, readings
 from plumbline.doctor.tree import Function, Node, Tree
 
 _SKIPPED = {"node_modules", "site-packages", "__pycache__", "build", "dist", "venv", "env"}
@@ -48,8 +50,7 @@ class Module:
 
     @cached_property
     def name(self) -> str:
-        whole = self.path.removesuffix(".py").replace("/", ".")
-        return "" if whole == "__init__" else whole.removesuffix(".__init__")
+        return dotted_name(self.path)
 
     @property
     def is_package(self) -> bool:
@@ -87,6 +88,10 @@ class Module:
             self.unread.append(Unread(self.path, reason))
             return ast.Module(body=[], type_ignores=[])
 
+    def read(self) -> Tree:
+        """Parse the file, and walk its tree once."""
+        return self._indexed
+
     @cached_property
     def _indexed(self) -> Tree:
         return Tree(self.tree)
@@ -115,7 +120,8 @@ class Module:
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """What `node` stands in, from the inside out."""
-        while (parent := self.parents.get(node)) is not None:
+        parents = self.parents
+        while (parent := parents.get(node)) is not None:
             yield parent
             node = parent
 
@@ -148,19 +154,30 @@ class Module:
 def _parse(source: bytes) -> ast.Module:
     try:
         return ast.parse(source)
-    except SyntaxError:
+    except SyntaxError as error:
         if b"{%" in source:
-            return ast.parse(_without_jinja(source))
+            return _parse_template(source, error)
         parser = new_parser()
         if parser is None:
             raise
+    try:
         return ast.parse(write_older(source, parser))
+    except SyntaxError as error:
+        if b"{{" not in source:
+            raise
+        return _parse_template(source, error)
 
 
-def _without_jinja(source: bytes) -> bytes:
-    """Its lines at their places, all branches of an `if` one after the other."""
-    blank = re.sub(rb"\{[%#].*?[%#]\}", lambda tag: re.sub(rb"[^\n]", b" ", tag[0]), source)
-    return re.sub(rb"\{\{.*?\}\}", b"_value", blank)
+def _parse_template(source: bytes, error: SyntaxError) -> ast.Module:
+    """As the first of its readings that is Python, also a newer one."""
+    parser = new_parser()
+    for each in readings(source):
+        with suppress(SyntaxError):
+            return ast.parse(each)
+        if parser is not None:
+            with suppress(SyntaxError):
+                return ast.parse(write_older(each, parser))
+    raise error
 
 
 def lines_of(source: bytes) -> list[str]:

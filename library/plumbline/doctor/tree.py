@@ -1,26 +1,81 @@
-"""Ways through a syntax tree."""
+"""Ways through a syntax tree. A file is walked once, and each scope keeps what is in it."""
 
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import cache
 from typing import TypeVar
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Node = TypeVar("Node", bound=ast.AST)
 
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_SCOPES = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef})
+_BINDING = frozenset(
+    {
+        ast.Assign, ast.AnnAssign, ast.With, ast.AsyncWith, ast.For, ast.AsyncFor,
+        ast.Import, ast.ImportFrom, ast.Global,
+    }
+)  # fmt: skip
 # Fields that bear no expression or statement: texts, numbers, load and store, operators.
 _PLAIN = {
     "id", "ctx", "op", "ops", "name", "attr", "arg", "level", "module", "kind", "kwd_attrs",
     "type_comment", "is_async", "conversion", "simple", "names", "asname", "rest", "type_params",
-    "type_ignores",
+    "type_ignores", "str",
 }  # fmt: skip
+_LEAVES = (ast.Constant, ast.Global, ast.Nonlocal, ast.alias, ast.MatchSingleton)
+_KEPT = "_plumbline_scope"  # the attribute of a node that is a scope
+
+
+class Scope:
+    """What is in a function, a lambda or a class, without what is in those in it.
+
+    In the order of the file: all nodes, the calls, and what binds names.
+    """
+
+    __slots__ = ("binding", "calls", "nodes")
+
+    def __init__(self) -> None:
+        self.nodes: list[ast.AST] = []
+        self.calls: list[ast.Call] = []
+        self.binding: list[ast.AST] = []
+
+
+class Tree:
+    """The parents of all nodes below `root`, the nodes of each class in order, and the scopes."""
+
+    def __init__(self, root: ast.AST) -> None:
+        self.parents: dict[ast.AST, ast.AST] = {}
+        self.nodes: dict[type, list[ast.AST]] = defaultdict(list)
+        self._enter(root)
+
+    def _enter(self, top: ast.AST) -> None:
+        """Walk a scope, from its first node to its last; those in it on the way."""
+        scope = Scope()
+        vars(top)[_KEPT] = scope
+        waiting = [top]
+        while waiting:
+            node = waiting.pop()
+            kind = type(node)
+            scope.nodes.append(node)
+            if kind in _SCOPES and node is not top:
+                scope.binding.append(node)
+                self._enter(node)
+                continue
+            self.nodes[kind].append(node)
+            if isinstance(node, ast.Call):
+                scope.calls.append(node)
+            elif kind in _BINDING or (isinstance(node, ast.Name) and type(node.ctx) is ast.Store):
+                scope.binding.append(node)
+            below = children(node)
+            for each in below:
+                self.parents[each] = node
+            below.reverse()
+            waiting.extend(below)
 
 
 @cache
 def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    if issubclass(kind, ast.Constant | ast.Global | ast.Nonlocal | ast.alias):
+    if issubclass(kind, _LEAVES):
         return ()
     return tuple(name for name in kind._fields if name not in _PLAIN)
 
@@ -31,20 +86,23 @@ def children(node: ast.AST) -> list[ast.AST]:
     for name in _fields(type(node)):  # type: ignore[arg-type] # a class can be hashed
         value = getattr(node, name, None)
         if type(value) is list:
-            found.extend(each for each in value if isinstance(each, ast.AST))
-        elif isinstance(value, ast.AST):
+            found += [each for each in value if each is not None]
+        elif value is not None:
             found.append(value)
+    return found
+
+
+def scope_of(node: ast.AST) -> Scope:
+    """Of a function, a lambda or a class."""
+    if _KEPT not in vars(node):
+        Tree(node)  # of a file that no rule has walked
+    found: Scope = vars(node)[_KEPT]
     return found
 
 
 def walk(node: ast.AST) -> list[ast.AST]:
     """`node` and what is in it, in order; not what is in the functions and classes in it."""
-    return list(_walk(node)) if not isinstance(node, _SCOPES) else _body(node)
-
-
-@lru_cache(maxsize=50_000)
-def _body(node: ast.AST) -> list[ast.AST]:
-    return list(_walk(node))
+    return scope_of(node).nodes if type(node) in _SCOPES else list(_walk(node))
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
@@ -52,30 +110,15 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
     while waiting:
         each = waiting.pop()
         yield each
-        if each is node or not isinstance(each, _SCOPES):
+        if type(each) not in _SCOPES:
             waiting.extend(reversed(children(each)))
 
 
-class Tree:
-    """The parents of all nodes below `root`, and the nodes of each class in order."""
-
-    def __init__(self, root: ast.AST) -> None:
-        self.parents: dict[ast.AST, ast.AST] = {}
-        self.nodes: dict[type, list[ast.AST]] = defaultdict(list)
-        waiting = [root]
-        while waiting:
-            node = waiting.pop()
-            self.nodes[type(node)].append(node)
-            below = children(node)
-            for each in below:
-                self.parents[each] = node
-            below.reverse()
-            waiting.extend(below)
-
-
-def calls_in(node: ast.AST) -> Iterator[ast.Call]:
+def calls_in(node: ast.AST) -> list[ast.Call]:
     """Those of `node` itself, without the functions in it."""
-    return (each for each in walk(node) if isinstance(each, ast.Call))
+    if type(node) in _SCOPES:
+        return scope_of(node).calls
+    return [each for each in _walk(node) if isinstance(each, ast.Call)]
 
 
 def keyword(call: ast.Call, name: str) -> ast.expr | None:

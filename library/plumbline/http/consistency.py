@@ -35,7 +35,7 @@ class ConsistencyMiddleware:
     def __init__(self, app: ASGIApp, replicas: Replicas, *, is_secure: bool) -> None:
         self.app = app
         self.replicas = replicas
-        # A replica that is further behind is not read from: then all have what the token says.
+        # What is further behind is not read from: then all have what the token says.
         seconds = math.ceil(replicas.max_lag_seconds) + 1
         secure = "; Secure" if is_secure else ""
         self.attributes = f"; Max-Age={seconds}; Path=/; HttpOnly; SameSite=Lax{secure}"
@@ -45,7 +45,9 @@ class ConsistencyMiddleware:
             await self.app(scope, receive, send)
             return
         self.replicas.start()
-        current = Reader(_needs(scope), may_use_replicas=scope["method"] == "GET")
+        current = Reader(
+            self.replicas.database, _needs(scope), may_use_replicas=scope["method"] == "GET"
+        )
 
         async def send_with_token(message: Message) -> None:
             if message["type"] == "http.response.start":

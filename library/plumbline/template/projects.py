@@ -21,15 +21,18 @@ def new_project(
     license: License,  # noqa: A002
     *,
     posts: bool = True,
+    container: bool = True,
 ) -> Answers:
     """Make the project at `path`, with one commit; where it fails, nothing is left there.
 
-    Without `posts` it has users, and the example of what they do is left out.
+    Without `posts` it has users, and the example of what they do is left out; without `container`
+    what deploys it.
     """
     if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
         raise OperatorError(f"{path} exists already: choose a folder that does not, or is empty")
     template = installed_template()
-    answers = Answers(template.version, name, author, license, datetime.now(UTC).year, "", posts)
+    year = datetime.now(UTC).year
+    answers = Answers(template.version, name, author, license, year, "", posts, container)
     with tempfile.TemporaryDirectory() as made:
         wheel = wheel_of_this(Path(made))
         answers = answers.of(template, wheel)

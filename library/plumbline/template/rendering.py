@@ -4,6 +4,7 @@ import json
 import re
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,8 @@ class Answers:
     """What is asked when a project is made; `[tool.plumbline]` of its pyproject.toml keeps it.
 
     `wheel` is the file name of the library in `vendor/`, or "" where an index has it. `posts` is
-    whether the example is there, with which users write posts.
+    whether the example is there, with which users write posts, and `container` whether the files
+    are there that build an image and deploy it.
     """
 
     version: str
@@ -33,6 +35,7 @@ class Answers:
     year: int
     wheel: str
     posts: bool = True
+    container: bool = True
 
     def __post_init__(self) -> None:
         if not self.name.isprintable() or not self.slug:
@@ -73,7 +76,7 @@ def render(template: Template, answers: Answers) -> dict[str, bytes]:
     )
     environment.filters["quoted"] = lambda text: json.dumps(text, ensure_ascii=False)
     given = asdict(answers) | {"slug": answers.slug}
-    rendered = dict(template.service if answers.posts else _without_posts(template))
+    rendered = _wanted(template, answers)
     for path, content in template.overlay.items():
         if path.endswith(SUFFIX):
             made = environment.from_string(content.decode()).render(given)
@@ -81,9 +84,24 @@ def render(template: Template, answers: Answers) -> dict[str, bytes]:
         else:
             rendered[path] = content
     for line in template.lines:
+        if line["file"] not in rendered:
+            continue
         new = environment.from_string(line["new"]).render(given)
         _replace(rendered, line["file"], line["old"], new)
     return rendered
+
+
+def _wanted(template: Template, answers: Answers) -> dict[str, bytes]:
+    """The files of the service but for what an answer leaves out."""
+    service = template.service if answers.posts else _without_posts(template)
+    given = asdict(answers)
+    left_out = [each for name, each in template.optional.items() if not given[name]]
+    patterns = [pattern for each in left_out for pattern in each]
+    return {
+        path: content
+        for path, content in service.items()
+        if not any(fnmatch(path, pattern) for pattern in patterns)
+    }
 
 
 def _without_posts(template: Template) -> dict[str, bytes]:

@@ -22,8 +22,9 @@ class Template:
     """One version of the template.
 
     `service` has the files that are copied as they are, `overlay` those of a project of its own;
-    `lines` are the lines of the copied ones that name the service, as template.toml has them, and
-    `without_posts` is what a project without the example does not have.
+    `lines` are the lines of the copied ones that name the service, as template.toml has them;
+    `without_posts` is what a project without the example does not have, and `optional` has patterns
+    of the files that an answer leaves out, by its name.
     """
 
     version: str
@@ -31,6 +32,7 @@ class Template:
     overlay: dict[str, bytes]
     lines: list[dict[str, str]]
     without_posts: dict[str, Any]
+    optional: dict[str, list[str]]
 
 
 def installed_template() -> Template:
@@ -55,7 +57,8 @@ def _template(number: str, folder: Traversable) -> Template:
     copied = folder.joinpath("service")
     service = dict(_files(copied)) if copied.is_dir() else dict(_checked_out(described))
     overlay = dict(_files(folder.joinpath("overlay")))
-    return Template(number, service, overlay, described["lines"], described["without_posts"])
+    without_posts, optional = described["without_posts"], described.get("optional", {})
+    return Template(number, service, overlay, described["lines"], without_posts, optional)
 
 
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:

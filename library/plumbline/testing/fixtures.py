@@ -19,6 +19,7 @@ from plumbline.testing.server import serve
 from plumbline.testing.service import ServiceUnderTest, World
 
 TEMPLATE = "app"  # the migrated database that others are copies of
+PATIENCE_SECONDS = 60  # with an answer, on a busy machine
 
 CheckResponse = Callable[[httpx2.Response], Awaitable[None]]
 
@@ -137,5 +138,7 @@ async def client(
         check_documented(service.schemas, response)
 
     hooks = {"response": [check, *response_checks]}
-    async with httpx2.AsyncClient(base_url=server, event_hooks=hooks) as client:
+    async with httpx2.AsyncClient(
+        base_url=server, event_hooks=hooks, timeout=PATIENCE_SECONDS
+    ) as client:
         yield client

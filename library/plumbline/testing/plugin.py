@@ -88,7 +88,7 @@ def _set_environment(config: pytest.Config, url: str) -> None:
     if example.exists():
         for line in example.read_text().splitlines():
             os.environ.pop(line.partition("=")[0], None)
-    os.environ["ENV_FILE"] = ""
+    os.environ["ENV_FILE"] = os.environ["SECRETS_DIR"] = ""
     os.environ |= dict(_pairs(config, "plumbline_env"))
     os.environ["DATABASE_URL"] = url
 

@@ -35,7 +35,7 @@ def run(folder: Path, *options: str) -> Answer:
         try:
             status = cli(["doctor", str(folder), *options], standalone_mode=False)
         except OperatorError as error:
-            return Answer(1, printed.getvalue(), str(error))
+            return Answer(1, printed.getvalue(), told.getvalue() + str(error))
     return Answer(status, printed.getvalue(), told.getvalue())
 
 

@@ -6,10 +6,19 @@ PL4 statements, PL5 security, PL6 migrations and tests.
 
 from plumbline.doctor.registry import Rule
 from plumbline.doctor.rules.commits import commit_after_response, commit_despite_error
+from plumbline.doctor.rules.conflicts import check_then_write, unique_violation_unhandled
+from plumbline.doctor.rules.deployment import echo_in_production, reload_in_production
+from plumbline.doctor.rules.environment import models_not_imported, no_lock_timeout
 from plumbline.doctor.rules.event_loop import (
     blocking_call_in_async,
     hashing_on_the_loop,
     sync_session_in_async,
+)
+from plumbline.doctor.rules.migrations import (
+    constraint_that_blocks,
+    index_that_blocks,
+    taken_from_the_running_release,
+    type_that_rewrites,
 )
 from plumbline.doctor.rules.models import (
     expire_on_commit,
@@ -25,6 +34,7 @@ from plumbline.doctor.rules.pool import (
     engine_per_request,
     no_timeouts,
     too_many_connections,
+    wrong_error_of_asyncpg,
 )
 from plumbline.doctor.rules.schema import (
     required_column_without_default,
@@ -35,6 +45,7 @@ from plumbline.doctor.rules.security import (
     cors_for_all,
     debug_in_production,
     secret_with_default,
+    token_not_verified,
     token_without_end,
 )
 from plumbline.doctor.rules.sharing import (
@@ -43,12 +54,14 @@ from plumbline.doctor.rules.sharing import (
     session_shared_by_tasks,
 )
 from plumbline.doctor.rules.statements import (
+    count_for_each_page,
     offset_paging,
     rows_fetched_to_count,
     statement_per_row,
     text_with_values,
 )
 from plumbline.doctor.rules.transactions import session_left_open, swallowed_error
+from plumbline.doctor.rules.upserts import predicate_with_parameter, upsert_forgets_onupdate
 
 RULES: tuple[Rule, ...] = (
     commit_after_response,
@@ -64,6 +77,7 @@ RULES: tuple[Rule, ...] = (
     no_timeouts,
     create_all_at_start,
     driver_missing,
+    wrong_error_of_asyncpg,
     sync_session_in_async,
     blocking_call_in_async,
     hashing_on_the_loop,
@@ -76,11 +90,25 @@ RULES: tuple[Rule, ...] = (
     offset_paging,
     rows_fetched_to_count,
     statement_per_row,
+    check_then_write,
+    unique_violation_unhandled,
+    count_for_each_page,
+    upsert_forgets_onupdate,
+    predicate_with_parameter,
     secret_with_default,
     token_without_end,
     cors_for_all,
     debug_in_production,
+    reload_in_production,
+    token_not_verified,
+    echo_in_production,
     tests_on_the_database,
     several_heads,
     required_column_without_default,
+    models_not_imported,
+    index_that_blocks,
+    constraint_that_blocks,
+    type_that_rewrites,
+    taken_from_the_running_release,
+    no_lock_timeout,
 )

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from plumbline.doctor.dependencies import Use, uses, yields_in
+from plumbline.doctor.dependencies import Dependency, Use, dependencies, yields_in
 from plumbline.doctor.finding import Severity
 from plumbline.doctor.manifests import Versions, versions
 from plumbline.doctor.project import Project
@@ -102,22 +102,21 @@ def _of_called(project: Project, module: Module, opened: ast.expr, depth: int) -
                 )
 
 
-def _late(project: Project) -> Iterator[tuple[Function, Module, list[Use], _Commit]]:
+def _late(project: Project) -> Iterator[tuple[Dependency, _Commit]]:
     """The dependencies that commit behind their yield, and where they have the scope "request"."""
-    for function, asked in uses(project).items():
-        module = project.module_of(function)
-        if module is not None and yields_in(function):
-            for commit in list(_commits_after_yield(project, module, function))[:1]:
-                yield function, module, asked, commit
+    for each in dependencies(project):
+        if not each.module.is_test and yields_in(each.function):
+            for commit in list(_commits_after_yield(project, each.module, each.function))[:1]:
+                yield each, commit
 
 
 @rule("PL001", Severity.LOSES_DATA, "the commit comes after the response")
 def commit_after_response(project: Project) -> Iterator[Fault]:
-    for function, _, asked, commit in _late(project):
-        late = [use for use in asked if use.scope != "function"]
+    for each, commit in _late(project):
+        late = [use for use in each.uses if use.scope != "function"]
         if late:
             known = versions(project, commit.module.path)
-            message = _message(function, late, known)
+            message = _message(each.function, late, known)
             yield fault(commit.module, commit.node, message, _severity(project, known))
 
 
@@ -159,14 +158,14 @@ def _commits_by_hand(project: Project) -> bool:
 
 @rule("PL002", Severity.LOSES_DATA, "it commits although the handler failed")
 def commit_despite_error(project: Project) -> Iterator[Fault]:
-    for function, module, _, _ in _late(project):
-        for commit in _commits_after_yield(project, module, function):
+    for each, _ in _late(project):
+        for commit in _commits_after_yield(project, each.module, each.function):
             if commit.is_always:
                 yield fault(
                     commit.module,
                     commit.node,
-                    f"`{function.name}` commits in `finally`: what a failed handler has written"
-                    " is stored, half of it as well as all",
+                    f"`{each.function.name}` commits in `finally`: what a failed handler has"
+                    " written is stored, half of it as well as all",
                 )
 
 

@@ -2,13 +2,15 @@
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 
+from plumbline.doctor.calls import Called, calls_of
 from plumbline.doctor.finding import Edit, Place, Severity
 from plumbline.doctor.manifests import requirements
 from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.registry import Fault, fault, rule
-from plumbline.doctor.sessions import SQLALCHEMY, kind_of_factory, kind_of_type
+from plumbline.doctor.sessions import SQLALCHEMY, kind_of_type
 from plumbline.doctor.source import Module
 from plumbline.doctor.tree import argument, constant, has_unknown, keyword
 
@@ -27,32 +29,27 @@ def _is_async_project(project: Project) -> bool:
 
 @rule("PL301", Severity.HAZARD, "objects cannot be read after the commit")
 def expire_on_commit(project: Project) -> Iterator[Fault]:
-    for module in project.served:
-        if b"sessionmaker" not in module.source and b"AsyncSession" not in module.source:
-            continue
-        for call in module.every(ast.Call):
-            if not _makes_async_sessions(project, module, call) or has_unknown(call):
-                continue
-            if constant(keyword(call, "expire_on_commit")) is None and not keyword(
-                call, "expire_on_commit"
-            ):
-                yield fault(
-                    module,
-                    call.func,
-                    "commit() expires every object, and reading one again is a SELECT without an"
-                    " await: MissingGreenlet",
-                    edit=_with_argument(module, call),
-                )
+    made = calls_of(project, SQLALCHEMY, "async_sessionmaker", "AsyncSession", "sessionmaker")
+    for each in made:
+        module, call = each.module, each.node
+        if (
+            _makes_async_sessions(project, each)
+            and not has_unknown(call)
+            and keyword(call, "expire_on_commit") is None
+        ):
+            yield fault(
+                module,
+                call.func,
+                "commit() expires every object, and reading one again is a SELECT without an"
+                " await: MissingGreenlet",
+                edit=_with_argument(module, call),
+            )
 
 
-def _makes_async_sessions(project: Project, module: Module, call: ast.Call) -> bool:
-    dotted = project.resolve(module, call.func)
-    if is_one_of(dotted, SQLALCHEMY, "async_sessionmaker", "AsyncSession"):
+def _makes_async_sessions(project: Project, made: Called) -> bool:
+    if not made.dotted.endswith(".sessionmaker"):
         return True
-    return is_one_of(dotted, SQLALCHEMY, "sessionmaker") and (
-        kind_of_type(project, module, keyword(call, "class_")) == "async"
-        and kind_of_factory(project, module, call) == "async"
-    )
+    return kind_of_type(project, made.module, keyword(made.node, "class_")) == "async"
 
 
 def _with_argument(module: Module, call: ast.Call) -> Edit | None:
@@ -68,24 +65,17 @@ def _with_argument(module: Module, call: ast.Call) -> Edit | None:
 def lazy_relationship(project: Project) -> Iterator[Fault]:
     if not _is_async_project(project):
         return
-    for module in project.served:
-        lazy = [
-            call
-            for call in module.every(ast.Call)
-            if is_one_of(
-                project.resolve(module, call.func), SQLALCHEMY, "relationship", "Relationship"
-            )
-            and not has_unknown(call)
-            and _loads_when_read(call)
-        ]
-        if lazy:
-            more = f", and {len(lazy) - 1} more in this file" if len(lazy) > 1 else ""
-            yield fault(
-                module,
-                lazy[0],
-                "reading it outside of a query that loads it is MissingGreenlet in async"
-                f" code{more}",
-            )
+    lazy: dict[Module, list[ast.Call]] = defaultdict(list)
+    for each in calls_of(project, SQLALCHEMY, "relationship", "Relationship"):
+        if not has_unknown(each.node) and _loads_when_read(each.node):
+            lazy[each.module].append(each.node)
+    for module, calls in lazy.items():
+        more = f", and {len(calls) - 1} more in this file" if len(calls) > 1 else ""
+        yield fault(
+            module,
+            min(calls, key=lambda each: each.lineno),
+            f"reading it outside of a query that loads it is MissingGreenlet in async code{more}",
+        )
 
 
 def _loads_when_read(call: ast.Call) -> bool:
@@ -102,18 +92,15 @@ def _loads_when_read(call: ast.Call) -> bool:
 def naive_time(project: Project) -> Iterator[Fault]:
     if _is_on_another_database(project):
         return
-    for module in project.served:
-        for call in module.every(ast.Call):
-            dotted = project.resolve(module, call.func)
-            if is_one_of(dotted, SQLALCHEMY, *_COLUMNS):
-                yield from _naive_column(project, module, call)
-            elif is_one_of(dotted, "datetime", "utcnow", "utcfromtimestamp"):
-                yield fault(
-                    module,
-                    call.func,
-                    f"{str(dotted).rpartition('.')[2]}() gives a time without a zone, which is"
-                    " taken for the local time of each machine that reads it",
-                )
+    for each in calls_of(project, SQLALCHEMY, *_COLUMNS):
+        yield from _naive_column(project, each.module, each.node)
+    for each in calls_of(project, "datetime", "utcnow", "utcfromtimestamp"):
+        yield fault(
+            each.module,
+            each.node.func,
+            f"{each.dotted.rpartition('.')[2]}() gives a time without a zone, which is taken for"
+            " the local time of each machine that reads it",
+        )
 
 
 def _is_on_another_database(project: Project) -> bool:
@@ -148,9 +135,8 @@ def no_naming_convention(project: Project) -> Iterator[Fault]:
                 for base in node.bases
             ):
                 yield _unnamed(module, node)
-        for call in module.every(ast.Call):
-            if is_one_of(project.resolve(module, call.func), SQLALCHEMY, "declarative_base"):
-                yield _unnamed(module, call)
+    for each in calls_of(project, SQLALCHEMY, "declarative_base"):
+        yield _unnamed(each.module, each.node)
 
 
 def _unnamed(module: Module, node: ast.ClassDef | ast.Call) -> Fault:
@@ -168,24 +154,13 @@ def value_set_by_the_server(project: Project) -> Iterator[Fault]:
         re.search(rb"eager_defaults[\"']?\s*[:=]\s*True", each.source) for each in project.modules
     ):
         return
-    for module in project.served:
-        for call in module.every(ast.Call):
-            if not is_one_of(project.resolve(module, call.func), SQLALCHEMY, *_COLUMNS):
-                continue
-            changed = keyword(call, "onupdate")
-            made = changed.func if isinstance(changed, ast.Call) else None
-            if is_one_of(project.resolve(module, made), SQLALCHEMY, "now", "current_timestamp") or (
-                isinstance(made, ast.Attribute)
-                and made.attr == "now"
-                and _is_func(project, module, made)
-            ):
-                yield fault(
-                    module,
-                    call.func,
-                    "an UPDATE leaves this attribute expired, and reading it is MissingGreenlet:"
-                    " PostgreSQL has the value, and nobody has fetched it",
-                )
-
-
-def _is_func(project: Project, module: Module, made: ast.Attribute) -> bool:
-    return is_one_of(project.resolve(module, made.value), SQLALCHEMY, "func")
+    for each in calls_of(project, SQLALCHEMY, *_COLUMNS):
+        changed = keyword(each.node, "onupdate")
+        made = changed.func if isinstance(changed, ast.Call) else None
+        if is_one_of(project.resolve(each.module, made), SQLALCHEMY, "now", "current_timestamp"):
+            yield fault(
+                each.module,
+                each.node.func,
+                "an UPDATE leaves this attribute expired, and reading it is MissingGreenlet:"
+                " PostgreSQL has the value, and nobody has fetched it",
+            )

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
+from plumbline.doctor.calls import calls_of
 from plumbline.doctor.dependencies import run_by_requests
 from plumbline.doctor.engines import Engine, engines, most_workers
 from plumbline.doctor.finding import Edit, Place, Severity
@@ -137,14 +138,11 @@ def create_all_at_start(project: Project) -> Iterator[Fault]:
 def _starts(project: Project) -> Iterator[tuple[Module, ast.AST]]:
     """The lifespan and what it calls, two levels deep, and the modules that make an application."""
     seen: set[ast.AST] = set()
+    for module in {each.module for each in calls_of(project, "fastapi", "FastAPI")}:
+        yield module, ast.Module(body=_outside_functions(module), type_ignores=[])
     for module in project.served:
-        if any(
-            is_one_of(project.resolve(module, call.func), "fastapi", "FastAPI")
-            for call in module.every(ast.Call)
-        ):
-            yield module, ast.Module(body=_outside_functions(module), type_ignores=[])
         for function in module.functions():
-            if _is_start(function):
+            if function.decorator_list and _is_start(function):
                 yield from _with_called(project, module, function, seen)
 
 
@@ -198,7 +196,7 @@ def driver_missing(project: Project) -> Iterator[Fault]:
         return  # the requirements are elsewhere
     locked = any(path.endswith(".lock") for path in project.files)
     for module in project.served:
-        for node in module.every(ast.Constant):
+        for node in module.every(ast.Constant) if b"postgresql+" in module.source else ():
             found = re.match(r"postgresql\+(\w+)://", str(constant(node)))
             driver = _DRIVERS.get(found[1]) if found else None
             if driver and not locked and not any(name.startswith(driver) for name in known):
@@ -207,4 +205,24 @@ def driver_missing(project: Project) -> Iterator[Fault]:
                     node,
                     f"the URL names {driver}, which no requirement brings: the first connection"
                     f" raises ModuleNotFoundError: No module named '{driver}'",
+                )
+
+
+@rule("PL107", Severity.HAZARD, "a lost connection is not the error that is caught")
+def wrong_error_of_asyncpg(project: Project) -> Iterator[Fault]:
+    known = {name for _, name, _ in project.remember(requirements)}
+    if "asyncpg" not in known or known & {"aiosqlite", "psycopg", "aiomysql", "asyncmy"}:
+        return
+    for module in project.served:
+        if b"OperationalError" not in module.source:
+            continue
+        for handler in module.every(ast.ExceptHandler):
+            kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+            names = [project.resolve(module, each) for each in kinds]
+            if names and all(is_one_of(each, "sqlalchemy", "OperationalError") for each in names):
+                yield fault(
+                    module,
+                    handler,
+                    "asyncpg raises no OperationalError: a lost connection is a DBAPIError whose"
+                    " connection_invalidated is True, and a refused one is an OSError",
                 )

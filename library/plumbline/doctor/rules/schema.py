@@ -2,10 +2,10 @@
 
 import ast
 import re
-from collections import defaultdict
 from collections.abc import Iterator
 
 from plumbline.doctor.finding import Severity
+from plumbline.doctor.histories import heads, histories, newest_scripts
 from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.registry import Fault, fault, rule
 from plumbline.doctor.sessions import SQLALCHEMY
@@ -17,8 +17,8 @@ _OF_TESTS = re.compile("test", re.IGNORECASE)
 
 @rule("PL601", Severity.LOSES_DATA, "tests empty the database that the settings name")
 def tests_on_the_database(project: Project) -> Iterator[Fault]:
-    for module in project.modules:
-        if not module.is_test or b"drop_all" not in module.source:
+    for module in project.tests:
+        if b"drop_all" not in module.source:
             continue
         if re.search(rb"DATABASE_URL|environ|TEST|testcontainers|_test\b|sqlite", module.source):
             continue  # it says which database it means
@@ -56,11 +56,11 @@ def _engine_given(module: Module, node: ast.Attribute) -> ast.expr | None:
 
 @rule("PL602", Severity.STOPS_THE_SERVICE, "the migrations have several heads")
 def several_heads(project: Project) -> Iterator[Fault]:
-    for scripts in project.remember(_histories):
-        heads = _heads(scripts)
-        if len(heads) > 1:
-            names = ", ".join(sorted(heads))
-            module, node = heads[max(heads)]
+    for scripts in project.remember(histories):
+        ends = heads(scripts)
+        if len(ends) > 1:
+            names = ", ".join(sorted(ends))
+            module, node = ends[max(ends)]
             yield fault(
                 module,
                 node,
@@ -69,68 +69,18 @@ def several_heads(project: Project) -> Iterator[Fault]:
             )
 
 
-_Script = tuple[Module, ast.stmt, str, tuple[str, ...]]
-
-
-def _histories(project: Project) -> list[list[_Script]]:
-    """The scripts of each folder of versions, without those that are branches on purpose."""
-    folders: dict[str, list[_Script]] = defaultdict(list)
-    marked = set()
-    for path, module in ((each.path, each) for each in project.by_name.values()):
-        folder = path.rpartition("/")[0]
-        if (
-            "{{" in folder
-            or not re.search(r"(^|/)versions(/|$)", folder)
-            or b"down_revision" not in module.source
-        ):
-            continue
-        script = _script(module)
-        labels = module.bindings.defined.get("branch_labels")
-        if script is None or (labels is not None and ast.unparse(labels) != "None"):
-            marked.add(folder)
-        else:
-            folders[folder].append(script)
-    return [scripts for folder, scripts in folders.items() if folder not in marked]
-
-
-def _script(module: Module) -> _Script | None:
-    names = module.bindings.defined
-    revision, below = constant(names.get("revision")), names.get("down_revision")
-    if not isinstance(revision, str) or below is None:
-        return None
-    if isinstance(below, ast.Tuple | ast.List):
-        follows = tuple(str(constant(each)) for each in below.elts)
-    else:
-        if not isinstance(below, ast.Constant):
-            return None
-        follows = (str(below.value),) if below.value is not None else ()
-    line = next(each for each in module.tree.body if names["revision"] in ast.walk(each))
-    return module, line, revision, follows
-
-
-def _heads(scripts: list[_Script]) -> dict[str, tuple[Module, ast.stmt]]:
-    followed = {each for _, _, _, follows in scripts for each in follows}
-    return {
-        revision: (module, line)
-        for module, line, revision, _ in scripts
-        if revision not in followed
-    }
-
-
 @rule("PL603", Severity.STOPS_THE_SERVICE, "a new column must have a value, and no row has one")
 def required_column_without_default(project: Project) -> Iterator[Fault]:
-    for scripts in project.remember(_histories):
-        heads = _heads(scripts)
-        for module, _ in heads.values() if len(heads) == 1 else ():
-            for call in module.every(ast.Call):
-                column = _required_column(project, module, call)
-                if column is not None:
-                    yield fault(
-                        module,
-                        column,
-                        "PostgreSQL refuses this on a table with rows, and the deployment with it:"
-                        " give it a server_default, or make it NOT NULL after filling it",
-                    )
+    for module in newest_scripts(project):
+        for call in module.every(ast.Call):
+            column = _required_column(project, module, call)
+            if column is not None:
+                yield fault(
+                    module,
+                    column,
+                    "PostgreSQL refuses this on a table with rows, and the deployment with it:"
+                    " give it a server_default, or make it NOT NULL after filling it",
+                )
 
 
 def _required_column(project: Project, module: Module, call: ast.Call) -> ast.Call | None:

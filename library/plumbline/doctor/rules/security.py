@@ -4,11 +4,23 @@ import ast
 import re
 from collections.abc import Iterator
 
+from plumbline.doctor.calls import calls_of
+from plumbline.doctor.dependencies import run_by_requests
 from plumbline.doctor.finding import Severity
 from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.registry import Fault, fault, rule
+from plumbline.doctor.sessions import parameters
 from plumbline.doctor.source import Module
-from plumbline.doctor.tree import argument, constant, keyword, walk
+from plumbline.doctor.tree import (
+    Function,
+    argument,
+    calls_in,
+    constant,
+    has_unknown,
+    keyword,
+    root_name,
+    walk,
+)
 
 _SECRET = re.compile(
     r"((APP|JWT|AUTH|SESSION|CSRF|COOKIE|API)_)?(SECRET|SECRET_KEY)|(\w+_)?(SIGNING|ENCRYPTION)_KEY"
@@ -37,12 +49,12 @@ def secret_with_default(project: Project) -> Iterator[Fault]:
 
 
 def _from_the_environment(project: Project) -> Iterator[Fault]:
-    for module in project.served:
-        for call in module.every(ast.Call):
-            if project.resolve(module, call.func) in _ENVIRONMENT and call.args:
-                name, value = constant(call.args[0]), constant(argument(call, 1, "default"))
-                if isinstance(name, str) and _SECRET.fullmatch(name) and _is_value(value):
-                    yield _secret(module, call, name)
+    for each in calls_of(project, "os", "getenv", "get"):
+        if each.dotted in _ENVIRONMENT and each.node.args:
+            name = constant(each.node.args[0])
+            value = constant(argument(each.node, 1, "default"))
+            if isinstance(name, str) and _SECRET.fullmatch(name) and _is_value(value):
+                yield _secret(each.module, each.node, name)
 
 
 def _secret(module: Module, node: ast.expr | ast.stmt, name: str) -> Fault:
@@ -92,13 +104,13 @@ def _is_refused(module: Module, value: str) -> bool:
 
 @rule("PL502", Severity.INSECURE, "a token never expires")
 def token_without_end(project: Project) -> Iterator[Fault]:
-    for module in project.served:
-        for call in module.every(ast.Call):
-            dotted = project.resolve(module, call.func)
-            if is_one_of(dotted, "jwt jose", "encode") and _has_no_end(module, call):
-                yield fault(
-                    module, call, "this token has no `exp`: once it is stolen, it is good for ever"
-                )
+    for each in calls_of(project, "jwt jose", "encode"):
+        if _has_no_end(each.module, each.node):
+            yield fault(
+                each.module,
+                each.node,
+                "this token has no `exp`: once it is stolen, it is good for ever",
+            )
 
 
 def _has_no_end(module: Module, call: ast.Call) -> bool:
@@ -171,16 +183,53 @@ def _is_all(project: Project, module: Module, call: ast.Call) -> bool:
 
 @rule("PL504", Severity.INSECURE, "errors show the code to those who cause them")
 def debug_in_production(project: Project) -> Iterator[Fault]:
-    for module in project.served:
-        for call in module.every(ast.Call):
-            debug = keyword(call, "debug")
-            if (
-                debug is not None
-                and constant(debug) is True
-                and is_one_of(project.resolve(module, call.func), "fastapi", "FastAPI")
-            ):
-                yield fault(
-                    module,
-                    debug,
-                    "debug=True answers each error with its traceback and the code around it",
-                )
+    for each in calls_of(project, "fastapi", "FastAPI"):
+        debug = keyword(each.node, "debug")
+        if debug is not None and constant(debug) is True:
+            yield fault(
+                each.module,
+                debug,
+                "debug=True answers each error with its traceback and the code around it",
+            )
+
+
+@rule("PL506", Severity.INSECURE, "a token is believed without its signature")
+def token_not_verified(project: Project) -> Iterator[Fault]:
+    for module, function, is_asked in run_by_requests(project):
+        decoded = [
+            call
+            for call in calls_in(function)
+            if is_one_of(project.resolve(module, call.func), "jwt jose", "decode")
+        ]
+        trusted = [call for call in decoded if _is_unverified(call) and _is_sent(function, call)]
+        if is_asked and trusted and len(trusted) == len(decoded):
+            yield fault(
+                module,
+                trusted[0],
+                f"`{function.name}` believes what the caller sends: everybody can write a token",
+            )
+    for each in calls_of(project, "jose", "decode"):
+        has_algorithms = argument(each.node, 2, "algorithms") is not None
+        if not has_algorithms and not has_unknown(each.node) and not _is_unverified(each.node):
+            yield fault(
+                each.module,
+                each.node,
+                "without `algorithms`, the token says how it is to be checked: name those that are"
+                " in use",
+            )
+
+
+def _is_sent(function: Function, call: ast.Call) -> bool:
+    """Whether the token is a parameter: `token`, `credentials.credentials`."""
+    names = {arg.arg for arg, _ in parameters(function)}
+    return bool(call.args) and root_name(call.args[0]) in names
+
+
+def _is_unverified(call: ast.Call) -> bool:
+    options = keyword(call, "options")
+    if not isinstance(options, ast.Dict):
+        return False
+    return any(
+        constant(key) == "verify_signature" and constant(value) is False
+        for key, value in zip(options.keys, options.values, strict=True)
+    )

@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator
 
-from plumbline.doctor.dependencies import uses, yields_in
+from plumbline.doctor.dependencies import dependencies, yields_in
 from plumbline.doctor.finding import Severity
 from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.registry import Fault, fault, rule
@@ -25,7 +25,7 @@ def swallowed_error(project: Project) -> Iterator[Fault]:
         for node in module.every(ast.Try):
             function = module.function_of(node)
             given = _given_in(project, module, function) if function else {}
-            failed = [call for each in node.body for call in _failing(each, given)]
+            failed = [call for each in node.body if given for call in _failing(each, given)]
             if not failed or _is_savepoint(node):
                 continue
             for handler in node.handlers:
@@ -80,9 +80,9 @@ def _goes_on(handler: ast.ExceptHandler) -> bool:
 
 @rule("PL004", Severity.STOPS_THE_SERVICE, "a session stays open when the handler fails")
 def session_left_open(project: Project) -> Iterator[Fault]:
-    for function in uses(project):
-        module = project.module_of(function)
-        if module is None or not yields_in(function):
+    for dependency in dependencies(project):
+        module, function = dependency.module, dependency.function
+        if module.is_test or not yields_in(function):
             continue
         for each in sessions_in(project, module, function).values():
             made = module.parents.get(each.node)

@@ -1,0 +1,1 @@
+"""Development data: believable rows for the tables of a service, the same for the same seed."""
