@@ -22,6 +22,7 @@ from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
+from plumbline.http.routing import left_to_fastapi
 from plumbline.http.shutdown import server_settings
 from plumbline.http.uploads import require_uploads_on_disk
 from plumbline.http.websocket_routes import require_websocket_dependencies
@@ -112,6 +113,7 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
     @asynccontextmanager
     async def check_run_and_finish(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
         _require_of_routes(app, may_commit_late)
+        left_to_fastapi(app.routes)  # compiles the others now, and not with their first requests
         async with run(of) as state:
             yield state
             await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)
