@@ -22,7 +22,7 @@ export PIP_ROOT_USER_ACTION ?= ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run browser test check torture fix migration lock bench
+.PHONY: help setup run browser test check torture cluster fix migration lock bench
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,13 @@ torture: setup browser  ## Try for half an hour what check tries for minutes: ma
 	@$(BIN)/pytest --torture -m torture -v --tb=short $(FAULTS:%=--ignore=%) --ignore=tests/upstream
 	@$(BIN)/pytest --torture -n0 -v --tb=short tests/upstream
 	@$(BIN)/pytest -o plumbline_postgres=plan_cache_mode=force_generic_plan $(FAULTS:%=--ignore=%)
+
+# What Debian has; a member runs as the user `postgres`, so this needs root.
+CLUSTER := patroni etcd-server python3-etcd3 haproxy postgresql
+cluster: setup  ## Kill the leader of a Patroni cluster ten times, under load: make cluster (root, Debian)
+	@command -v patroni etcd haproxy >/dev/null || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $(CLUSTER); }
+	@$(BIN)/pytest --torture --numprocesses=0 -v --tb=short library/plumbline_tests/cluster/patroni.py
 
 fix: setup  ## Format, and correct what the linter can
 	$(BIN)/ruff format --quiet

@@ -82,9 +82,10 @@ async def reads_a_second(url: str, ports: list[int]) -> float:
 
 
 async def _read_on(engine: Engine) -> int:
+    assert engine.replicas is not None
     count, end = 0, time.monotonic() + SECONDS
     while time.monotonic() < end:
-        reader.set(Reader(may_use_replicas=True))
+        reader.set(Reader(engine.replicas.database, may_use_replicas=True))
         await READ.find(engine)
         count += 1
     return count

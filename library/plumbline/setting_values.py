@@ -21,7 +21,7 @@ def normalise_url(value: str) -> str:
     if scheme not in _SCHEMES or not separator:
         expected = ", ".join(f"{scheme}://" for scheme in _SCHEMES)
         raise ValueError(f"must begin with one of {expected}")
-    url = f"postgresql+asyncpg://{rest}"
+    url = f"postgresql+asyncpg://{_with_hosts_in_the_query(rest)}"
     try:
         parts = urlsplit(url)
         unusable = parts.port == 0 or not parts.path.strip("/")
@@ -35,6 +35,17 @@ def normalise_url(value: str) -> str:
         known = ", ".join(sorted(_PARAMETERS))
         raise ValueError(f"has the parameter {min(unknown)!r}; only these are known: {known}")
     return url
+
+
+def _with_hosts_in_the_query(rest: str) -> str:
+    """Several hosts as libpq writes them, `me@a:1,b:2/app`, as the drivers of SQLAlchemy do it."""
+    authority, slash, path = rest.partition("/")
+    user, at, hosts = authority.rpartition("@")
+    if "," not in hosts:
+        return rest
+    path, _, query = path.partition("?")
+    named = [f"host={host}" for host in hosts.split(",") if host]
+    return f"{user}{at}{slash}{path}?{'&'.join([*named, query]).rstrip('&')}"
 
 
 def normalise_optional_url(value: str) -> str:

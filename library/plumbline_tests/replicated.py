@@ -63,6 +63,7 @@ def make_app(engine: Engine, settings: Settings) -> FastAPI:
     _add_writes(app, engine)
     _add_compiled(app, engine)
     _add_sessions(app, engine)
+    _add_slow_work(app, engine, settings)
     install(app, settings, Readiness(engine, settings))
     return app
 
@@ -126,6 +127,18 @@ def _add_sessions(app: FastAPI, engine: Engine) -> None:
     async def by_session(note_id: int, db: Annotated[AsyncSession, read_db]) -> NoteRead | None:
         found = (await db.execute(_note(note_id=note_id))).one_or_none()
         return None if found is None else NoteRead(*found)
+
+
+def _add_slow_work(app: FastAPI, engine: Engine, settings: Settings) -> None:
+    """A second engine, on which a GET writes before it reads on the first."""
+
+    @app.get("/visits/{note_id}")
+    async def visit(note_id: int) -> NoteRead | None:
+        slow = create_engine(settings, timeout_seconds=30, pool_size=1)
+        async with session_factory(slow).begin() as db:
+            await db.execute(update(Note).where(Note.id == note_id).values(text="visited"))
+        await slow.dispose()
+        return await _NOTE.find(engine, note_id=note_id)
 
 
 def replicas_of(engine: Engine) -> Replicas:

@@ -42,8 +42,8 @@ def as_composed(root: Path, folder: Path) -> Iterator[Database]:
             db.execute(f"CREATE ROLE owner SUPERUSER LOGIN PASSWORD '{password}'".encode())
         _make_role(root, server.port, secrets)
         (socket / ".s.PGSQL.5432").symlink_to(f".s.PGSQL.{server.port}")  # the usual port is taken
-        folders = [_secret(secrets, name) for name in ("OWNER", "APP")]
-        yield Database(socket, *folders, server.port)
+        owner, app = (_secret(secrets, name) for name in ("OWNER", "APP"))
+        yield Database(socket, owner, app, server.port)
 
 
 def _copied(root: Path, folder: Path) -> Path:

@@ -10,6 +10,9 @@ SESSION = "library/plumbline/db/replica_session.py"
 CONSISTENCY = "library/plumbline/http/consistency.py"
 OWN = REAL + "test_caller_reads_what_they_wrote_and_nobody_sees_less_than_before"
 
+HOSTS = "library/plumbline/db/hosts.py"
+FOUND = "library/plumbline_tests/db/test_hosts.py::"
+
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read from a replica that lacks what its caller wrote",
@@ -103,5 +106,47 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "    connection = await pool.acquire()\n"
         '    await connection.driver_connection.fetch("SELECT 1")  # type: ignore[union-attr]\n',
         REAL + "test_read_of_a_replica_is_one_round_trip",
+    ),
+    Sabotage(
+        "read from replicas of another database",
+        REPLICAS,
+        " or current.database != self.database:",
+        ":",
+        KNOWN + "test_request_reads_from_replicas_of_its_own_database",
+    ),
+    Sabotage(
+        "let a request read from a replica after it has written",
+        "library/plumbline/db/reading.py",
+        "        current.may_use_replicas = False\n        current.lives",
+        "        current.lives",
+        REAL + "test_request_that_writes_although_it_is_a_get_reads_what_it_wrote",
+    ),
+    Sabotage(
+        "spend all the time on the first host",
+        HOSTS,
+        "share = (ends_at - monotonic()) / (len(tries) - number)",
+        "share = ends_at - monotonic()",
+        FOUND + "test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_then_on",
+    ),
+    Sabotage(
+        "begin with the first host each time",
+        HOSTS,
+        "                self._prefer((host, port))\n",
+        "",
+        FOUND + "test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_then_on",
+    ),
+    Sabotage(
+        "let a crowd try each host all the time",
+        HOSTS,
+        "        if monotonic() < self._none_until:\n            raise self._none()\n",
+        "",
+        FOUND + "test_hosts_of_which_none_answers_rest_a_moment",
+    ),
+    Sabotage(
+        "take a standby for the primary",
+        HOSTS,
+        'PRIMARY = "primary"',
+        'PRIMARY = "any"',
+        REAL + "test_of_several_hosts_the_primary_is_found_also_behind_a_standby",
     ),
 )

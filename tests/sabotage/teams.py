@@ -127,8 +127,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "listen behind PgBouncer",
         "library/plumbline/db/engine.py",
-        "None if settings.DB_PGBOUNCER else _alone(control, settings, role)",
-        "_alone(control, settings, role)",
+        "None if settings.DB_PGBOUNCER else _alone(control, hosts, settings, role)",
+        "_alone(control, hosts, settings, role)",
         LISTENS + "test_pgbouncer_and_other_engines_and_names_that_are_cut_are_refused",
     ),
     Sabotage(

@@ -1,11 +1,13 @@
 """Opening connections: never more of them than an engine may have, and each to its end."""
 
 import asyncio
+from functools import partial
 from typing import Any, Protocol
 
 import asyncpg
 
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
+from plumbline.db.hosts import Hosts
 
 
 class _Slot:
@@ -33,6 +35,7 @@ async def connect(
     slots: Slots | None = None,
     find_outcome: FindOutcome | None = None,
     owns_session: bool = False,
+    hosts: Hosts | None = None,
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
     """As asyncpg.connect, but raises NotConnected; to its end, also when its caller is cancelled.
@@ -42,13 +45,14 @@ async def connect(
     Each connection takes one of `slots`, and gives it back when its statements have ended, or when
     the server had the time to notice: so a pool whose users give up has no more backends at work
     than connections. `find_outcome` is asked when a COMMIT gets no answer; with `owns_session` the
-    connection only reads outside of a transaction (not behind PgBouncer).
+    connection only reads outside of a transaction (not behind PgBouncer). Of several `hosts` it
+    is the one that is meant (hosts.py).
     """
     free = slots.here() if slots else asyncio.Semaphore()
     async with asyncio.timeout(options.get("timeout")):
         await free.acquire()
     slot = _Slot(free)
-    opening = asyncio.ensure_future(_open(slot, owns_session, *args, **options))
+    opening = asyncio.ensure_future(_open(slot, hosts, owns_session, *args, **options))
     try:
         connection = await asyncio.shield(opening)
     except asyncio.CancelledError:
@@ -61,21 +65,31 @@ async def connect(
 
 async def _open(
     slot: _Slot,
+    hosts: Hosts | None,
     owns_session: bool,  # noqa: FBT001
     *args: Any,  # noqa: ANN401 - asyncpg's
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
     try:
-        connection = await _open_alone(slot, *args, **options)
+        connection = await _open_alone(slot, hosts, *args, **options)
         await _greet(connection, owns_session=owns_session)
     except Exception as error:
         raise NotConnected(error) from error
     return connection
 
 
-async def _open_alone(slot: _Slot, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - asyncpg's
+async def _open_alone(
+    slot: _Slot,
+    hosts: Hosts | None,
+    *args: Any,  # noqa: ANN401 - asyncpg's
+    **options: Any,  # noqa: ANN401 - asyncpg's
+) -> Connection:
+    opening = partial(asyncpg.connect, *args, connection_class=Connection)
     try:
-        connection = await asyncpg.connect(*args, connection_class=Connection, **options)
+        if hosts is not None and hosts.are_several:
+            connection = await hosts.open(opening, **options)
+        else:
+            connection = await opening(**options)
     except BaseException:
         slot.release()
         raise

@@ -20,6 +20,7 @@ from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
 from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
+from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
 from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable, require_greenlet
 from plumbline.db.read_only import (
@@ -27,6 +28,7 @@ from plumbline.db.read_only import (
     is_of_a_read_session,
     refuse_if_it_needs_a_transaction,
 )
+from plumbline.db.reading import note_primary
 from plumbline.db.url import asyncpg_url, single_hosts
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
 
 # How long opening a connection to a replica may take: then the primary is asked.
-_REPLICA_CONNECT_SECONDS = 1.0
+REPLICA_CONNECT_SECONDS = 1.0
 
 
 class Engine(AsyncEngine):
@@ -94,19 +96,22 @@ def create_engine(
         settings = _settings_for(settings)
     if timeout_seconds is not None:
         settings = _for_slow_work(settings, timeout_seconds)
-    url = asyncpg_url(url or settings.DATABASE_URL)
+    database = asyncpg_url(url or settings.DATABASE_URL)
+    hosts = Hosts(database)
     alone = {"pool_size": 1, "max_overflow": 0, "isolation_level": "AUTOCOMMIT"}
-    control = _create(settings, url, None, None, **alone)
-    requests = _create(settings, url, partial(find_outcome, control), role, **options)
-    alone_by = None if settings.DB_PGBOUNCER else _alone(control, settings, role)
+    control = _create(settings, hosts, None, None, **alone)
+    requests = _create(settings, hosts, partial(find_outcome, control), role, **options)
+    alone_by = None if settings.DB_PGBOUNCER else _alone(control, hosts, settings, role)
     made = Engine(requests, control, alone_by)
     origin = Origin(models, settings.PROGRAM)
     for each in (made, control):
         remember_origin(each.dialect, origin)
     if isinstance(made.sync_engine.pool, FairPool):
         _watch(made)
-    if settings.DATABASE_READ_URL and is_main:
-        _add_replicas(made, settings, role, options, origin)
+    if settings.DATABASE_READ_URL:
+        event.listen(made.sync_engine, "checkout", partial(note_primary, database))
+        if is_main:
+            _add_replicas(made, hosts, settings, role, options, origin)
     return made
 
 
@@ -118,6 +123,7 @@ def _watch(made: AsyncEngine) -> None:
 
 def _add_replicas(
     made: Engine,
+    hosts: Hosts,
     settings: DatabaseSettings,
     role: str | None,
     options: dict[str, Any],
@@ -130,26 +136,30 @@ def _add_replicas(
     if made.connect_alone is None:
         raise ValueError("DATABASE_READ_URL: is not for DB_PGBOUNCER; leave one of them out")
     pool = fair_pool(made)
-    seconds = min(settings.DB_CONNECT_TIMEOUT_SECONDS, _REPLICA_CONNECT_SECONDS)
+    seconds = min(settings.DB_CONNECT_TIMEOUT_SECONDS, REPLICA_CONNECT_SECONDS)
     settings = settings.model_copy(update={"DB_CONNECT_TIMEOUT_SECONDS": seconds})
     replicas = []
     for url in single_hosts(asyncpg_url(settings.DATABASE_READ_URL)):
-        engine = _create(settings, url, None, role, **options)
+        host = Hosts(url)
+        engine = _create(settings, host, None, role, **options)
         remember_origin(engine.dialect, origin)
         _watch(engine)
-        replicas.append(Replica(url, engine, _alone(engine, settings, role)))
+        replicas.append(Replica(url, engine, _alone(engine, host, settings, role)))
     made.replicas = pool.replicas = Replicas(
-        _alone(made.control_engine, settings, role), replicas, settings.DB_READ_MAX_LAG_SECONDS
+        asyncpg_url(settings.DATABASE_URL),
+        _alone(made.control_engine, hosts, settings, role),
+        replicas,
+        settings.DB_READ_MAX_LAG_SECONDS,
     )
-    event.listen(made.sync_engine, "checkout", made.replicas.note_primary)
 
 
 def _alone(
-    like: AsyncEngine, settings: DatabaseSettings, role: str | None
+    like: AsyncEngine, hosts: Hosts, settings: DatabaseSettings, role: str | None
 ) -> Callable[[], Awaitable[Connection]]:
     options = dict(like.dialect.create_connect_args(like.url)[1])
     options.pop("prepared_statement_cache_size", None)  # SQLAlchemy's own
-    return partial(connect, owns_session=True, **options, **_connect_args(settings, role))
+    options |= _connect_args(settings, role)
+    return partial(connect, owns_session=True, hosts=hosts, **options)
 
 
 def _settings_for(url: str | URL) -> DatabaseSettings:
@@ -187,7 +197,7 @@ def require_engine(engine: AsyncEngine, who: str) -> None:
 
 def _create(
     settings: DatabaseSettings,
-    url: URL,
+    hosts: Hosts,
     find_outcome: FindOutcome | None,
     role: str | None,
     **options: Any,  # noqa: ANN401 - create_async_engine's
@@ -205,10 +215,14 @@ def _create(
     places = sizes["pool_size"] + sizes["max_overflow"]
     slots = PerLoop(partial(asyncio.Semaphore, places))
     creator = partial(
-        connect, slots=slots, find_outcome=find_outcome, owns_session=not settings.DB_PGBOUNCER
+        connect,
+        slots=slots,
+        find_outcome=find_outcome,
+        owns_session=not settings.DB_PGBOUNCER,
+        hosts=hosts,
     )
     arguments = {"async_creator_fn": creator, **_connect_args(settings, role)}
-    made = create_async_engine(url, connect_args=arguments, **chosen)
+    made = create_async_engine(hosts.urls[0], connect_args=arguments, **chosen)
     event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", refuse_unusable)
     event.listen(made.sync_engine, "before_cursor_execute", before_statement)

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sqlalchemy import URL
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replica
@@ -51,6 +53,7 @@ def _parse(token: str) -> Seen:
 class Reader:
     """Of one request: what its caller has seen before (`needs`), and what it sees itself."""
 
+    database: URL  # that of the replicas: a request may use several
     needs: Sequence[Seen] = ()
     may_use_replicas: bool = False
     replica: "Replica | None" = None  # from which it reads
@@ -68,3 +71,11 @@ def read_from_primary() -> None:
     """
     if (current := reader.get()) is not None:
         current.may_use_replicas = False
+
+
+def note_primary(database: URL, connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Listens to `checkout` of each engine of a primary: what comes after it stays there."""
+    current = reader.get()
+    if current is not None and current.database == database:
+        current.may_use_replicas = False
+        current.lives.add(connection.driver_connection.life)

@@ -25,8 +25,9 @@ class ReplicaReads(Session):
     replicas: "Replicas"
 
     def get_bind(self, *args: Any, **options: Any) -> Engine | Connection:  # noqa: ANN401 - SQLAlchemy's
-        chosen = self.replicas.choose()
-        return super().get_bind(*args, **options) if chosen is None else chosen.engine.sync_engine
+        bind = super().get_bind(*args, **options)
+        chosen = self.replicas.choose() if bind is self.bind else None
+        return bind if chosen is None else chosen.engine.sync_engine
 
     def _connection_for_bind(self, engine: Any, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - same
         try:

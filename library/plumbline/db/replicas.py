@@ -131,7 +131,14 @@ class Replica:
 class Replicas:
     """Those of one engine; `all` in the order of the setting."""
 
-    def __init__(self, open_primary: Open, all_: Sequence[Replica], max_lag_seconds: float) -> None:
+    def __init__(
+        self,
+        database: URL,
+        open_primary: Open,
+        all_: Sequence[Replica],
+        max_lag_seconds: float,
+    ) -> None:
+        self.database = database
         self.all = all_
         self.max_lag_seconds = max_lag_seconds
         self._max_lag = round(max_lag_seconds * 1_000_000)
@@ -172,7 +179,7 @@ class Replicas:
     def choose(self) -> Replica | None:
         """From where the request that runs reads now; None: from the primary."""
         current = reader.get()
-        if current is None or not current.may_use_replicas:
+        if current is None or not current.may_use_replicas or current.database != self.database:
             return None
         if current.replica is None:
             fit = [each for each in self.all if self._is_fit(each, current.needs)]
@@ -211,12 +218,6 @@ class Replicas:
         """Sessions of `kind` that read from where their request may."""
         made: Any = type(kind.__name__, (ReplicaReads, kind), {"replicas": self})
         return made  # type: ignore[no-any-return] # a subclass of both
-
-    def note_primary(self, connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's
-        """Listens to `checkout` of the primary: what comes after it in this request stays there."""
-        if (current := reader.get()) is not None:
-            current.may_use_replicas = False
-            current.lives.add(connection.driver_connection.life)
 
     def _ask_soon(self) -> None:
         if not self._is_soon and self._loop is not None:

@@ -35,4 +35,6 @@ def _host_and_port(text: str) -> tuple[str, int | None]:
 
 def _renamed(url: URL, driver: str, *, old: str, new: str) -> URL:
     query = {new if name == old else name: value for name, value in url.query.items()}
+    if driver == "psycopg" and len(single_hosts(url)) > 1:  # hosts.py says so for asyncpg
+        query.setdefault("target_session_attrs", "primary")
     return url.set(drivername=f"postgresql+{driver}", query=query)

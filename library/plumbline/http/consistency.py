@@ -45,7 +45,9 @@ class ConsistencyMiddleware:
             await self.app(scope, receive, send)
             return
         self.replicas.start()
-        current = Reader(_needs(scope), may_use_replicas=scope["method"] == "GET")
+        current = Reader(
+            self.replicas.database, _needs(scope), may_use_replicas=scope["method"] == "GET"
+        )
 
         async def send_with_token(message: Message) -> None:
             if message["type"] == "http.response.start":

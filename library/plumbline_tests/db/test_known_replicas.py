@@ -5,10 +5,11 @@ import pytest
 from plumbline.db.engine import create_engine
 from plumbline.db.following import Unfit
 from plumbline.db.positions import Position, name_of
-from plumbline.db.reading import UNKNOWN, Seen
+from plumbline.db.reading import UNKNOWN, Reader, Seen, reader
 from plumbline.db.replicas import Replica, Replicas
+from plumbline.db.url import asyncpg_url
 from plumbline.settings import DatabaseSettings
-from plumbline_tests.processes import new_python
+from plumbline_tests.processes import python
 from plumbline_tests.replicated import make_engine, read_url, replicas_of
 
 SECOND = 1_000_000
@@ -140,6 +141,18 @@ def test_replicas_are_those_of_the_main_engine() -> None:
     assert create_engine(DatabaseSettings()).replicas is None
 
 
+@pytest.mark.parametrize(("database", "name"), [(URL, "a"), ("postgresql://nobody@/other", None)])
+def test_request_reads_from_replicas_of_its_own_database(
+    replicas: Replicas, replica: Replica, database: str, name: str | None
+) -> None:
+    before = reader.set(Reader(asyncpg_url(database), may_use_replicas=True))
+    chosen = replicas.choose()
+    reader.reset(before)
+
+    assert replica.moment
+    assert (None if chosen is None else chosen.name) == (name and name_of(name))
+
+
 def test_replicas_behind_pgbouncer_are_refused() -> None:
     settings = DatabaseSettings(DATABASE_READ_URL=read_url(1), DB_PGBOUNCER=True)
 
@@ -159,4 +172,4 @@ def test_service_without_replicas_imports_nothing_of_them() -> None:
         f"print([each for each in {modules} if each in sys.modules])"
     )
 
-    assert new_python("-c", program).stdout.endswith("[]\n")
+    assert python("-c", program).stdout.endswith("[]\n")
