@@ -144,13 +144,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
         RULES + "rules/models.py",
         '            if text.count("__mapper_args__") == 1:\n',
         "            if False:\n",
-        TESTS + "test_inherited.py::test_value_of_the_server_is_fetched_by_each_model_that_has_it",
+        TESTS + "test_sessions_and_models.py"
+        "::test_value_of_the_server_is_fetched_by_each_model_that_has_it",
     ),
     Sabotage(
         "let the doctor look for open sessions in dependencies alone",
         RULES + "rules/transactions.py",
         "                if _is_closed(function, name) or (\n",
         "                if not is_dependency or _is_closed(function, name) or (\n",
-        TESTS + "test_inherited.py::test_session_of_a_function_is_closed_also_if_it_fails",
+        TESTS
+        + "test_sessions_and_models.py::test_session_of_a_function_is_closed_also_if_it_fails",
     ),
 )

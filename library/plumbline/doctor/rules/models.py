@@ -55,6 +55,9 @@ def _makes_async_sessions(project: Project, made: Called) -> bool:
 
 
 def _with_argument(module: Module, call: ast.Call) -> Edit | None:
+    said = keyword(call, "expire_on_commit")
+    if said is not None:
+        return Edit(module.place(said), "False")
     given = [*call.args, *(each.value for each in call.keywords)]
     if not given or call.lineno != call.end_lineno:
         return None

@@ -1,11 +1,14 @@
-"""What a model inherits, and what becomes of sessions outside of dependencies."""
+"""What a model inherits, how sessions are made, closed and corrected, and the progress."""
 
 from pathlib import Path
 
 import pytest
 
+from plumbline.doctor import fixes
+from plumbline.doctor.configuration import Configuration
+from plumbline.doctor.diagnosis import diagnose
 from plumbline.doctor.rules import RULES
-from plumbline_tests.doctor.projects import found
+from plumbline_tests.doctor.projects import found, look, write
 
 BY_CODE = {rule.code: rule for rule in RULES}
 UPDATED = BY_CODE["PL305"].example("Wrong")["main.py"]
@@ -51,6 +54,35 @@ def test_async_session_that_expires_is_found(made: str, options: str, tmp_path: 
     text = f"{head}\n\ndef new():\n    return {made.format(options)}\n"
 
     assert [code for code, _, _ in found(tmp_path, {"main.py": text})] == ["PL301"]
+
+
+@pytest.mark.parametrize(
+    ("line", "corrected"),
+    [
+        ("async_sessionmaker(expire_on_commit=True)", "async_sessionmaker(expire_on_commit=False)"),
+        (
+            "create_async_engine(URL, pool_pre_ping=True, echo=True, connect_args={})",
+            "create_async_engine(URL, pool_pre_ping=True, echo=False, connect_args={})",
+        ),
+    ],
+)
+def test_option_that_is_wrong_is_corrected_where_it_stands(
+    line: str, corrected: str, tmp_path: Path
+) -> None:
+    head = "from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine\n\nmade = "
+
+    findings = look(tmp_path, {"main.py": head + line}).findings
+
+    assert [after for _, _, after in fixes.corrected(tmp_path, findings)] == [head + corrected]
+
+
+def test_progress_counts_the_files_and_names_the_rules(tmp_path: Path) -> None:
+    told: list[str] = []
+    write(tmp_path, {f"app/{name}.py": "import fastapi\n" for name in "ab"})
+
+    diagnose(tmp_path, RULES[:1], Configuration(), on_progress=told.append)
+
+    assert told == ["reading 1 of 2 files", "reading 2 of 2 files", "PL001"]
 
 
 OPENED = """
