@@ -43,6 +43,7 @@ def test_request_in_production_is_a_whole_record() -> None:
 BOTH = """
 import os, sys, structlog
 from plumbline import context, logging
+sys.stderr = os.fdopen(2, "w")  # has a buffer, also where PYTHONUNBUFFERED is set
 logging.configure_logging(production=True)
 context.request_id.set("7c4f")
 context.caller_request_id.set(os.environ.get("THEIRS"))
