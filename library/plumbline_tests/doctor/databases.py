@@ -52,6 +52,10 @@ def run(url: str, statements: str) -> None:
             connection.execute(each.encode())
 
 
+def empty(url: str) -> None:
+    run(url, "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public")
+
+
 def in_schemas(url: str, cases: dict[str, str]) -> dict[str, list[str]]:
     """What is found where each case has run its statements in a schema of its own: one look."""
     names = {f"case_{number}": case for number, case in enumerate(cases)}
