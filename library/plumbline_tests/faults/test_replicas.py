@@ -3,6 +3,7 @@
 Replay is paused to make a replica stale, so no test waits for one to be slow.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from http.cookies import SimpleCookie
@@ -212,6 +213,24 @@ async def test_replica_that_ends_its_sessions_fails_nobody(notes: Notes) -> None
         await notes.read(f"{route}/{note_id}")
         await notes.replica.end_sessions()
         assert (await notes.read(f"{route}/{note_id}"))["text"] == "old"
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_read_that_a_replica_breaks_off_is_done_by_the_primary(
+    notes: Notes, route: str
+) -> None:
+    await notes.write("/notes/old")
+    await notes.until_known()
+    running = (
+        "SELECT pid FROM pg_stat_activity WHERE query ~ 'pg_sleep' AND pid <> pg_backend_pid()"
+    )
+
+    reading = asyncio.create_task(notes.client.get(f"/slow{route}"))
+    await until(lambda: notes.replica.query(running))
+    await notes.replica.end_sessions()
+
+    assert ((await reading).status_code, (await reading).json()) == (200, 0)
+    assert notes.known.pool.checkedout() == 0
 
 
 async def test_replica_that_does_not_have_a_new_table_fails_nobody(notes: Notes) -> None:
