@@ -8,7 +8,7 @@ from typing import Annotated
 
 import httpx2
 from fastapi import Depends, FastAPI
-from sqlalchemy import BigInteger, Integer, Select, func, select, table, update
+from sqlalchemy import BigInteger, Integer, Select, Text, case, func, select, table, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.db.embedded import DATABASE, PASSWORD
@@ -40,6 +40,10 @@ def _note(*, note_id: int) -> Select[str, int]:
 
 _COUNT = select(func.count(type_=BigInteger)).select_from(table("papers"))
 _PAPERS = CompiledSelect(_COUNT, int)
+# Only on a replica.
+_LONG = func.pg_sleep(case((func.pg_is_in_recovery(), 60), else_=0)).cast(Text)
+_SLEEP = select(func.length(_LONG, type_=Integer))
+_SLOW = CompiledSelect(_SLEEP, int)
 PORT = CompiledSelect(select(func.current_setting("port").cast(Integer)), int)
 _NOTE = CompiledSelect(_note, NoteRead)
 
@@ -101,6 +105,10 @@ def _add_compiled(app: FastAPI, engine: Engine) -> None:
         read_from_primary()
         return await PORT.find(engine)
 
+    @app.get("/slow/compiled")
+    async def slow() -> int | None:
+        return await _SLOW.find(engine)
+
     @app.get("/papers/compiled")
     async def papers() -> int | None:
         return await _PAPERS.find(engine)
@@ -118,6 +126,10 @@ def _add_sessions(app: FastAPI, engine: Engine) -> None:
             yield db
 
     read_db = Depends(get_read_db, scope="function")
+
+    @app.get("/slow/session")
+    async def slow_by_session(db: Annotated[AsyncSession, read_db]) -> int | None:
+        return await db.scalar(_SLEEP)
 
     @app.get("/papers/session")
     async def papers_by_session(db: Annotated[AsyncSession, read_db]) -> int | None:

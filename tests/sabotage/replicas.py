@@ -79,6 +79,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         REAL + "test_replica_that_does_not_have_a_new_table_fails_nobody",
     ),
     Sabotage(
+        "ask a connection that is closed what it was told",
+        SESSION,
+        "driver is None or driver.is_closed()",
+        "driver is None",
+        REAL + "test_read_that_a_replica_breaks_off_is_done_by_the_primary",
+    ),
+    Sabotage(
         "fail for a token that is none",
         "library/plumbline/db/reading.py",
         "return UNKNOWN if found is None else",

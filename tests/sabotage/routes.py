@@ -100,4 +100,18 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "current = [self._note_who_asks(scope, headers) for _ in range(9)][0]\n        started",
         "tests/test_speed.py::test_request_costs_no_more_than_it_did",
     ),
+    Sabotage(
+        "let a session hold itself until the collector comes",
+        "app/services/callers.py",
+        "lambda connection: _lock(connection, caller, held[0])",
+        "lambda connection: _lock(connection, caller, db.info[_HELD][0])",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
+    Sabotage(
+        "ask for pages last where a route may mean one",
+        HTTP + "install.py",
+        'if not any(path.startswith("/{") for path in paths):',
+        "if paths:",
+        "library/plumbline_tests/http/test_parts.py::test_page_stays_before_a_route_that_may_mean_it",
+    ),
 )

@@ -7,6 +7,7 @@ import pytest
 
 from plumbline.errors import OperatorError
 from plumbline.scaffold.additions import change_files
+from plumbline.scaffold.defaults import default_in_python
 from plumbline.scaffold.fields import parse_fields
 from plumbline.scaffold.names import Names
 from plumbline.scaffold.project import Plan
@@ -45,6 +46,22 @@ def test_decimal_without_whole_digits_says_its_bounds() -> None:
 
     assert "decimal_places=3, gt=-1, lt=1)" in asked[0]
     assert "gt=" not in asked[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "written"),
+    [
+        ("decimal", "0.50", 'Decimal("0.50")'),
+        ("decimal", "-012", "Decimal(-12)"),
+        ("int", "-7", "-7"),
+        ("float", "0.5", "0.5"),
+        ("bool", "false", "False"),
+        ("date", "2026-01-31", "date(2026, 1, 31)"),
+        ("text", "", '""'),
+    ],
+)
+def test_default_is_written_as_ruff_wants_it(kind: str, typed: str, written: str) -> None:
+    assert default_in_python(kind, typed) == written
 
 
 def test_failure_of_the_migration_leaves_the_tree_as_it_was() -> None:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
 
 # How long opening a connection to a replica may take: then the primary is asked.
-_REPLICA_CONNECT_SECONDS = 1.0
+REPLICA_CONNECT_SECONDS = 1.0
 
 
 class Engine(AsyncEngine):
@@ -136,7 +136,7 @@ def _add_replicas(
     if made.connect_alone is None:
         raise ValueError("DATABASE_READ_URL: is not for DB_PGBOUNCER; leave one of them out")
     pool = fair_pool(made)
-    seconds = min(settings.DB_CONNECT_TIMEOUT_SECONDS, _REPLICA_CONNECT_SECONDS)
+    seconds = min(settings.DB_CONNECT_TIMEOUT_SECONDS, REPLICA_CONNECT_SECONDS)
     settings = settings.model_copy(update={"DB_CONNECT_TIMEOUT_SECONDS": seconds})
     replicas = []
     for url in single_hosts(asyncpg_url(settings.DATABASE_READ_URL)):

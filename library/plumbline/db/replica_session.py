@@ -58,7 +58,8 @@ def note_promotion(connection: Any, _: object) -> None:  # noqa: ANN401 - SQLAlc
     What a new primary shows is more than any moment of the old one.
     """
     current = reader.get()
-    if current is None or connection is None:
+    driver = None if connection is None else connection.driver_connection
+    if current is None or driver is None or driver.is_closed():
         return
-    if connection.driver_connection.get_settings().in_hot_standby == "off":
+    if driver.get_settings().in_hot_standby == "off":
         current.lives.add(PROMOTED)
