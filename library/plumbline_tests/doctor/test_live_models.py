@@ -157,6 +157,7 @@ def test_each_difference_is_found_by_its_name(database: str) -> None:
     assert [line[: len(start)] for line, start in zip(told, starts, strict=True)] == starts
 
 
+@pytest.mark.torture
 def test_table_that_is_missing_is_found(database: str) -> None:
     run(database, "DROP TABLE library.book")
 

@@ -20,6 +20,7 @@ from plumbline_tests.doctor.databases import (
     shop,
 )
 
+DATABASE = pytest.param("DATABASE {name}", marks=pytest.mark.torture)
 BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted"
 
 
@@ -42,6 +43,7 @@ def test_transaction_that_is_left_open_is_named_without_its_values(database: str
     assert later == []
 
 
+@pytest.mark.torture
 def test_failed_transaction_that_is_left_open_is_found(database: str) -> None:
     with psycopg.connect(database) as connection:
         with pytest.raises(psycopg.errors.UndefinedTable):
@@ -92,7 +94,7 @@ def test_long_statement_is_found(database: str) -> None:
     assert sorted(codes) == ["PL703", "PL704"]
 
 
-@pytest.mark.parametrize("limited", ["ROLE shop", "DATABASE {name}"])
+@pytest.mark.parametrize("limited", ["ROLE shop", DATABASE])
 def test_connections_near_a_limit_are_found_with_who_has_them(limited: str, database: str) -> None:
     change = f"ALTER {limited} CONNECTION LIMIT".format(name=name_of(database))
     run(database, f"{change} 4")
@@ -131,6 +133,7 @@ def test_role_is_told_what_it_may_not_see(database: str) -> None:
     ]
 
 
+@pytest.mark.torture
 def test_member_of_pg_monitor_sees_all_sessions(database: str) -> None:
     run(database, "GRANT pg_monitor TO shop")
     with sessions(database, "BEGIN; SELECT 1"):

@@ -39,7 +39,11 @@ CRASHES = {
 }
 
 
-@pytest.mark.parametrize("text", CRASHES)
+FEW = list(CRASHES)[:3]
+REST = [pytest.param(text, marks=pytest.mark.torture) for text in list(CRASHES)[3:]]
+
+
+@pytest.mark.parametrize("text", [*FEW, *REST])
 def test_import_that_fails_is_a_line_with_the_end_of_its_traceback(
     text: str, tmp_path: Path
 ) -> None:
