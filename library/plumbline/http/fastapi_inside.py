@@ -46,8 +46,9 @@ def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
         raise Unknown(f"FastAPI {fastapi.__version__} has not been compared")
     function: Any = handle
     code: Any = getattr(function, "__code__", None)
-    is_fastapi = code is not None and function.__module__ == routing.__name__
-    names = code.co_freevars if is_fastapi else ()
+    names: tuple[str, ...] = ()
+    if code is not None and function.__module__ == routing.__name__:
+        names = code.co_freevars
     if set(names) != _MADE_OF:
         raise Unknown("its handler is not FastAPI's own")
     return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))

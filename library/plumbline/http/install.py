@@ -113,8 +113,8 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
     @asynccontextmanager
     async def check_run_and_finish(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
         _require_of_routes(app, may_commit_late)
-        left_to_fastapi(app.routes)  # compiles the others now, and not with their first requests
         async with run(of) as state:
+            left_to_fastapi(app.routes)  # compiles the others now, not with their first requests
             yield state
             await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)
 
