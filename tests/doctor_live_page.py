@@ -15,6 +15,7 @@ an application, and looks at what it has become.
 ```sh
 plumbline doctor --live postgresql://user@host/shop
 plumbline doctor --live DATABASE_URL  # the variable that has the URL; `service=shop` works as well
+plumbline doctor --live DATABASE_URL --models app.models:Base  # what the models say, too
 plumbline doctor --run app.main:app   # or a factory: app.main:create_app
 plumbline doctor --explain PL702      # why, and what to do
 ```
@@ -31,6 +32,8 @@ Formats, `--fail-on`, `ignore` and baselines are those of [the doctor](doctor.md
 - A finding has an object in place of a line: `public.book.author_id`, `role shop`.
   `per-file-ignores` takes it as well: `"public.legacy_*" = ["PL724"]`. Its baseline is another file
   than that of the code: `--baseline live.json`.
+- `--models` compares tables that have a model: columns, their types, NULL, keys. An application's
+  own process reads the models, and never gets the URL.
 - `--run` imports in a process of its own, which ends after `--time-limit` (60 s) with all that it
   has started. What the import prints is kept apart. One that fails is a line with the end of its
   traceback. The lifespan does not run, no request is made, and no connection is opened.

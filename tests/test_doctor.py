@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from app.db.schema import migrations
 from plumbline.cli.examining import libpq_url
 from plumbline.doctor.catalogue import ALL_RULES
 from plumbline.doctor.configuration import Configuration, read_configuration
 from plumbline.doctor.diagnosis import diagnose
+from plumbline.doctor.inside.metadata import describe
 from plumbline.doctor.live import examination as live
 from plumbline.doctor.rules import RULES
 from plumbline.doctor.run import examination as run
@@ -36,7 +38,9 @@ def test_doctor_finds_the_fault_of_the_example_until_the_library_is_there(
 
 
 def test_doctor_finds_nothing_in_the_database_of_this_service(main_database: str) -> None:
-    found = live.examine(libpq_url(main_database), read_configuration(ROOT, ALL_RULES))
+    models = describe(migrations.metadata)["tables"]
+    configuration = read_configuration(ROOT, ALL_RULES)
+    found = live.examine(libpq_url(main_database), configuration, models=models)
 
     # What is true of every PostgreSQL that runs for tests: it is fast, and need not last.
     assert {each.code for each in found.findings if each.path == "server"} <= {"PL711"}

@@ -226,7 +226,7 @@ def test_failure_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_command_says_what_is_next(tmp_path: Path) -> None:
-    process = python_in(tmp_path, *COMMAND, "new", "shop", **os.environ)
+    process = python_in(tmp_path, *COMMAND, "new", "shop", "--without-posts", **os.environ)
     again = python_in(tmp_path, *COMMAND, "new", "shop", **os.environ)
 
     assert process.returncode == 0, process.stderr
@@ -234,6 +234,7 @@ def test_command_says_what_is_next(tmp_path: Path) -> None:
     assert again.returncode == 1
     assert again.stderr.startswith(f"plumbline: {tmp_path}/shop exists already: choose")
     assert again.stderr.count("\n") == 1
+    assert read_answers(tmp_path / "shop").posts is False
 
 
 @pytest.mark.torture

@@ -16,10 +16,12 @@ from app.db.base import Base
 from app.db.models import User
 from plumbline.errors import OperatorError
 from plumbline.seeding.filling import fill
+from plumbline.seeding.limits import limits_of
 from plumbline.testing.rows import StoredRows
 from plumbline_tests.processes import python, python_in
 from tests.people import make_user
 from tests.postgres import ROOT
+from tests.service import SERVICE
 
 SIZE = 60
 _app = partial(python, "-m", "app.cli")
@@ -34,6 +36,7 @@ def seed(url: str, seed: int = 1, *, replace: bool = False) -> dict[str, int]:
         size=SIZE,
         seed=seed,
         replace=replace,
+        limits=limits_of(SERVICE.app.openapi()),
         advance=lambda _, rows: counted.append(rows),
     )
     assert sum(counted) == sum(counts.values())

@@ -150,8 +150,9 @@ def hold(db: AsyncSession, caller: Caller) -> None:
     the transaction is over, and the other way round; a caller's own writes do not wait for each
     other. For what changes accounts see `hold_alone`.
     """
-    db.info[_HELD] = _lock_of(shared=True)
-    at_begin(db, lambda connection: _lock(connection, caller, db.info[_HELD]))
+    held = [_lock_of(shared=True)]  # what names `db` would keep it until the collector comes
+    db.info[_HELD] = held
+    at_begin(db, lambda connection: _lock(connection, caller, held[0]))
 
 
 def hold_alone(db: AsyncSession) -> None:
@@ -159,7 +160,8 @@ def hold_alone(db: AsyncSession) -> None:
 
     Two that both hold an account, and both want to change it, would wait in a circle.
     """
-    db.info[_HELD] = _lock_of(shared=False)
+    held: list[CompiledLock[...]] = db.info.setdefault(_HELD, [])
+    held[:] = [_lock_of(shared=False)]
 
 
 def _lock(connection: Connection, caller: Caller, lock: CompiledLock[...]) -> None:

@@ -43,12 +43,13 @@ def test_request_in_production_is_a_whole_record() -> None:
 BOTH = """
 import os, sys, structlog
 from plumbline import context, logging
+sys.stderr = os.fdopen(2, "w")  # has a buffer, also where PYTHONUNBUFFERED is set
 logging.configure_logging(production=True)
 context.request_id.set("7c4f")
 context.caller_request_id.set(os.environ.get("THEIRS"))
 fields = {"method": "POST", "route": "/x", "path": "/x\u00e4\\n", "status": 201, "ms": 237.4}
-logging.log_request(**fields)
 structlog.stdlib.get_logger("plumbline.request").info("request", **fields)
+logging.log_request(**fields)
 os._exit(1)  # nothing is flushed any more
 """
 
@@ -58,7 +59,7 @@ def test_line_of_a_request_is_what_structlog_would_make_of_it(theirs: dict[str, 
     """And it is there when the process dies in the next moment."""
     ended = python("-c", BOTH, **theirs)
 
-    ours, usual = (json.loads(line) for line in ended.stderr.splitlines())
+    usual, ours = (json.loads(line) for line in ended.stderr.splitlines())
     assert re.fullmatch(r"20[0-9-]{8}T[0-9:]{8}\.\d{6}Z", ours.pop("timestamp"))
     del usual["timestamp"]
     assert ours == usual

@@ -2,9 +2,11 @@
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, Field
 from sqlalchemy import (
     ARRAY,
     JSON,
@@ -38,11 +40,14 @@ from sqlalchemy.dialects import postgresql as pg
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.seeding.filling import fill
+from plumbline.seeding.limits import Limits, limits_of
 from plumbline.seeding.seeds import Draw, Seeds
 from plumbline_tests.sandbox.models import Base
 
 SIZE = 40
 COUNTED = frozenset({"attempt_counts", "idempotency_keys"})
+
+KINDS = Seeds(rows={"authors": lambda _: {"kind": "person"}}, left_out=COUNTED)
 
 metadata = MetaData()
 
@@ -97,9 +102,18 @@ first = Table(
 second = Table("second", metadata, id_(), Column("other_id", ForeignKey("first.id")))
 
 
-def made(url: str, of: MetaData, seeds: Seeds, size: int = SIZE) -> dict[str, int]:
+def made(
+    url: str, of: MetaData, seeds: Seeds, limits: Limits | None = None, size: int = SIZE
+) -> dict[str, int]:
     return fill(
-        url, of, seeds, size=size, seed=1, replace=False, advance=lambda _table, _rows: None
+        url,
+        of,
+        seeds,
+        size=size,
+        seed=1,
+        replace=False,
+        limits=limits or {},
+        advance=lambda _table, _rows: None,
     )
 
 
@@ -133,10 +147,35 @@ def test_rows_obey_what_the_tables_say(clone: Callable[[], str]) -> None:
     assert [pair for pair in above if pair[1] is not None and pair[1] >= pair[0]] == []
 
 
-def test_models_of_a_service_are_enough(clone: Callable[[], str]) -> None:
-    kinds = Seeds(rows={"authors": lambda _: {"kind": "person"}}, left_out=COUNTED)
+def test_texts_are_as_short_as_the_routes_want_them(clone: Callable[[], str]) -> None:
+    class NoteCreate(BaseModel):
+        text: Annotated[str, Field(max_length=7)] | None
 
-    counts = made(clone(), Base.metadata, kinds)
+    class BookCreate(BaseModel):
+        tags: list[Annotated[str, Field(max_length=5)]]
+        content: str
+
+    routes = FastAPI()
+    routes.post("/api/notes")(_takes(NoteCreate))
+    routes.post("/api/books")(_takes(BookCreate))
+    limits, url = limits_of(routes.openapi()), clone()
+
+    made(url, Base.metadata, KINDS, limits)
+
+    assert limits == {("notes", "text"): 7, ("books", "tags"): 5}
+    texts = [row["text"] for row in rows_of(url, Base.metadata.tables["notes"])]
+    assert max(map(len, texts)) in {6, 7}
+
+
+def _takes(schema: type[BaseModel]) -> Callable[..., None]:
+    def route(body: Any) -> None: ...  # noqa: ANN401
+
+    route.__annotations__["body"] = schema
+    return route
+
+
+def test_models_of_a_service_are_enough(clone: Callable[[], str]) -> None:
+    counts = made(clone(), Base.metadata, KINDS)
 
     assert counts == {"authors": SIZE, "notes": SIZE, "books": 5 * SIZE}
 

@@ -1,13 +1,25 @@
 """Migrations of the service; that none is in the way for long, the library proves."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import psycopg
+from alembic.script import ScriptDirectory
 
 from app.db.schema import migrations
 from plumbline_tests.processes import python
 
 Clone = Callable[[], str]
+
+
+def test_scripts_of_one_day_never_share_a_file() -> None:
+    """Alembic cuts long messages, and writes over what is there."""
+    scripts = ScriptDirectory.from_config(migrations.config())
+    now = datetime.now(UTC)
+
+    files = {scripts._rev_path("", rev, "add " + "one more " * 20, now) for rev in ("a1", "b2")}
+
+    assert len(files) == 2
 
 
 def test_migrated_database_has_no_accounts(clone: Clone) -> None:

@@ -4,10 +4,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from app.core.config import Settings
 from app.core.production import find_risks
 from app.main import app
 from plumbline.cli.workers import longest_stop_seconds
@@ -38,7 +38,7 @@ def test_files_pass(command: list[str]) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 
-def of_kubernetes() -> Any:  # noqa: ANN401
+def of_kubernetes() -> Settings:
     return settings(manifests()["ConfigMap"]["data"])
 
 
@@ -49,12 +49,18 @@ def seconds(text: str) -> int:
 
 def test_service_has_the_time_that_it_may_take_to_stop() -> None:
     service = compose()["service"]
+    arguments = pod("Deployment")["containers"][0].get("args")
 
-    may_take = longest_stop_seconds(of_kubernetes())
+    may_take = _may_take(of_kubernetes(), arguments)
     assert pod("Deployment")["terminationGracePeriodSeconds"] > may_take
-    assert seconds(service["stop_grace_period"]) > longest_stop_seconds(
-        settings(service["environment"])
-    )
+    may_take = _may_take(settings(service["environment"]), service.get("command"))
+    assert seconds(service["stop_grace_period"]) > may_take
+
+
+def _may_take(used: Settings, arguments: list[str] | None) -> float:
+    """Workers are told after the delay, and have their time then."""
+    delays = used.STOP_DELAY_SECONDS if _workers(arguments) > 1 else 0
+    return delays + longest_stop_seconds(used)
 
 
 def test_connections_of_a_deploy_fit_into_the_database() -> None:
@@ -67,7 +73,9 @@ def test_connections_of_a_deploy_fit_into_the_database() -> None:
     assert given
     free = int(given[1]) - POSTGRES_KEEPS - OTHERS
     assert pods * each * _workers(pod("Deployment")["containers"][0].get("args")) <= free
-    assert (of_one.DB_POOL_SIZE + of_one.DB_MAX_OVERFLOW + 1) * _workers(None) <= free
+    assert (of_one.DB_POOL_SIZE + of_one.DB_MAX_OVERFLOW + 1) * _workers(
+        compose()["service"].get("command")
+    ) <= free
 
 
 def _workers(arguments: list[str] | None) -> int:

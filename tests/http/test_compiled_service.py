@@ -65,7 +65,7 @@ async def test_service_answers_as_by_fastapi(
     rng: random.Random,
     amount: Amount,
 ) -> None:
-    client = httpx2.AsyncClient(base_url=server)
+    client = httpx2.AsyncClient(base_url=server, timeout=120)
     right = [each for each, _ in operations(service.schemas) if each.path.startswith("/api/")]
     wrong = [*wrong_requests(service.schemas, 1_000)]
     known = [*right * 20, *(each for each in wrong if each.path.startswith("/api/"))]

@@ -103,6 +103,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "tests/test_new_project.py::test_project_without_containers_has_none_of_their_files",
     ),
     Sabotage(
+        "tell people of an option that there is not",
+        "docs/start.md",
+        " --without-posts",
+        " --no-posts",
+        "tests/deploy/test_pages.py::test_command_is_one_that_there_is",
+    ),
+    Sabotage(
         "seed in production",
         "library/plumbline/cli/seed.py",
         "if service.is_production:",
@@ -143,6 +150,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "if None not in value and value in seen",
         "if False",
         TABLES + "test_rows_obey_what_the_tables_say",
+    ),
+    Sabotage(
+        "make texts longer than their route takes",
+        SEEDING + "values.py",
+        "for each in (kind.length, most)",
+        "for each in (kind.length, None)",
+        TABLES + "test_texts_are_as_short_as_the_routes_want_them",
     ),
     Sabotage(
         "seed by default settings where a server runs in the folder",

@@ -75,6 +75,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         POOLER + "test_pooler_is_noticed_with_its_mode",
     ),
     Sabotage(
+        "let the doctor call any number behind a type the same",
+        LIVE + "drift.py",
+        "return column.type_name not in _BOUNDED or",
+        "return True or",
+        TESTS + "test_live_models.py::test_each_difference_is_found_by_its_name",
+    ),
+    Sabotage(
+        "let the doctor ask PostgreSQL for no type",
+        LIVE + "drift.py",
+        "    if found is None:\n",
+        "    if True:\n",
+        TESTS + "test_live_models.py::test_tables_that_the_models_have_made_do_not_differ",
+    ),
+    Sabotage(
         "let the doctor ask no imported application for its scopes",
         "library/plumbline/doctor/run/requests.py",
         'if dependency["late_commit"] and dependency["scope"] != "function":',

@@ -8,6 +8,7 @@ SILENT = TESTS + "test_silence.py::test_what_only_looks_like_a_fault_has_no_find
 UNSAFE = TESTS + "test_migration_rules.py::test_unsafe_operation_is_found_however_it_is_written"
 SAFE = TESTS + "test_migration_rules.py::test_safe_operation_has_no_finding"
 SEEN = TESTS + "test_migration_rules.py::test_model_that_alembic_sees_in_another_way_has_no_finding"
+OURS = "tests/test_doctor.py::test_doctor_finds_nothing_in_this_project"
 BRANCH = TESTS + "test_templates.py::test_fault_in_a_branch_of_a_template_is_found_at_its_line"
 
 SABOTAGES: tuple[Sabotage, ...] = (
@@ -116,5 +117,42 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "for name in {module.name, later_name(module.path)}:",
         "for name in {module.name}:",
         BRANCH,
+    ),
+    Sabotage(
+        "let a model of the service not fetch what an update sets",
+        "library/plumbline/db/base.py",
+        '    __mapper_args__: Any = {"eager_defaults": True}',
+        "    __mapper_args__: Any = {}",
+        OURS,
+    ),
+    Sabotage(
+        "let a relationship of the service load when it is read",
+        "app/db/models/access_token.py",
+        'relationship(lazy="raise_on_sql")',
+        "relationship()",
+        OURS,
+    ),
+    Sabotage(
+        "let sessions of the library expire what they have",
+        "library/plumbline/db/read_session.py",
+        "        expire_on_commit=False,\n",
+        "",
+        OURS,
+    ),
+    Sabotage(
+        "let the doctor believe what a model takes back",
+        RULES + "rules/models.py",
+        '            if text.count("__mapper_args__") == 1:\n',
+        "            if False:\n",
+        TESTS + "test_sessions_and_models.py"
+        "::test_value_of_the_server_is_fetched_by_each_model_that_has_it",
+    ),
+    Sabotage(
+        "let the doctor look for open sessions in dependencies alone",
+        RULES + "rules/transactions.py",
+        "                if _is_closed(function, name) or (\n",
+        "                if not is_dependency or _is_closed(function, name) or (\n",
+        TESTS
+        + "test_sessions_and_models.py::test_session_of_a_function_is_closed_also_if_it_fails",
     ),
 )

@@ -164,4 +164,34 @@ SABOTAGES: tuple[Sabotage, ...] = (
         '(text or "")',
         REMOVAL + "test_migration_says_why_its_tables_may_go",
     ),
+    Sabotage(
+        "write two migrations of a day over each other",
+        "pyproject.toml",
+        "%%(slug)s_%%(rev)s",
+        "%%(slug)s",
+        "tests/db/test_migrations.py::test_scripts_of_one_day_never_share_a_file",
+    ),
+    Sabotage(
+        "ask for decimals without saying how large they may be",
+        SCAFFOLD + "written.py",
+        '", gt=-1, lt=1" if digits == places else ""',
+        '""',
+        "tests/scaffold/test_commands.py::test_decimal_without_whole_digits_says_its_bounds",
+    ),
+    Sabotage(
+        "send all wrong requests with one key",
+        "library/plumbline/testing/proofs/wrong_input.py",
+        '{KEY: f"{key[:-4]}{number:04}"}',
+        "{KEY: key}",
+        "library/plumbline_tests/testing/test_generator.py"
+        "::test_each_wrong_request_has_a_key_of_its_own",
+    ),
+    Sabotage(
+        "try models in the order of each process",
+        "library/plumbline/testing/cases.py",
+        "sorted(mappers, key=lambda mapper: mapper.class_.__qualname__)",
+        "list(mappers)",
+        "library/plumbline_tests/testing/test_cases.py"
+        "::test_models_are_in_the_same_order_in_each_process",
+    ),
 )

@@ -86,4 +86,32 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "if _directly.config is None:",
         f"{LOG}::test_line_of_a_request_goes_through_processors_of_the_service",
     ),
+    Sabotage(
+        "load the cipher of answers in each process",
+        HTTP + "idempotency.py",
+        "if TYPE_CHECKING:\n    from cryptography",
+        "if True:\n    from cryptography",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
+    Sabotage(
+        "do the work of a request nine times",
+        "library/plumbline/http/request_context.py",
+        "current = self._note_who_asks(scope, headers)\n        started",
+        "current = [self._note_who_asks(scope, headers) for _ in range(9)][0]\n        started",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
+    Sabotage(
+        "let a session hold itself until the collector comes",
+        "app/services/callers.py",
+        "lambda connection: _lock(connection, caller, held[0])",
+        "lambda connection: _lock(connection, caller, db.info[_HELD][0])",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
+    Sabotage(
+        "ask for pages last where a route may mean one",
+        HTTP + "install.py",
+        'if not any(path.startswith("/{") for path in paths):',
+        "if paths:",
+        "library/plumbline_tests/http/test_parts.py::test_page_stays_before_a_route_that_may_mean_it",
+    ),
 )

@@ -7,10 +7,12 @@ import pytest
 
 from plumbline.errors import OperatorError
 from plumbline.scaffold.additions import change_files
+from plumbline.scaffold.defaults import default_in_python
 from plumbline.scaffold.fields import parse_fields
 from plumbline.scaffold.names import Names
 from plumbline.scaffold.project import Plan
 from plumbline.scaffold.running import add_migration
+from plumbline.scaffold.written import write_field
 from tests.copies import copy_project, run_in, run_tests_in
 from tests.postgres import ROOT
 from tests.scaffold.shop import APP, BOOK, SHELF, add_book
@@ -34,6 +36,32 @@ def test_resource_of_ten_fields_is_short() -> None:
 
     assert sum(text.count("\n") for text in texts) <= MOST_LINES
     assert max(len(line) for text in texts for line in text.splitlines()) <= 100
+
+
+def test_decimal_without_whole_digits_says_its_bounds() -> None:
+    """Those that do not look at digits, such as the proofs, see them in the document."""
+    (ratio, price) = parse_fields(["ratio:decimal(3,3)? price:decimal(10,2)"])
+
+    asked = [write_field(each, "book", None, is_owner=False).in_request for each in (ratio, price)]
+
+    assert "decimal_places=3, gt=-1, lt=1)" in asked[0]
+    assert "gt=" not in asked[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "typed", "written"),
+    [
+        ("decimal", "0.50", 'Decimal("0.50")'),
+        ("decimal", "-012", "Decimal(-12)"),
+        ("int", "-7", "-7"),
+        ("float", "0.5", "0.5"),
+        ("bool", "false", "False"),
+        ("date", "2026-01-31", "date(2026, 1, 31)"),
+        ("text", "", '""'),
+    ],
+)
+def test_default_is_written_as_ruff_wants_it(kind: str, typed: str, written: str) -> None:
+    assert default_in_python(kind, typed) == written
 
 
 def test_failure_of_the_migration_leaves_the_tree_as_it_was() -> None:

@@ -44,7 +44,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
             _write(project, made_up[number : number + 5], f"made up {number}")
     names = [each.names.many for each in made_up]
     routes = " or ".join(f"v1/{name}" for name in names)
-    script = next((copy / "app/db/migrations/versions").glob("*_made_up_0.py"))
+    script = next((copy / "app/db/migrations/versions").glob("*_made_up_0_*.py"))
     revision = script.read_text().partition('revision = "')[2][:12]
     return Grown(copy, names, (LARGE if is_large else SMALL).format(routes=routes), revision)
 
@@ -87,6 +87,14 @@ def test_made_up_resources_are_typed(grown: Grown) -> None:
     types = run_in(grown.copy, "-m", "mypy", "app", *grown.tests)
 
     assert types.returncode == 0, types.stdout[-3000:]
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+def test_made_up_resources_are_filled_with_what_the_api_takes(grown: Grown) -> None:
+    seeded = run_in(grown.copy, "-m", "tests.scaffold.seeded", *grown.names)
+
+    assert seeded.returncode == 0, seeded.stderr[-5000:]
 
 
 def test_made_up_resources_keep_to_the_layers(grown: Grown) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from plumbline.cli.examining import Live, Python, Run, Shown, TimeLimit, look
+from plumbline.cli.examining import Live, Models, Python, Run, Shown, TimeLimit, look
 from plumbline.doctor.catalogue import ALL_RULES
 from plumbline.doctor.configuration import (
     Configuration,
@@ -41,6 +41,7 @@ def doctor(  # noqa: PLR0913 - its options
     diff: Annotated[bool, typer.Option("--diff", help="Print what --fix would change.")] = False,
     fix: Annotated[bool, typer.Option("--fix", help="Correct what can be, safely.")] = False,
     live: Live = None,
+    models: Models = None,
     run: Run = None,
     python: Python = None,
     time_limit: TimeLimit = None,
@@ -57,7 +58,7 @@ def doctor(  # noqa: PLR0913 - its options
         _check(path, form)
         configuration = read_configuration(path, ALL_RULES)
         known = _read_known(path, configuration, baseline)
-        shown = Shown(live, run, python, time_limit)
+        shown = Shown(live, models, run, python, time_limit)
         with _progress():
             found, rules = look(path, shown, configuration, known, _show_progress)
         if save_baseline is not None:

@@ -21,7 +21,7 @@ from plumbline.doctor.live.rules import LIVE_RULES
 from plumbline.doctor.registry import Rule
 from plumbline.doctor.rules import RULES
 from plumbline.doctor.run import examination as run
-from plumbline.doctor.run.child import NotRun
+from plumbline.doctor.run.child import NotRun, describe, find_python
 from plumbline.doctor.run.rules import RUN_RULES
 from plumbline.errors import OperatorError
 
@@ -29,9 +29,13 @@ Live = Annotated[
     str | None,
     typer.Option(help="Look at a database instead, by its URL or the variable that has it."),
 ]
+Models = Annotated[
+    str | None, typer.Option(help="With --live: compare its tables, as in app.models:Base.")
+]
 Run = Annotated[str | None, typer.Option(help="Import an application instead, as in app.main:app.")]
 Python = Annotated[
-    str | None, typer.Option(help="Interpreter for --run (that of .venv, if there is one).")
+    str | None,
+    typer.Option(help="Interpreter for --run and --models (that of .venv, if there is one)."),
 ]
 TimeLimit = Annotated[
     float | None, typer.Option(help="Seconds for --live (30) or --run (60).", min=1)
@@ -43,6 +47,7 @@ class Shown:
     """What a command names besides a folder; with nothing of it the files are looked at."""
 
     live: str | None = None
+    models: str | None = None
     run: str | None = None
     python: str | None = None
     seconds: float | None = None
@@ -58,9 +63,11 @@ def look(
     """Look at the files, at a database or at an application; and the rules that did."""
     if shown.live is not None and shown.run is not None:
         raise OperatorError("--live and --run are two looks: take one of them")
+    if shown.models is not None and shown.live is None:
+        raise OperatorError("--models are compared with a database: name it by --live")
     try:
         if shown.live is not None:
-            return _database(shown.live, configuration, known, shown.seconds, on_progress)
+            return _database(root, shown, configuration, known, on_progress)
         if shown.run is not None:
             return _application(root, shown, configuration, known, on_progress)
     except Unreachable as error:
@@ -73,15 +80,21 @@ def look(
 
 
 def _database(
-    given: str,
+    root: Path,
+    shown: Shown,
     configuration: Configuration,
     known: Counter[str] | None,
-    seconds: float | None,
     on_progress: Callable[[str], None],
 ) -> tuple[Diagnosis, tuple[Rule, ...]]:
-    limit = seconds or live.SECONDS
-    conninfo = _conninfo(given)
-    found = live.examine(conninfo, configuration, known, seconds=limit, on_progress=on_progress)
+    assert shown.live is not None
+    limit, models = shown.seconds or live.SECONDS, None
+    conninfo = _conninfo(shown.live)
+    if shown.models is not None:
+        python = find_python(root, shown.python)
+        models = describe(root, shown.models, python, run.SECONDS, "models")["tables"]
+    found = live.examine(
+        conninfo, configuration, known, models=models, seconds=limit, on_progress=on_progress
+    )
     return found, LIVE_RULES
 
 

@@ -42,6 +42,7 @@ def seed(
             size=size,
             seed=seed,
             replace=replace,
+            limits=_seeding("limits").limits_of(_document(service)),
             advance=advance,
         )
     made = ", ".join(f"{count:,} {table}" for table, count in counts.items())
@@ -59,8 +60,9 @@ def _require_development(service: Service, into: str) -> None:
         raise OperatorError(f"--into is {into}, but DATABASE_URL leads to {url.database}")
     if into or _is_of_this_folder(url.host, url.port, url.database):
         return
+    where = f"{url.database} on {url.host or 'a socket'}"
     raise OperatorError(
-        f"DATABASE_URL leads to {url.database} on {url.host}, and not to what `{service.name} dev` "
+        f"DATABASE_URL leads to {where}, and not to what `{service.name} dev` "
         f"runs in this folder: start that, or add --into {url.database} to fill it all the same"
     )
 
@@ -80,6 +82,11 @@ def _require_migrated(service: Service) -> None:
         raise OperatorError(
             f"the database is at revision {current}, not {needed}: run `{service.name} db upgrade`"
         )
+
+
+def _document(service: Service) -> Any:  # noqa: ANN401 - of OpenAPI
+    module, _, name = service.app.partition(":")
+    return getattr(import_module(module), name).openapi()
 
 
 def _seeding(module: str) -> Any:  # noqa: ANN401 - a module

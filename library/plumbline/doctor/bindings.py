@@ -60,12 +60,15 @@ def imports(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[s
         yield alias.asname or alias.name, whole
 
 
-def names_in(function: Function | ast.Lambda, package: str) -> Iterator[tuple[str, str | None]]:
+def _parameters(given: ast.arguments) -> list[str]:
+    several = [*given.posonlyargs, *given.args, *given.kwonlyargs]
+    return [each.arg for each in [*several, given.vararg, given.kwarg] if each is not None]
+
+
+def names_in(function: ast.AST, package: str) -> Iterator[tuple[str, str | None]]:
     """What a function binds: imports as dotted names, and None for parameters and values."""
-    given = function.args
-    for arg in [*given.posonlyargs, *given.args, *given.kwonlyargs, given.vararg, given.kwarg]:
-        if arg is not None:
-            yield arg.arg, None
+    if isinstance(function, Function | ast.Lambda):
+        yield from ((name, None) for name in _parameters(function.args))
     binding = scope_of(function).binding
     shared = {name for node in binding if isinstance(node, ast.Global) for name in node.names}
     for node in binding:

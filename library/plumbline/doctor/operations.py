@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from plumbline.doctor.histories import newest_scripts
 from plumbline.doctor.project import Project, is_one_of
 from plumbline.doctor.source import Module
-from plumbline.doctor.tree import argument, constant
+from plumbline.doctor.tree import argument, constant, method
 
 _CREATES = re.compile(r"CREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?([\w.\"]+)", re.IGNORECASE)
 _TABLE_AT = {
@@ -41,6 +41,13 @@ def _operations(project: Project) -> list[Operation]:
         if (operation := _operation(project, module, call)) is not None
         and operation.table not in _tables_made(project, module)
     ]
+
+
+def columns_made(module: Module) -> set[str]:
+    """The columns that a migration adds itself, in whichever table."""
+    added = (call for call in module.every(ast.Call) if method(call) == "add_column")
+    columns = (each for call in added for each in call.args if isinstance(each, ast.Call))
+    return {str(constant(argument(each, 0, "name"))) for each in columns}
 
 
 def _tables_made(project: Project, module: Module) -> set[str]:

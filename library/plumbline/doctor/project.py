@@ -26,6 +26,7 @@ _WORDS = re.compile(
     rb"fastapi|starlette|sqlalchemy|sqlmodel|alembic|uvicorn|pydantic_settings|BaseSettings"
     rb"|jwt|jose|passlib|bcrypt|argon2|pwdlib|utcnow|SECRET"
 )
+_FUNCTIONS = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda})
 _DEEPEST = 8  # re-exports and base classes that are followed
 # Names of packages that are never a module of the project, though it may have one of that name.
 _KNOWN = {
@@ -130,7 +131,7 @@ class Project:
         """What the functions around a name, or its module, or Python, bind it to."""
         below: ast.AST = node
         for each in module.above(node):
-            if isinstance(each, Function | ast.Lambda) and not _is_of_signature(each, below):
+            if type(each) in _FUNCTIONS and not _is_of_signature(each, below):
                 names = self._names_of(module, each)
                 if node.id in names:
                     return names[node.id]
@@ -164,7 +165,7 @@ class Project:
     def _names(self) -> dict[ast.AST, dict[str, str | None]]:
         return {}
 
-    def _names_of(self, module: Module, function: Function | ast.Lambda) -> dict[str, str | None]:
+    def _names_of(self, module: Module, function: ast.AST) -> dict[str, str | None]:
         if function not in self._names:
             self._names[function] = dict(names_in(function, module.package))
         return self._names[function]
@@ -271,9 +272,9 @@ def _is_of_self(node: ast.expr) -> bool:
     return isinstance(owner, ast.Name) and owner.id in {"self", "cls"}
 
 
-def _is_of_signature(function: Function | ast.Lambda, node: ast.AST) -> bool:
+def _is_of_signature(function: ast.AST, node: ast.AST) -> bool:
     """Defaults, annotations and decorators do not know the names of the function itself."""
-    if node is function.args:
+    if isinstance(node, ast.arguments):
         return True
     return isinstance(function, Function) and (
         node is function.returns or node in function.decorator_list

@@ -19,11 +19,10 @@ import os
 import re
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 from uuid import UUID
 from weakref import WeakSet
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fastapi import Depends, FastAPI, Header, Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -34,6 +33,9 @@ from starlette.datastructures import Headers
 from plumbline.db.idempotency import HEADER, Claim, IdempotencyStore
 from plumbline.errors import AppError, FieldError, Invalid, Malformed
 from plumbline.http.routing import ApiRoute, state_of
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 NONCE_BYTES = 12
 MIN_LENGTH, MAX_LENGTH = 16, 255  # of a key
@@ -259,6 +261,13 @@ def _boundary(headers: Headers) -> bytes | None:
     return options.get(b"boundary") if kind == b"multipart/form-data" else None
 
 
+def _cipher(secret: bytes) -> "AESGCM":
+    """Loaded with the first key that comes: OpenSSL's second copy takes 6 MiB."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - see above
+
+    return AESGCM(_hmac(secret, "answer"))
+
+
 def _seal(secret: bytes, response: Response) -> bytes:
     """Compressed before it is encrypted, since afterwards it cannot be."""
     headers = [
@@ -267,12 +276,12 @@ def _seal(secret: bytes, response: Response) -> bytes:
     head = json.dumps([response.status_code, headers]).encode()  # one line
     answer = zlib.compress(b"%b\n%b" % (head, bytes(response.body)), COMPRESSION)
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(_hmac(secret, "answer")).encrypt(nonce, answer, None)
+    return nonce + _cipher(secret).encrypt(nonce, answer, None)
 
 
 def _open(secret: bytes, sealed: bytes) -> Response:
     nonce, sealed = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
-    answer = AESGCM(_hmac(secret, "answer")).decrypt(nonce, sealed, None)
+    answer = _cipher(secret).decrypt(nonce, sealed, None)
     if answer.startswith(b"["):  # kept by an older version, which is gone IDEMPOTENCY_SECONDS later
         status, headers, text = json.loads(answer)
         body = text.encode("latin-1")

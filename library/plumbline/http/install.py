@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 
 from plumbline.db.after_commit import finish_acts
@@ -14,12 +15,14 @@ from plumbline.http.access import has_rules, require_rules
 from plumbline.http.async_routes import require_async
 from plumbline.http.commit_order import require_commit_before_response
 from plumbline.http.exception_handlers import install_problems
+from plumbline.http.headers import api_pages
 from plumbline.http.health import PROBES, install_health
 from plumbline.http.idempotency import install_idempotency
 from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
+from plumbline.http.routing import left_to_fastapi
 from plumbline.http.shutdown import server_settings
 from plumbline.http.uploads import require_uploads_on_disk
 from plumbline.http.websocket_routes import require_websocket_dependencies
@@ -77,8 +80,20 @@ def install(
     if uses_rules:
         require_rules(app)
     customize_openapi(app, counts_writes=counts_writes)
+    _ask_pages_last(app)
     _require_of_routes(app, may_commit_late)
     _add_to_lifespan(app, may_commit_late)
+
+
+def _ask_pages_last(app: FastAPI) -> None:
+    """Each request asks the routes in turn, and few mean a page of the API itself.
+
+    Not where a route begins with a parameter: it could mean such a page as well.
+    """
+    paths = [each.path or "" for each in iter_route_contexts(app.routes)]
+    if not any(path.startswith("/{") for path in paths):
+        pages = api_pages(app.routes)
+        app.router.routes.sort(key=lambda each: getattr(each, "path", None) in pages)
 
 
 def _require_of_routes(app: FastAPI, may_commit_late: Collection[Callable[..., Any]]) -> None:
@@ -98,6 +113,7 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
     @asynccontextmanager
     async def check_run_and_finish(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
         _require_of_routes(app, may_commit_late)
+        left_to_fastapi(app.routes)  # compiles the others now, and not with their first requests
         async with run(of) as state:
             yield state
             await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)

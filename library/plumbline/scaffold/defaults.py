@@ -47,7 +47,7 @@ def default_in_python(kind: str, value: str) -> str:
         case "bool":
             return value.title()
         case "decimal":
-            return f'Decimal("{value}")'
+            return f'Decimal("{value}")' if "." in value else f"Decimal({int(value)})"
         case "date":
             return repr(date.fromisoformat(value)).removeprefix("datetime.")
     return f'"{value}"'

@@ -89,7 +89,7 @@ def _remove_makers(plan: Plan, project: Project, names: Names) -> set[str]:
     """Functions and fixtures that give one to tests, in what tests share; their names."""
     gone: set[str] = set()
     for path, text in plan.sources(project.root / "tests").items():
-        if not path.name.startswith("test_"):
+        if not path.name.startswith("test_") and names.class_name in text:
             functions = [each for each in parse(path, text).body if isinstance(each, Function)]
             makers = [
                 each

@@ -25,9 +25,7 @@ _IN_A_REQUEST: dict[str, Callable[[Field], str]] = {
     "str": lambda field: f"Annotated[str, Field(max_length={field.length}), OneLine]",
     "text": lambda field: f"Annotated[str, Field(max_length={_number(field.length)}), PlainText]",
     "int": lambda _: "BigInt",
-    "decimal": lambda field: "Annotated[Decimal, Field(max_digits={}, decimal_places={})]".format(
-        *field.arguments
-    ),
+    "decimal": lambda field: f"Annotated[Decimal, Field({_digits(*field.arguments)})]",
     "json": lambda _: "JsonObject",
 }
 # What PostgreSQL has, where SQLAlchemy would take something else or nothing.
@@ -166,6 +164,12 @@ def _decimal(field: Field, digit: str) -> str:
         return digit
     whole = "0" if digits == places else digit
     return f"{whole}.{digit}" + "0" * (places - 1)
+
+
+def _digits(digits: str, places: str) -> str:
+    """With bounds where none is before the point: the document has no other way to say so."""
+    bounds = ", gt=-1, lt=1" if digits == places else ""
+    return f"max_digits={digits}, decimal_places={places}{bounds}"
 
 
 def _number(number: int) -> str:

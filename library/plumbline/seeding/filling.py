@@ -9,6 +9,7 @@ from sqlalchemy import Column, MetaData, Table
 
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
+from plumbline.seeding.limits import Limits
 from plumbline.seeding.rows import Rows, count_rows, tables_to_fill
 from plumbline.seeding.seeds import Seeds
 from plumbline.seeding.values import Values
@@ -16,7 +17,7 @@ from plumbline.seeding.values import Values
 STEP = 1_000  # rows between two calls of `advance`
 
 
-def fill(
+def fill(  # noqa: PLR0913 - what a fill is
     url: str,
     metadata: MetaData,
     seeds: Seeds,
@@ -24,14 +25,16 @@ def fill(
     size: int,
     seed: int,
     replace: bool,
+    limits: Limits,
     advance: Callable[[str, int], None],
 ) -> dict[str, int]:
     """Fill the tables: `size` rows, or five times as many in those that refer to others.
 
-    Gives the number of rows by table. OperatorError, and nothing is stored, where a table has rows
+    `limits` are lengths that the routes bound more than the columns. Gives the number of rows by
+    table. OperatorError, and nothing is stored, where a table has rows
     already, unless `replace` removes them, and where a constraint refuses what was made.
     """
-    values, counts = Values(seed), dict[str, int]()
+    values, counts = Values(seed, limits), dict[str, int]()
     keys: dict[Column[Any], Sequence[Any]] = {}
     plain = psycopg_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(plain) as db:

@@ -31,6 +31,7 @@ from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import TypeEngine
 
 from plumbline.errors import OperatorError
+from plumbline.seeding.limits import Limits
 
 TODAY = datetime(2026, 1, 31, 12, tzinfo=UTC)  # fixed, so that a seed gives the same rows always
 YEARS = timedelta(days=3 * 365)
@@ -41,7 +42,8 @@ LONG = re.compile(r"(^|_)(content|text|body|bio|description|notes?|summary)$")
 class Values:
     """Everything that is drawn for one seed, in the order in which it is asked for."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, limits: Limits) -> None:
+        self._limits = limits
         self.random = Random(seed)  # noqa: S311 - to be repeated, not to be secret
         self._people = [Person(locale, seed=seed) for locale in LOCALES]
         self._generic = Generic(Locale.EN, seed=seed)
@@ -55,7 +57,8 @@ class Values:
     def of(self, column: Column[Any]) -> Any:  # noqa: ANN401 - of the column's type
         """A value; OperatorError for a type that is not known, NULL where the column takes it."""
         try:
-            return self._of_type(column.type, column.name)
+            most = self._limits.get((str(column.table), column.name))
+            return self._of_type(column.type, column.name, most)
         except StopIteration:
             if column.nullable:
                 return None
@@ -102,17 +105,18 @@ class Values:
             text = next(makers, self._generic.text.sentence)()
         return text[:length].strip() or "x"
 
-    def _of_type(self, kind: TypeEngine[Any], name: str) -> Any:  # noqa: ANN401
+    def _of_type(self, kind: TypeEngine[Any], name: str, most: int | None) -> Any:  # noqa: ANN401
         match kind:
             case Enum():
                 return self.random.choice(kind.enums)
             case String():
-                return self._text(name, kind.length)
+                lengths = [each for each in (kind.length, most) if each is not None]
+                return self._text(name, min(lengths, default=None))
             case ARRAY():
                 amount = self.random.randrange(4)
-                return [self._of_type(kind.item_type, name) for _ in range(amount)]
+                return [self._of_type(kind.item_type, name, most) for _ in range(amount)]
             case pg.DOMAIN():
-                return self._of_type(kind.data_type, name)
+                return self._of_type(kind.data_type, name, most)
         make = next(make for known, make in _OF_TYPE.items() if isinstance(kind, known))
         return make(self, kind)
 

@@ -5,9 +5,11 @@ The cases come from the service when tests are collected, so a new route, model 
 
 from collections.abc import Callable, Iterable
 from itertools import groupby
+from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
+from sqlalchemy.orm import Mapper
 
 from plumbline.settings import HttpSettings
 from plumbline.testing import plugin
@@ -51,9 +53,14 @@ def _revisions(service: ServiceUnderTest) -> Iterable[object]:
 def _versioned_models(service: ServiceUnderTest) -> Iterable[object]:
     return [
         pytest.param(mapper, id=mapper.class_.__name__)
-        for mapper in service.models.registry.mappers
+        for mapper in in_order(service.models.registry.mappers)
         if mapper.version_id_col is not None
     ]
+
+
+def in_order(mappers: Iterable[Mapper[Any]]) -> list[Mapper[Any]]:
+    """By name: a set has another order in each process, and pytest-xdist compares them."""
+    return sorted(mappers, key=lambda mapper: mapper.class_.__qualname__)
 
 
 CASES: dict[str, Callable[[ServiceUnderTest], Iterable[object]]] = {

@@ -35,6 +35,11 @@ def _conninfo(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+def name_of(url: str) -> str:
+    """What the database is called: the name of the run's is before ours."""
+    return str(make_url(url).database)
+
+
 def as_role(url: str, role: str = ROLE) -> str:
     made = make_url(url).set(username=role, password="shop")
     return made.render_as_string(hide_password=False)
@@ -45,6 +50,10 @@ def run(url: str, statements: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         for each in statements.split(";\n"):
             connection.execute(each.encode())
+
+
+def empty(url: str) -> None:
+    run(url, "DROP SCHEMA public CASCADE;\nCREATE SCHEMA public")
 
 
 def in_schemas(url: str, cases: dict[str, str]) -> dict[str, list[str]]:

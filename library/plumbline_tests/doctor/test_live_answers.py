@@ -9,8 +9,8 @@ import pytest
 
 from plumbline.doctor.live.database import Unreachable, opened
 from plumbline.testing.cluster import Cluster
+from plumbline_tests.doctor.databases import name_of, shop
 from plumbline_tests.doctor.databases import run as execute
-from plumbline_tests.doctor.databases import shop
 from plumbline_tests.doctor.projects import write
 from plumbline_tests.doctor.test_answers import run
 
@@ -36,7 +36,7 @@ def test_answer_for_people_names_the_object(project: Path, database: str) -> Non
 
     assert answer.status == 0
     assert answer.stdout.startswith(FAULT)
-    assert "1 findings in database doctor of PostgreSQL 1" in answer.stdout
+    assert f"1 findings in database {name_of(database)} of PostgreSQL 1" in answer.stdout
     assert answer.stdout.endswith("plumbline doctor --explain PL724\n")
     assert run(project, "--live", database, "--fail-on", "hazard").status == 1
 
@@ -69,7 +69,7 @@ def test_objects_are_let_pass_by_name_and_by_a_baseline(project: Path, database:
 
     assert known.stdout.startswith("1 findings are in the baseline\nnothing found in database")
     assert new.stdout.startswith("public.sale.paid_at: PL724")
-    assert by_name.stdout.startswith("nothing found in database doctor")
+    assert by_name.stdout.startswith("nothing found in database")
 
 
 def test_url_may_name_any_driver_or_come_from_a_variable(

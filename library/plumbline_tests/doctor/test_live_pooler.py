@@ -68,21 +68,21 @@ def database(postgres: Cluster) -> Iterator[str]:
 
 @pytest.mark.torture
 @pytest.mark.parametrize(
-    ("mode", "findings", "words"),
+    ("mode", "codes", "words"),
     [
-        ("transaction", [("PL705", "database doctor")], "in transaction mode"),
+        ("transaction", ["PL705"], "in transaction mode"),
         ("session", [], "in session mode, as it seems"),
     ],
 )
 def test_pooler_is_noticed_with_its_mode(
     mode: str,
-    findings: list[tuple[str, str]],
+    codes: list[str],
     words: str,
     database: str,
     free_port: Callable[[], int],
 ) -> None:
     with pgbouncer(database, free_port(), mode) as url:
-        assert found(url) == findings
+        assert [code for code, _ in found(url)] == codes
         assert look(url).looked_at.endswith(f", behind a pooler {words}")
 
 

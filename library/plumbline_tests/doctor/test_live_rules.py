@@ -7,7 +7,7 @@ import pytest
 
 from plumbline.doctor.live.rules import LIVE_RULES
 from plumbline.testing.cluster import Cluster
-from plumbline_tests.doctor.databases import AT_ONCE, as_role, found, in_schemas, run, shop
+from plumbline_tests.doctor.databases import AT_ONCE, as_role, found, in_schemas, name_of, run, shop
 
 BY_CODE = {rule.code: rule for rule in LIVE_RULES}
 # What statements make in a schema; for the others see below, and test_live_sessions.py.
@@ -58,12 +58,14 @@ def test_examples_of_roles_and_slots_are_found_until_they_are_corrected(database
 
 
 def test_settings_of_a_database_and_of_a_role_in_it_are_found(database: str) -> None:
-    run(database, "ALTER DATABASE doctor SET synchronous_commit = off")
-    run(database, "ALTER ROLE shop IN DATABASE doctor SET synchronous_commit = off")
+    name = name_of(database)
+    role = f"ALTER ROLE shop IN DATABASE {name}"
+    run(database, f"ALTER DATABASE {name} SET synchronous_commit = off")
+    run(database, f"{role} SET synchronous_commit = off")
     seen = found(database)
-    run(database, "ALTER DATABASE doctor RESET ALL;\nALTER ROLE shop IN DATABASE doctor RESET ALL")
+    run(database, f"ALTER DATABASE {name} RESET ALL;\n{role} RESET ALL")
 
-    assert seen == [("PL711", "database doctor"), ("PL711", "role shop in database doctor")]
+    assert seen == [("PL711", f"database {name}"), ("PL711", f"role shop in database {name}")]
 
 
 BOOK = """CREATE TABLE author (id int PRIMARY KEY);

@@ -14,6 +14,7 @@ from plumbline_tests.doctor.databases import (
     as_role,
     found,
     look,
+    name_of,
     run,
     sessions,
     shop,
@@ -91,22 +92,15 @@ def test_long_statement_is_found(database: str) -> None:
     assert sorted(codes) == ["PL703", "PL704"]
 
 
-@pytest.mark.parametrize(
-    ("limit", "reset"),
-    [
-        ("ALTER ROLE shop CONNECTION LIMIT 4", "ALTER ROLE shop CONNECTION LIMIT -1"),
-        ("ALTER DATABASE doctor CONNECTION LIMIT 4", "ALTER DATABASE doctor CONNECTION LIMIT -1"),
-    ],
-)
-def test_connections_near_a_limit_are_found_with_who_has_them(
-    limit: str, reset: str, database: str
-) -> None:
-    run(database, limit)
+@pytest.mark.parametrize("limited", ["ROLE shop", "DATABASE {name}"])
+def test_connections_near_a_limit_are_found_with_who_has_them(limited: str, database: str) -> None:
+    change = f"ALTER {limited} CONNECTION LIMIT".format(name=name_of(database))
+    run(database, f"{change} 4")
     with sessions(as_role(database), *["SELECT 1"] * 3):
         few = found(database)
     with sessions(as_role(database), *["SELECT 1"] * 4):
         (finding,) = [each for each in look(database).findings if each.path != "server"]
-    run(database, reset)
+    run(database, f"{change} -1")
 
     assert few == []
     assert finding.code == "PL701"

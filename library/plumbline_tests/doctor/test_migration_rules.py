@@ -33,6 +33,7 @@ FAULTS = {
     'op.execute("ALTER TABLE posts ADD CONSTRAINT ck CHECK (a > 0)")': "PL606",
     'op.alter_column("posts", "a", existing_type=sa.Text(), type_=sa.UUID())': "PL607",
     'op.rename_table("posts", "stories")': "PL608",
+    'op.execute("ALTER TABLE posts RENAME COLUMN a TO b")': "PL608",
     f'{IN_BATCH}alter_column("a", new_column_name="b")': "PL608",
 }
 MADE = 'op.create_table("posts", sa.Column("a", sa.Text()))\n    '
@@ -46,6 +47,17 @@ SOUND = [
     'op.alter_column("posts", "a", nullable=True)',
     'op.alter_column("posts", "a", existing_type=sa.String(10), type_=sa.Text())',
     'op.drop_column("posts", "a")',
+    'op.execute("ALTER TABLE posts RENAME CONSTRAINT a TO b")',
+    (
+        'op.add_column("posts", sa.Column("b", sa.Text()))\n    '
+        'op.alter_column("posts", "b", new_column_name="a")'
+    ),
+    'op.alter_column("posts", "a", existing_type=sa.Text(), type_=sa.Enum("b", native_enum=False))',
+    (
+        'op.execute("ALTER TABLE posts ADD CONSTRAINT ck CHECK (a IS NOT NULL) NOT VALID")\n    '
+        'op.execute("ALTER TABLE posts VALIDATE CONSTRAINT ck")\n    '
+        'op.alter_column("posts", "a", nullable=False)'
+    ),
     'op.create_index("ix", TABLE, ["a"])',
 ]
 

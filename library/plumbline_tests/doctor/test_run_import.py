@@ -1,9 +1,12 @@
 """What an import may do, and what is told of it."""
 
+import ast
+import sys
 from pathlib import Path
 
 import pytest
 
+from plumbline.doctor.run.child import FOLDER
 from plumbline_tests.doctor.faulty import look
 from plumbline_tests.doctor.projects import write
 
@@ -77,3 +80,23 @@ def test_two_looks_at_once_are_refused(tmp_path: Path) -> None:
     answer = look(tmp_path, "main:app", "--live", "postgresql://h/x")
 
     assert answer.stderr == "--live and --run are two looks: take one of them"
+
+
+@pytest.mark.parametrize(
+    "file", sorted((FOLDER / "inside").glob("*.py")), ids=lambda file: file.stem
+)
+def test_what_is_handed_to_an_interpreter_is_python_3_8_and_needs_nothing(file: Path) -> None:
+    tree = ast.parse(file.read_text(), feature_version=(3, 8))
+    absolute = {
+        name.partition(".")[0]
+        for node in ast.walk(tree)
+        for name in (
+            [alias.name for alias in node.names]
+            if isinstance(node, ast.Import)
+            else [str(node.module)]
+            if isinstance(node, ast.ImportFrom) and not node.level
+            else []
+        )
+    }
+
+    assert absolute <= sys.stdlib_module_names

@@ -58,6 +58,13 @@ CASES = {
             "select(posts.c.id, func.count()).group_by(posts.c.id)",
         ),
     ),
+    "a count that is a column of each row": _changed(
+        "PL407",
+        (
+            "await db.scalar(select(func.count()).select_from(posts))",
+            "select(func.count()).where(posts.c.id == 1).scalar_subquery()",
+        ),
+    ),
     "an upsert whose columns code decides": _changed(
         "PL408", ('{"uses": Tag.uses + 1}', "{**dict(uses=1)}")
     ),

@@ -233,3 +233,29 @@ async def test_connection_of_a_service_without_the_parts_has_the_default_limits(
         await connection.send(b"GET /livez HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\n")
 
         assert await asyncio.wait_for(connection.statuses(), 60) == [431]
+
+
+async def get_name(name: str = "nobody") -> str:
+    return name
+
+
+def test_pages_of_the_api_are_asked_last() -> None:
+    app = FastAPI()
+    app.get("/names")(get_name)
+
+    install(app, HttpSettings())
+
+    paths = [getattr(each, "path", "") for each in app.routes]
+    assert paths.index("/names") == 0
+    assert {"/docs", "/openapi.json"} <= set(paths[-4:])
+
+
+async def test_page_stays_before_a_route_that_may_mean_it() -> None:
+    app = FastAPI()
+    app.get("/{name}")(get_name)
+    install(app, HttpSettings(ALLOWED_HOSTS="*"))
+
+    async with _client(app) as client:
+        answer = await client.get("/openapi.json")
+
+    assert answer.json()["openapi"]

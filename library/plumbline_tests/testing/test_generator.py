@@ -1,5 +1,6 @@
 """Right and wrong requests for fields of every type that people write."""
 
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import IntEnum
@@ -11,9 +12,10 @@ import pytest
 from fastapi import Body, FastAPI, Form, Header, Query, UploadFile
 from pydantic import AnyUrl, Field
 
+from plumbline.db.idempotency import HEADER as KEY
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.routing import Payload
-from plumbline.testing.proofs.wrong_input import _failures
+from plumbline.testing.proofs.wrong_input import _failures, _with_own_key
 from plumbline.testing.requests import Request, operations, send
 from plumbline.testing.schemas import Schemas
 from plumbline.testing.wrong_requests import wrong_requests
@@ -133,3 +135,16 @@ async def test_wrong_values_of_every_type_are_refused_by_name() -> None:
 
     assert failures == []
     assert len({request.label for request in asked}) > 300
+
+
+def test_each_wrong_request_has_a_key_of_its_own() -> None:
+    """One that the document does not forbid passes, and would keep its answer for the others."""
+    key = "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"
+    request = Request("post", "/books", label="title null", headers={KEY: key})
+    wrong = replace(request, label=f"{KEY} garbage")
+
+    keys = {_with_own_key(request, number).headers[KEY] for number in range(3)}
+
+    assert len(keys) == 3
+    assert {len(each) for each in keys} == {len(key)}
+    assert _with_own_key(wrong, 1) is wrong

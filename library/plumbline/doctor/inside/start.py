@@ -11,17 +11,17 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from . import engines, models, routes
+from . import engines, metadata, models, routes
 from .places import Places
 
 _MOST_LINES = 6  # of a traceback
 
 
-def main(root: str, output: str, target: str) -> None:
+def main(root: str, output: str, what: str, target: str) -> None:
     """End the process by itself: threads that the import started do not keep it alive."""
     sys.path[:0] = [str(each) for each in (Path(root), Path(root, "src")) if each.is_dir()]
     try:
-        facts = _describe(root, target)
+        facts = _models(target) if what == "models" else _describe(root, target)
     except BaseException as error:  # noqa: BLE001 - whatever an import may raise, SystemExit too
         facts = {"error": _told(error), "traceback": _shown(error)}
     Path(output).write_text(json.dumps(facts), encoding="utf-8")
@@ -31,8 +31,7 @@ def main(root: str, output: str, target: str) -> None:
 
 
 def _describe(root: str, target: str) -> dict[str, Any]:
-    module, _, name = target.partition(":")
-    app = _find(importlib.import_module(module), name or "app")
+    app = _import(target, "app")
     if not hasattr(app, "routes") and callable(app) and _takes_nothing(app):
         app = app()  # a factory
     places = Places(root)
@@ -45,9 +44,14 @@ def _describe(root: str, target: str) -> dict[str, Any]:
     }
 
 
-def _find(module: object, path: str) -> Any:
-    found = module
-    for name in path.split("."):
+def _models(target: str) -> dict[str, Any]:
+    return metadata.describe(_import(target, "Base"))
+
+
+def _import(target: str, default: str) -> Any:
+    module, _, path = target.partition(":")
+    found: Any = importlib.import_module(module)
+    for name in (path or default).split("."):
         found = getattr(found, name)
     return found
 

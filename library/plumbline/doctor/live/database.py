@@ -52,12 +52,16 @@ USUAL = Thresholds()
 
 @dataclass
 class Database:
-    """An open connection. `unseen`: what could not be looked at, by the reason."""
+    """An open connection. `unseen`: what could not be looked at, by the reason.
+
+    `models` are tables as they should be, as plumbline.doctor.inside.metadata writes them.
+    """
 
     connection: Connection[tuple[Any, ...]]
     ends_at: float
     thresholds: Thresholds = USUAL
     unseen: dict[str, list[str]] = field(default_factory=dict)
+    models: list[dict[str, Any]] = field(default_factory=list)
 
     def rows(self, query: LiteralString, *values: object) -> list[tuple[Any, ...]]:
         """What a query of the catalogue gives, read only."""
@@ -125,6 +129,7 @@ def _connect(conninfo: str, seconds: float) -> Connection[tuple[Any, ...]]:
             conninfo,
             autocommit=True,
             prepare_threshold=None,  # a pooler may know no prepared statements
+            client_encoding="utf8",  # else a server in SQL_ASCII gives bytes
             connect_timeout=max(2, int(seconds)),
             application_name=NAME,
         )

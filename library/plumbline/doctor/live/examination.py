@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import errors
@@ -28,12 +29,14 @@ def examine(
     configuration: Configuration,
     baseline: Counter[str] | None = None,
     *,
+    models: list[dict[str, Any]] | None = None,
     thresholds: Thresholds = USUAL,
     seconds: float = SECONDS,
     on_progress: Callable[[str], None] = lambda _: None,
 ) -> Diagnosis:
     """Find the faults of a database without writing to it; Unreachable where it does not answer."""
     with opened(conninfo, seconds, thresholds) as database:
+        database.models = models or []
         found: list[tuple[Rule, Fault]] = []
         try:
             subject = _subject(database)

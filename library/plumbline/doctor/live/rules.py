@@ -1,5 +1,6 @@
 """The rules about a running database, by code."""
 
+from plumbline.doctor.live.drift import drift
 from plumbline.doctor.live.schema import (
     foreign_key_without_index,
     invalid_index,
@@ -38,6 +39,7 @@ LIVE_RULES: tuple[Rule, ...] = (
     time_without_zone,
     invalid_index,
     not_valid_constraint,
+    drift,
     autovacuum_off,
     wraparound,
     unread_slot,

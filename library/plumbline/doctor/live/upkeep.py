@@ -32,10 +32,11 @@ SELECT coalesce(nullif(application_name, ''), '(unnamed)'), state,
     pg_wal_lsn_diff(pg_current_wal_lsn(), coalesce(replay_lsn, flush_lsn, sent_lsn))::bigint
 FROM pg_stat_replication WHERE NOT pg_is_in_recovery() ORDER BY 1
 """
+# In bytes: the age of what was replayed last says nothing where the primary was idle before.
 _BEHIND: LiteralString = """
-SELECT extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp())::int
+SELECT pg_is_wal_replay_paused(),
+    coalesce(pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()), 0)::bigint
 WHERE pg_is_in_recovery()
-AND pg_last_wal_receive_lsn() IS DISTINCT FROM pg_last_wal_replay_lsn()
 """
 
 
@@ -78,12 +79,13 @@ def unread_slot(database: Database) -> Iterator[Fault]:
 @live_rule("PL734", Severity.HAZARD, "a copy is behind")
 def replication_lag(database: Database) -> Iterator[Fault]:
     limits = database.thresholds
-    for (behind,) in database.rows(_BEHIND):
-        if behind is not None and behind >= limits.lag_seconds:
+    for is_paused, kept in database.rows(_BEHIND):
+        if is_paused or kept >= limits.kept_bytes:
+            why = "its replay is paused" if is_paused else "it does not keep up"
             yield fault(
                 f"database {database.name}",
-                f"this standby is {behind} s behind what it has received: reads see the past, and"
-                " a failover takes longer",
+                f"this standby has {kept // _MEBIBYTE:,} MiB that it does not show yet, {why}:"
+                " reads see the past, and a failover takes longer",
             )
     standbys = database.rows(_STANDBYS)
     if not database.sees_all and any(state is None for _, state, *_ in standbys):

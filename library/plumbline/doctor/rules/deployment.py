@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from plumbline.doctor.calls import calls_of
-from plumbline.doctor.finding import Place, Severity
+from plumbline.doctor.finding import Edit, Place, Severity
 from plumbline.doctor.project import Project
 from plumbline.doctor.registry import Fault, fault, rule
 from plumbline.doctor.sessions import SQLALCHEMY
@@ -77,4 +77,5 @@ def echo_in_production(project: Project) -> Iterator[Fault]:
                 given,
                 "what people type, and what is stored of them, is in the log; and writing it takes"
                 " longer than the statement",
+                edit=Edit(each.module.place(given), "False"),
             )

@@ -33,6 +33,8 @@ _HASHES = {
     "pwdlib": ("hash", "verify", "verify_and_update"),
 }
 
+_HASHING = {name for names in _HASHES.values() for name in names}
+
 
 @rule("PL201", Severity.STOPS_THE_SERVICE, "a sync session in an async function")
 def sync_session_in_async(project: Project) -> Iterator[Fault]:
@@ -126,7 +128,7 @@ def _hashes(project: Project, module: Module, call: ast.Call) -> bool:
     dotted = project.resolve(module, call.func)
     if is_one_of(dotted, "bcrypt", *_HASHES["bcrypt"]):
         return True
-    if not isinstance(call.func, ast.Attribute):
+    if not isinstance(call.func, ast.Attribute) or call.func.attr not in _HASHING:
         return False
     made = project.definition(module, call.func.value)
     if made is None or not isinstance(made.node, ast.Call):

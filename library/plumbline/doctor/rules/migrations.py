@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from plumbline.doctor.finding import Severity
-from plumbline.doctor.operations import Operation, operations, table_in_sql
+from plumbline.doctor.operations import Operation, columns_made, operations, table_in_sql
 from plumbline.doctor.project import Project
 from plumbline.doctor.registry import Fault, fault, rule
 from plumbline.doctor.source import Module
@@ -35,6 +35,9 @@ _KIND_OF = {name: kind for kind, names in _KINDS.items() for name in names}
 _INDEX = re.compile(
     r"^\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+(?!CONCURRENTLY)[^(]*?\sON\s+(?:ONLY\s+)?([\w.\"]+)",
     re.IGNORECASE,
+)
+_RENAME = re.compile(
+    r"^\s*ALTER\s+TABLE\s+(?:IF\s+EXISTS\s+)?([\w.\"]+)\s+RENAME\s+(?!CONSTRAINT)", re.IGNORECASE
 )
 _CONSTRAINT = re.compile(
     r"^\s*ALTER\s+TABLE\s+(?:ONLY\s+)?([\w.\"]+)\s+ADD\s+(?:CONSTRAINT\s+\S+\s+)?"
@@ -78,7 +81,7 @@ def constraint_that_blocks(project: Project) -> Iterator[Fault]:
         if each.name == "execute":
             table = table_in_sql(project, each, _CONSTRAINT) or ""
             kind = "a constraint"
-        elif each.name == "alter_column" and constant(keyword(each.call, "nullable")) is False:
+        elif each.name == "alter_column" and _is_required(each):
             kind = "NOT NULL"
         if kind and table and not _is_true(each.call, "postgresql_not_valid"):
             yield fault(
@@ -87,6 +90,13 @@ def constraint_that_blocks(project: Project) -> Iterator[Fault]:
                 f"{kind} on `{table}` is checked against all rows, and its users wait: add it NOT"
                 " VALID (or build the unique index CONCURRENTLY), and validate it afterwards",
             )
+
+
+def _is_required(operation: Operation) -> bool:
+    """Made NOT NULL, and no validated CHECK of the same script has read the rows before."""
+    if constant(keyword(operation.call, "nullable")) is not False:
+        return False
+    return not all(each in operation.module.source for each in (b"IS NOT NULL", b"VALIDATE"))
 
 
 @rule("PL607", Severity.HAZARD, "a table is rewritten while nobody can use it")
@@ -107,6 +117,8 @@ def type_that_rewrites(project: Project) -> Iterator[Fault]:
 
 def _kind(project: Project, module: Module, node: ast.expr | None) -> str | None:
     made = node.func if isinstance(node, ast.Call) else node
+    if isinstance(node, ast.Call) and constant(keyword(node, "native_enum")) is False:
+        return "text"
     return _KIND_OF.get(str(project.resolve(module, made)).rpartition(".")[2])
 
 
@@ -114,8 +126,11 @@ def _kind(project: Project, module: Module, node: ast.expr | None) -> str | None
 def taken_from_the_running_release(project: Project) -> Iterator[Fault]:
     for each in operations(project):
         is_renamed = keyword(each.call, "new_column_name") is not None
-        if each.name == "rename_table":
-            gone = f"the table `{each.table}`"
+        if each.column in columns_made(each.module):
+            continue
+        renamed = table_in_sql(project, each, _RENAME)
+        if renamed is not None or each.name == "rename_table":
+            gone = f"what was renamed in `{renamed or each.table}`"
         elif is_renamed or (each.name == "drop_column" and _is_mapped(project, each)):
             gone = f"`{each.table}.{each.column}`"
         else:

@@ -16,6 +16,8 @@ from plumbline.doctor.tree import argument, constant, has_unknown, keyword
 
 _COLUMNS = ("Column", "mapped_column")
 _OTHER_DATABASES = {"pymysql", "aiomysql", "mysqlclient", "asyncmy", "mysql-connector-python"}
+_Families = dict[ast.ClassDef, list[ast.ClassDef]]
+_FETCHES = re.compile(r"eager_defaults[\"']?\s*[:=]\s*True")
 _POSTGRESQL = {"asyncpg", "psycopg", "psycopg2", "psycopg2-binary", "psycopg-binary"}
 
 
@@ -35,7 +37,7 @@ def expire_on_commit(project: Project) -> Iterator[Fault]:
         if (
             _makes_async_sessions(project, each)
             and not has_unknown(call)
-            and keyword(call, "expire_on_commit") is None
+            and constant(keyword(call, "expire_on_commit") or ast.Constant(value=True)) is True
         ):
             yield fault(
                 module,
@@ -53,6 +55,9 @@ def _makes_async_sessions(project: Project, made: Called) -> bool:
 
 
 def _with_argument(module: Module, call: ast.Call) -> Edit | None:
+    said = keyword(call, "expire_on_commit")
+    if said is not None:
+        return Edit(module.place(said), "False")
     given = [*call.args, *(each.value for each in call.keywords)]
     if not given or call.lineno != call.end_lineno:
         return None
@@ -150,17 +155,61 @@ def _unnamed(module: Module, node: ast.ClassDef | ast.Call) -> Fault:
 
 @rule("PL305", Severity.HAZARD, "a value that the database sets cannot be read after an update")
 def value_set_by_the_server(project: Project) -> Iterator[Fault]:
-    if not _is_async_project(project) or any(
-        re.search(rb"eager_defaults[\"']?\s*[:=]\s*True", each.source) for each in project.modules
-    ):
+    if not _is_async_project(project):
         return
     for each in calls_of(project, SQLALCHEMY, *_COLUMNS):
         changed = keyword(each.node, "onupdate")
         made = changed.func if isinstance(changed, ast.Call) else None
-        if is_one_of(project.resolve(each.module, made), SQLALCHEMY, "now", "current_timestamp"):
+        if is_one_of(
+            project.resolve(each.module, made), SQLALCHEMY, "now", "current_timestamp"
+        ) and not _is_fetched(project, each):
             yield fault(
                 each.module,
                 each.node.func,
                 "an UPDATE leaves this attribute expired, and reading it is MissingGreenlet:"
                 " PostgreSQL has the value, and nobody has fetched it",
             )
+
+
+def _is_fetched(project: Project, column: Called) -> bool:
+    """By `eager_defaults` of each model that has the column, as it inherits its arguments."""
+    owner = next((a for a in column.module.above(column.node) if isinstance(a, ast.ClassDef)), None)
+    if owner is None:
+        return True
+    above, below = project.remember(_families)
+    concerned = _reached(owner, below)
+    models = [each for each in concerned if not below.get(each)]
+    return all(_FETCHES.search(_mapper_arguments(each, above)) for each in models)
+
+
+def _mapper_arguments(node: ast.ClassDef, above: _Families) -> str:
+    """The text of the first `__mapper_args__` on its way up, and of those that this takes on."""
+    for each in node.body:
+        named = each.targets[0] if isinstance(each, ast.Assign) else each
+        named = named.target if isinstance(named, ast.AnnAssign) else named
+        if "__mapper_args__" in (getattr(named, "id", ""), getattr(named, "name", "")):
+            text = ast.unparse(each)
+            if text.count("__mapper_args__") == 1:
+                return text
+    return " ".join(_mapper_arguments(each, above) for each in above.get(node, ()))
+
+
+def _families(project: Project) -> tuple[_Families, _Families]:
+    """What each class of the project inherits from, and what inherits from it."""
+    above: _Families = defaultdict(list)
+    below: _Families = defaultdict(list)
+    for module in project.served:
+        for node in module.every(ast.ClassDef):
+            for base in node.bases:
+                found = project.definition(module, base)
+                if found is not None and isinstance(found.node, ast.ClassDef):
+                    above[node].append(found.node)
+                    below[found.node].append(node)
+    return above, below
+
+
+def _reached(start: ast.ClassDef, steps: _Families) -> list[ast.ClassDef]:
+    found = [start]
+    for each in found:
+        found.extend(one for one in steps.get(each, ()) if one not in found)
+    return found

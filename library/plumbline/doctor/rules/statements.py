@@ -13,6 +13,7 @@ from plumbline.doctor.tree import Function, argument, calls_in, method, walk
 
 _RUNS = {"execute", "scalar", "scalars", "get", "exec"}
 _LOOPS = ast.For | ast.AsyncFor
+_PARTS = {"scalar_subquery", "as_scalar", "subquery", "cte", "label"}
 _TEXTS = {"str", "Optional", "None"}
 
 
@@ -187,4 +188,15 @@ def _counts_rows(project: Project, module: Module, call: ast.Call) -> bool:
         and isinstance(above, ast.Call)
         and len(above.args) == 1
         and is_one_of(project.resolve(module, above.func), SQLALCHEMY, "select")
+        and not _is_part(module, above)
     )
+
+
+def _is_part(module: Module, node: ast.AST) -> bool:
+    """Of another statement: `select(func.count()).where(…).scalar_subquery()`."""
+    for above in module.above(node):
+        if not isinstance(above, ast.Attribute | ast.Call):
+            return False
+        if isinstance(above, ast.Attribute) and above.attr in _PARTS:
+            return True
+    return False

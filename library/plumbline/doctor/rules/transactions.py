@@ -80,22 +80,55 @@ def _goes_on(handler: ast.ExceptHandler) -> bool:
 
 @rule("PL004", Severity.STOPS_THE_SERVICE, "a session stays open when the handler fails")
 def session_left_open(project: Project) -> Iterator[Fault]:
-    for dependency in dependencies(project):
-        module, function = dependency.module, dependency.function
-        if module.is_test or not yields_in(function):
+    given = {each.function for each in dependencies(project)}
+    for module in project.served:
+        if b"ession" not in module.source:
             continue
-        for each in sessions_in(project, module, function).values():
-            made = module.parents.get(each.node)
-            if not each.is_own or not isinstance(made, ast.Assign | ast.AnnAssign):
-                continue
-            if not _is_closed(function, each.name):
+        for function in module.functions():
+            for made, name in _made_here(project, module, function):
+                is_dependency = function in given and bool(yields_in(function))
+                if _is_closed(function, name) or (
+                    not is_dependency and _is_handed_on(function, name)
+                ):
+                    continue
                 yield fault(
                     module,
                     made,
-                    f"`{function.name}` closes its session `{each.name}` only if the handler"
-                    " succeeds: a failed or cancelled request keeps its connection and its"
-                    " transaction",
+                    f"`{function.name}` closes its session `{name}` only if all goes well: a failed"
+                    " or cancelled request keeps its connection and its transaction",
                 )
+
+
+def _made_here(
+    project: Project, module: Module, function: Function
+) -> Iterator[tuple[ast.stmt, str]]:
+    """The sessions that a function assigns to a name of its own."""
+    for each in sessions_in(project, module, function).values():
+        made = module.parents.get(each.node)
+        if (
+            each.is_own
+            and isinstance(made, ast.Assign | ast.AnnAssign)
+            and "connection" not in ast.unparse(each.node)  # of another session, which has it
+        ):
+            yield made, each.name
+
+
+def _is_handed_on(function: Function, name: str) -> bool:
+    """To who calls, to an attribute, or to another function: then that may close it."""
+    for node in walk(function):
+        if isinstance(node, ast.Return | ast.Yield | ast.Call):
+            held = (
+                [*node.args, *(each.value for each in node.keywords)]
+                if isinstance(node, ast.Call)
+                else [node.value]
+            )
+        elif isinstance(node, ast.Assign) and not isinstance(node.targets[0], ast.Name):
+            held = [node.value]
+        else:
+            continue
+        if any(isinstance(each, ast.Name) and each.id == name for each in held):
+            return True
+    return False
 
 
 def _is_closed(function: Function, name: str) -> bool:

@@ -10,16 +10,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
-_FOLDER = Path(__file__).parent.parent
+FOLDER = Path(__file__).parent.parent
 # The folder is on sys.path for this import alone: the project must not see the doctor's modules.
 _PROGRAM = """
 import sys
-folder, root, output, target = sys.argv[1:]
+folder, *given = sys.argv[1:]
 sys.argv[1:] = []
 sys.path.insert(0, folder)
 from inside.start import main
 sys.path.remove(folder)
-main(root, output, target)
+main(*given)
 """
 _PLACES = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe")
 _MOST_CHARACTERS = 300
@@ -39,12 +39,17 @@ def find_python(root: Path, given: str | None = None) -> str:
     return sys.executable
 
 
-def describe(root: Path, target: str, python: str, seconds: float) -> dict[str, Any]:
-    """What `inside` writes of the application; NotRun where its import fails or takes too long."""
+def describe(
+    root: Path, target: str, python: str, seconds: float, what: str = "app"
+) -> dict[str, Any]:
+    """What `inside` writes of an application, or of `models`.
+
+    NotRun where the import fails or takes too long.
+    """
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder, "facts.json")
         with Path(folder, "said").open("w+b") as said:
-            status = _wait(_start(root, [str(output), target], python, said), seconds, target)
+            status = _wait(_start(root, [str(output), what, target], python, said), seconds, target)
             said.seek(0)
             told = said.read().decode(errors="replace").strip().splitlines()
         if not output.exists() or not output.stat().st_size:
@@ -60,7 +65,7 @@ def describe(root: Path, target: str, python: str, seconds: float) -> dict[str, 
 def _start(
     root: Path, arguments: list[str], python: str, said: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
-    command = [python, "-B", "-c", _PROGRAM, str(_FOLDER), str(root.absolute()), *arguments]
+    command = [python, "-B", "-c", _PROGRAM, str(FOLDER), str(root.absolute()), *arguments]
     try:
         return subprocess.Popen(  # noqa: S603 - what the operator names
             command,

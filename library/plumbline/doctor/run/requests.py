@@ -39,11 +39,11 @@ def commit_after_response(app: Application) -> Iterator[Fault]:
         by_hand = [route for route in writing if route["commits"]]
         is_mild = not app.answers_after_exit or len(by_hand) * 2 > len(writing)
         version = app.facts["versions"]["fastapi"]
-        when = "after" if app.answers_after_exit else "before"
+        when = "after the response" if app.answers_after_exit else "late from FastAPI 0.118 on"
         yield app.fault(
             _place(dependency),
-            f"`{dependency['name']}` commits {when} the response with FastAPI {version}, and no"
-            f" scope='function' says otherwise: {_paths(routes)}",
+            f"`{dependency['name']}` commits {when} (this is {version}), and no scope='function'"
+            f" says otherwise: {_paths(routes)}",
             Severity.HAZARD if is_mild else None,
         )
 
@@ -103,9 +103,9 @@ def stream_through_middleware(app: Application) -> Iterator[Fault]:
         if streams and middleware["is_base"]:
             yield app.fault(
                 middleware,
-                f"`{middleware['name']}` passes each part of {_paths(streams)} through a queue and"
-                " a task: a client that hangs up is noticed late or never, and context variables"
-                " of the route do not reach it",
+                f"`{middleware['name']}` goes on behind call_next before {_paths(streams)} has"
+                " ended, and without the context variables that the route sets; each part of the"
+                " stream costs a queue and a second task",
             )
 
 
