@@ -83,7 +83,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
         SESSION,
         "driver is None or driver.is_closed()",
         "driver is None",
-        REAL + "test_read_that_a_replica_breaks_off_is_done_by_the_primary",
+        REAL + "test_read_of_a_replica_that_is_left_is_done_by_the_primary",
+    ),
+    Sabotage(
+        "let reads wait for a replica that was left",
+        REPLICAS,
+        "        for driver in [*self._drivers]:\n            driver.terminate()\n",
+        "",
+        REAL + "test_read_of_a_replica_that_is_left_is_done_by_the_primary",
     ),
     Sabotage(
         "fail for a token that is none",
