@@ -22,6 +22,7 @@ from plumbline_tests.processes import until
 from tests.deploy.files import ROOT, compose
 from tests.deploy.image import build_image, run_image
 from tests.deploy.postgres import Database, as_composed, run_step
+from tests.new_service import MADE
 
 PAGE = (ROOT / "docs/start.md").read_text()
 STEPS = [
@@ -125,7 +126,7 @@ def _deploy(shop: Path, folder: Path, database: Path) -> None:
         with run_image(image, made.app, made.socket, **given) as container:
             health = image.commands["HEALTHCHECK"]
             assert until(lambda: container.inside(*health).returncode == 0)
-            answer = container.beside(sys.executable, "-c", ASK.format("/api/v1/books"))
+            answer = container.beside(sys.executable, "-c", ASK.format(f"/api/v1/{MADE}"))
         assert answer.stdout == "200\n", answer.stderr
         assert " books " in _backed_up(made, shop / "app.dump")
 

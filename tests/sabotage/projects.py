@@ -194,4 +194,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline_tests/testing/test_cases.py"
         "::test_models_are_in_the_same_order_in_each_process",
     ),
+    Sabotage(
+        "let pytest take a model for a test",
+        SCAFFOLD + "templates/test.mako",
+        'return f"_{name}" if name.startswith("Test") else name',
+        "return name",
+        "tests/scaffold/test_commands.py::test_model_that_is_called_as_a_test_is_not_taken_for_one",
+    ),
 )

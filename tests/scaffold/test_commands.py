@@ -11,6 +11,7 @@ from plumbline.scaffold.defaults import default_in_python
 from plumbline.scaffold.fields import parse_fields
 from plumbline.scaffold.names import Names
 from plumbline.scaffold.project import Plan
+from plumbline.scaffold.resource import Resource, add_files
 from plumbline.scaffold.running import add_migration
 from plumbline.scaffold.written import write_field
 from tests.copies import copy_project, run_in, run_tests_in
@@ -36,6 +37,19 @@ def test_resource_of_ten_fields_is_short() -> None:
 
     assert sum(text.count("\n") for text in texts) <= MOST_LINES
     assert max(len(line) for text in texts for line in text.splitlines()) <= 100
+
+
+def test_model_that_is_called_as_a_test_is_not_taken_for_one() -> None:
+    """Pytest collects what a file of tests calls `Test…`."""
+    plan, case = Plan(ROOT), Names("test_case", "test_cases")
+    add_files(plan, APP, Resource(case, parse_fields(["name:text"]), "public", None))
+    fields = parse_fields(["case:test_case"])
+    add_files(plan, APP, Resource(Names("trial", "trials"), fields, "public", None))
+
+    texts = [plan.text(ROOT / f"tests/api/test_{name}.py") for name in ("test_cases", "trials")]
+
+    assert all("import TestCase as _TestCase" in text for text in texts)
+    assert all("(_TestCase)" in text for text in texts)
 
 
 def test_decimal_without_whole_digits_says_its_bounds() -> None:

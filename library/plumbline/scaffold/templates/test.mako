@@ -1,5 +1,12 @@
 <%
-one, many, cls = names.one, names.many, names.class_name
+def known(name):
+    """What the file calls a model: pytest would take a class for a test that is called `Test…`."""
+    return f"_{name}" if name.startswith("Test") else name
+
+def imported(name):
+    return name if known(name) == name else f"{name} as {known(name)}"
+
+one, many, cls = names.one, names.many, known(names.class_name)
 who = "admin" if access == "admin" else "alice"
 path = f"/api/v1/{many}"
 made = f"{owner}={who}.id" if owner else ""
@@ -13,9 +20,9 @@ from typing import Any
 import httpx2
 import pytest
 
-from ${package}.db.models import ${cls}, User
+from ${package}.db.models import ${imported(names.class_name)}, User
 % for name in sorted({model.class_name for _, model in references}):
-from ${package}.db.models import ${name}
+from ${package}.db.models import ${imported(name)}
 % endfor
 from tests.people import make_row, signed_in
 
@@ -34,9 +41,9 @@ def body() -> dict[str, Any]:
 % endfor
 % for attribute, model in references:
 % if attribute.endswith("_ids"):
-        "${attribute}": [(await make_row(${model.class_name})).id],
+        "${attribute}": [(await make_row(${known(model.class_name)})).id],
 % else:
-        "${attribute}": (await make_row(${model.class_name})).id,
+        "${attribute}": (await make_row(${known(model.class_name)})).id,
 % endif
 % endfor
     }
