@@ -9,6 +9,7 @@ import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
+from time import process_time
 from typing import NamedTuple
 
 from plumbline.doctor.configuration import Configuration
@@ -36,22 +37,25 @@ def read_judged() -> dict[Place, str]:
         }
 
 
-def find(folder: Path) -> set[Place]:
-    """All findings, without what the repositories themselves configure."""
+def find(folder: Path) -> tuple[set[Place], int]:
+    """All findings, without what the repositories themselves configure; and how many files."""
     repositories = tomllib.loads((HERE / "repositories.toml").read_text())["repositories"]
-    found = set()
+    found, files = set(), 0
     for name in repositories:
         root = folder / name.replace("/", "+")
         if not root.is_dir():
             sys.exit(f"{root} is not there: README.md says how to bring it")
-        for each in diagnose(root, RULES, Configuration()).findings:
+        diagnosis = diagnose(root, RULES, Configuration())
+        files += diagnosis.files
+        for each in diagnosis.findings:
             found.add(Place(name, each.code, each.path, each.place.line))
-    return found
+    return found, files
 
 
 def main(folder: Path) -> None:
     """Print the table, and what has been read and is no longer found."""
-    found, judged = find(folder), read_judged()
+    (found, files), judged = find(folder), read_judged()
+    seconds = process_time()
     counts = Counter(each.code for each in found)
     verdicts = Counter((each.code, verdict) for each, verdict in judged.items() if each in found)
     print("| rule | severity | findings | read | right | wrong |\n|---|---|---|---|---|---|")
@@ -63,6 +67,7 @@ def main(folder: Path) -> None:
         )
     right, wrong = (sum(verdicts[rule.code, each] for rule in RULES) for each in ("right", "wrong"))
     print(f"| all | | {len(found)} | {right + wrong} | {right} | {wrong} |")
+    print(f"\n{files:,} Python files in {seconds:.1f} s of CPU time, one process")
     for each, verdict in judged.items():
         if each not in found:
             print(f"no longer found: {each} ({verdict})", file=sys.stderr)
