@@ -22,13 +22,14 @@ from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable, require_greenlet
+from plumbline.db.pool import FairPool, fair_pool, refuse_unusable, require_greenlet
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
     refuse_if_it_needs_a_transaction,
 )
 from plumbline.db.reading import note_primary
+from plumbline.db.turns import PerLoop
 from plumbline.db.url import asyncpg_url, single_hosts
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings

@@ -281,7 +281,7 @@ async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
         raise
     finally:
-        connection.close()
+        pool.give_back(connection)
 
 
 def _log(sql: str, arguments: list[object]) -> None:
