@@ -19,7 +19,7 @@ from plumbline.db.before_statement import (
     after_statement,
     before_statement,
     end_statement,
-    refuse_end_by_another,
+    refuse_commit_by_another,
 )
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect, require_greenlet
@@ -232,7 +232,7 @@ def _create(
     event.listen(made.sync_engine, "checkout", refuse_unusable)
     event.listen(made.sync_engine, "before_cursor_execute", before_statement)
     event.listen(made.sync_engine, "after_cursor_execute", after_statement)
-    event.listen(made.sync_engine, "commit", refuse_end_by_another)
+    event.listen(made.sync_engine, "commit", refuse_commit_by_another)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
 
