@@ -74,9 +74,45 @@ SABOTAGES = (
     ),
     Sabotage(
         "alert without a section that says more",
-        "docs/operations.md",
-        "### EventLoopBlocked\n",
-        "### Blocked\n",
+        "docs/alerts.md",
+        "## EventLoopBlocked\n",
+        "## Blocked\n",
         ALERTS + "test_each_alert_says_what_to_do_and_where_more_is",
+    ),
+    Sabotage(
+        "alert at once of what passes by itself",
+        "deploy/prometheus/alerts.yaml",
+        "for: 1m\n",
+        "for: 0m\n",
+        "tests/deploy/test_promtool.py::test_prometheus_reads_them_and_fires_when_it_should",
+    ),
+    Sabotage(
+        "count what a websocket takes for no request",
+        CONTEXT,
+        "        usage.belong_to(usage.WEBSOCKET)\n",
+        "",
+        USAGE + "test_websocket_counts_while_it_is_open",
+    ),
+    Sabotage(
+        "lose what a worker counted in its last second",
+        METRICS,
+        "        _report()  # counters outlive the worker, gauges do not\n",
+        "",
+        "library/plumbline_tests/http/test_metrics.py"
+        "::test_workers_count_together_and_keep_what_one_counted_before_it_stopped",
+    ),
+    Sabotage(
+        "build an image that does not know its revision",
+        "Dockerfile",
+        "ENV BUILD_REVISION=$BUILD_REVISION\n",
+        "",
+        "tests/deploy/test_files.py::test_build_knows_its_revision_which_nothing_else_sets",
+    ),
+    Sabotage(
+        "leave the dashboard out of new projects",
+        "library/plumbline/template/template.toml",
+        '    "deploy/**/*.json",\n',
+        "",
+        "tests/test_new_project.py::test_project_without_containers_has_none_of_their_files",
     ),
 )
