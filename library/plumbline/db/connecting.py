@@ -8,6 +8,7 @@ import asyncpg
 from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.util.concurrency import in_greenlet
 
+from plumbline import tracing
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
 from plumbline.db.hosts import Hosts
 
@@ -92,7 +93,7 @@ async def _open_alone(
     *args: Any,  # noqa: ANN401 - asyncpg's
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
-    opening = partial(asyncpg.connect, *args, connection_class=Connection)
+    opening = partial(asyncpg.connect, *args, connection_class=_connection_class())
     try:
         if hosts is not None and hosts.are_several:
             connection = await hosts.open(opening, **options)
@@ -104,6 +105,15 @@ async def _open_alone(
     assert isinstance(connection, Connection)
     connection.add_termination_listener(slot.release)
     return connection
+
+
+def _connection_class() -> type[Connection]:
+    """That of a service that makes traces; loaded by nobody else."""
+    if not tracing.is_on():
+        return Connection
+    from plumbline.db.traced_connection import TracedConnection  # noqa: PLC0415
+
+    return TracedConnection
 
 
 async def _greet(connection: Connection, *, owns_session: bool) -> None:

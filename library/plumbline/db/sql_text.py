@@ -51,6 +51,8 @@ _WRITES = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\w+")
+_NAMED = re.compile(r'"[^"]*"')
+_NUMBER = re.compile(r"(?<![\w$.\"])\.?\d[\d_.]*(?:[eE][+-]?\d+)?\b")  # of no name or parameter
 
 # Of the key of a cache, in characters: a list that a caller sends can become thousands of
 # parameters, of another number each time, and what is kept is never given back.
@@ -79,6 +81,20 @@ def looks_like_writing(sql: str) -> bool:
 def without_literals(sql: str) -> str:
     """Its words and names, quoted ones too."""
     return _LITERALS.sub(" ", sql)
+
+
+def without_values(sql: str) -> str | None:
+    """With `?` for each literal and number, and without comments; None: it cannot be read so."""
+    text = _SILENT.sub(_keep_names, sql)
+    if "'" in _NAMED.sub("", text) or "*/" in text:
+        return None
+    return " ".join(_NUMBER.sub("?", text).split())
+
+
+def _keep_names(found: re.Match[str]) -> str:
+    if found[0].startswith('"'):
+        return found[0]
+    return " " if found[0].startswith(("--", "/*")) else "?"
 
 
 def parts_of(sql: str) -> list[str]:

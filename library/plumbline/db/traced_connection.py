@@ -1,0 +1,147 @@
+"""A connection that makes a span of each statement, for services that make traces.
+
+At the driver, which all statements pass: those of sessions, compiled ones, BEGIN, COMMIT and
+ROLLBACK. Which class a connection has is decided when it is opened, so a service without traces
+pays nothing.
+
+A span has the text of the statement without its literals, and of an error its type and SQLSTATE:
+no values, which are somebody's.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager
+from functools import lru_cache, wraps
+from typing import Any, NamedTuple
+
+from asyncpg.cursor import Cursor, CursorFactory
+from asyncpg.prepared_stmt import PreparedStatement
+from opentelemetry.trace import SpanKind
+
+from plumbline.db.connection import Connection
+from plumbline.db.redaction import WITHHELD
+from plumbline.db.sql_text import LONGEST_KEPT, without_values
+from plumbline.tracing import begin, within
+
+LONGEST_TEXT = 2_000  # of a statement in a span, in characters
+
+_TARGET = re.compile(
+    r'\b(?:FROM|INTO|UPDATE|JOIN|TABLE)\s+(?:ONLY\s+)?((?:\w+|"[^"]+")(?:\.(?:\w+|"[^"]+"))?)',
+    re.IGNORECASE,
+)
+_FIRST = re.compile(r"\w+")
+
+Method = Callable[..., Awaitable[Any]]
+
+
+class _Described(NamedTuple):
+    name: str
+    text: str
+
+
+def describe(sql: str) -> _Described:
+    """What a span says of it: `SELECT books`, and the text without values."""
+    is_kept = len(sql) <= LONGEST_KEPT
+    return _describe(sql) if is_kept else _describe.__wrapped__(sql)
+
+
+@lru_cache(maxsize=1000)
+def _describe(sql: str) -> _Described:
+    text = without_values(sql)
+    if text is None:
+        return _Described("SQL", WITHHELD)
+    verb, target = _FIRST.search(text), _TARGET.search(text)
+    name = verb[0].upper() if verb else "SQL"
+    shown = text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}…"
+    return _Described(f"{name} {target[1]}" if target else name, shown)
+
+
+@contextmanager
+def _statement(connection: Any, sql: str) -> Iterator[None]:  # noqa: ANN401 - see below
+    described, address = describe(sql), connection._addr  # noqa: SLF001 - asyncpg's, told by nothing else
+    attributes = {
+        "db.system.name": "postgresql",
+        "db.query.text": described.text,
+        "server.address": address if isinstance(address, str) else address[0],
+    }
+    span = begin(described.name, attributes, SpanKind.CLIENT)
+    with within(span):
+        try:
+            yield
+        except Exception as error:
+            if span is not None and (state := getattr(error, "sqlstate", None)):
+                span.set_attribute("db.response.status_code", str(state))
+            raise
+
+
+def _traced(method: Method) -> Any:  # noqa: ANN401 - as the method
+    """Of a connection: its first argument is the SQL."""
+
+    @wraps(method)
+    async def run(self: Any, query: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+        with _statement(self, query):
+            return await method(self, query, *args, **options)
+
+    return run
+
+
+def _traced_prepared(method: Method) -> Any:  # noqa: ANN401 - as the method
+    @wraps(method)
+    async def run(self: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+        with _statement(self._connection, self.get_query()):
+            return await method(self, *args, **options)
+
+    return run
+
+
+class _Opening:
+    """A cursor that is about to be opened: the statement begins then."""
+
+    def __init__(self, connection: object, sql: str, factory: CursorFactory) -> None:
+        self._connection = connection
+        self._sql = sql
+        self._factory = factory
+
+    def __await__(self) -> Generator[Any, None, Cursor]:
+        return self._open().__await__()
+
+    def __aiter__(self) -> Any:  # noqa: ANN401 - asyncpg's
+        return self._factory.__aiter__()
+
+    async def _open(self) -> Cursor:
+        with _statement(self._connection, self._sql):
+            return await self._factory
+
+
+class TracedStatement(PreparedStatement):
+    """What sessions run; SQLAlchemy keeps it, so it is prepared once."""
+
+    __slots__ = ()
+    _connection: Connection
+    fetch = _traced_prepared(PreparedStatement.fetch)
+    fetchval = _traced_prepared(PreparedStatement.fetchval)
+    fetchrow = _traced_prepared(PreparedStatement.fetchrow)
+    fetchmany = _traced_prepared(PreparedStatement.fetchmany)
+    executemany = _traced_prepared(PreparedStatement.executemany)
+
+    def cursor(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+        opening = super().cursor(*args, **options)
+        return _Opening(self._connection, self.get_query(), opening)
+
+
+class TracedConnection(Connection):
+    """See the module."""
+
+    __slots__ = ()
+    execute = _traced(Connection.execute)
+    executemany = _traced(Connection.executemany)
+    fetch = _traced(Connection.fetch)
+    fetchval = _traced(Connection.fetchval)
+    fetchrow = _traced(Connection.fetchrow)
+    fetchmany = _traced(Connection.fetchmany)
+
+    async def prepare(self, query: str, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
+        """Asks the server, when it is new to it: a wrong statement fails here."""
+        with _statement(self, f"PREPARE {query}"):
+            made: Any = await super().prepare(query, **options)
+        return TracedStatement(self, query, made._state)  # noqa: SLF001
