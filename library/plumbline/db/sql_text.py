@@ -52,7 +52,8 @@ _WRITES = re.compile(
 )
 _FIRST = re.compile(r"\w+")
 _NAMED = re.compile(r'"[^"]*"')
-_NUMBER = re.compile(r"(?<![\w$.\"])\.?\d[\d_.]*(?:[eE][+-]?\d+)?\b")  # of no name or parameter
+# A number is part of no name and no parameter.
+_VALUE = re.compile(rf"{_SILENT.pattern}|(?<![\w$.])\.?\d[\d_.]*(?:[eE][+-]?\d+)?\b", re.DOTALL)
 
 # Of the key of a cache, in characters: a list that a caller sends can become thousands of
 # parameters, of another number each time, and what is kept is never given back.
@@ -85,10 +86,10 @@ def without_literals(sql: str) -> str:
 
 def without_values(sql: str) -> str | None:
     """With `?` for each literal and number, and without comments; None: it cannot be read so."""
-    text = _SILENT.sub(_keep_names, sql)
+    text = _VALUE.sub(_keep_names, sql)
     if "'" in _NAMED.sub("", text) or "*/" in text:
         return None
-    return " ".join(_NUMBER.sub("?", text).split())
+    return " ".join(text.split())
 
 
 def _keep_names(found: re.Match[str]) -> str:
