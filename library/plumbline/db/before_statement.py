@@ -94,6 +94,12 @@ def before_statement(
         refuse_by_a_read_session()
 
 
+def is_plain(statement: str) -> bool:
+    """Whether nothing of the above has to be asked of it, in a transaction or as its first."""
+    is_kept = len(statement) <= LONGEST_KEPT
+    return is_kept and effect_of(statement) is None and _TAKES_SNAPSHOT.match(statement) is not None
+
+
 def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's
     """Whether it forgets a version: of what is compiled, when it comes for the first time."""
     compiled = context.compiled

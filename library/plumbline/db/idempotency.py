@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, mapped_column
 
-from plumbline.db.session import at_begin
+from plumbline.db.owned_session import at_begin
 from plumbline.errors import Conflict, FieldError, Invalid
 from plumbline.settings import IdempotencySettings
 

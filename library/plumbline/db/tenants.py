@@ -15,7 +15,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from plumbline.db.compiling import DIALECT
 from plumbline.db.objects import create_with
-from plumbline.db.session import at_begin
+from plumbline.db.owned_session import at_begin
 from plumbline.errors import OperatorError
 
 SETTING = "plumbline.tenant"
