@@ -28,7 +28,7 @@ Asked = tuple[str, list[object]]  # SQL and its arguments
 # who await them and for those in a greenlet.
 Steps = Generator[Asked, Rows, T]
 
-log = structlog.stdlib.get_logger(__name__)
+log = structlog.stdlib.get_logger("plumbline.db.statements")  # whose statements they are
 
 
 class Direct:

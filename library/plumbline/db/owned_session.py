@@ -51,11 +51,11 @@ class WriteSession(OwnedSession):
 
     def is_direct(self) -> bool:
         """Not where a flush comes first, in a SAVEPOINT, after an error, or past a listener."""
-        if not self.is_owned or self._nested_transaction is not None or not self._is_clean():
+        if self._nested_transaction is not None or not self._is_clean():
             return False
         if self.direct is not None:
             return self.direct.connection is None and self.is_active
-        return self._transaction is None or not self._transaction.connections
+        return self.is_owned and not (self._transaction and self._transaction.connections)
 
     async def begin_directly(self) -> bool:
         """Begin, and take the steps of `at_begin`."""
@@ -75,24 +75,24 @@ class WriteSession(OwnedSession):
 
     def get_bind(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
         """Asked by all that is about to use a connection."""
-        if self.direct is not None:
-            self._adopt(self.direct)
+        self._adopt()
         return super().get_bind(*args, **options)
 
     def get_transaction(self) -> SessionTransaction | None:
         """As SQLAlchemy's; who has it may end it."""
-        if self.direct is not None:
-            self._adopt(self.direct)
+        self._adopt()
         return super().get_transaction()
 
-    def _adopt(self, direct: Direct) -> None:
+    def _adopt(self) -> None:
         """Go on with SQLAlchemy's own connection, as if it had begun the transaction."""
-        self.direct = None
+        direct, self.direct = self.direct, None
+        if direct is None:
+            return
         connection = direct.as_connection()
         connection.__dict__[OWNER] = self
-        transaction: Any = connection.get_transaction()
         held = self._autobegin_t()._connections  # noqa: SLF001
-        held[connection] = held[connection.engine] = (connection, transaction, True, True)
+        root: Any = connection.get_transaction()
+        held[connection] = held[connection.engine] = (connection, root, True, True)
 
     def begin(self, nested: bool = False) -> SessionTransaction:  # noqa: FBT001, FBT002 - SQLAlchemy's
         if self.is_owned and not nested:
@@ -102,17 +102,20 @@ class WriteSession(OwnedSession):
     def commit(self) -> None:
         if self.is_owned:
             refuse_by_owner("commit")
+        self._adopt()
         super().commit()
 
     def rollback(self) -> None:
         if self.is_owned:
             refuse_by_owner("rollback")
+        self._adopt()
         super().rollback()
 
     def _close_impl(self, invalidate: bool, is_reset: bool = False) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
         """Of close(), reset() and invalidate()."""
         if self.is_owned:
             refuse_by_owner("close")
+        self._adopt()
         super()._close_impl(invalidate, is_reset)
 
 
