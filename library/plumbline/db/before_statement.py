@@ -96,8 +96,9 @@ def before_statement(
 
 def is_plain(statement: str) -> bool:
     """Whether nothing of the above has to be asked of it, in a transaction or as its first."""
-    is_kept = len(statement) <= LONGEST_KEPT
-    return is_kept and effect_of(statement) is None and _TAKES_SNAPSHOT.match(statement) is not None
+    if len(statement) > LONGEST_KEPT or _TAKES_SNAPSHOT.match(statement) is None:
+        return False
+    return effect_of(statement) in {None, Effect.LOCAL, Effect.TENDS}
 
 
 def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's

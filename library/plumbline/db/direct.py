@@ -87,7 +87,14 @@ class Direct:
 
 async def begin(engine: Engine, pool: FairPool) -> Direct | None:
     """Begin a transaction that learns its number; None where each statement is one of its own."""
-    pooled = await pool.acquire()
+    try:
+        pooled = await pool.acquire()
+        return await _begin_on(engine, pooled)
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        raise_as_sqlalchemy(error, engine, "", (), is_lost=has_lost_connection(error))
+
+
+async def _begin_on(engine: Engine, pooled: PoolProxiedConnection) -> Direct | None:
     adapted: Any = pooled.dbapi_connection
     driver = pooled.driver_connection
     if not isinstance(driver, driver_connection.Connection) or adapted.autocommit:
@@ -96,11 +103,9 @@ async def begin(engine: Engine, pool: FairPool) -> Direct | None:
     driver.is_numbering = True
     try:
         await adapted._start_transaction()  # noqa: SLF001 - as SQLAlchemy itself does
-    except BaseException as error:
+    except BaseException:
         pooled.invalidate()
         pooled.close()
-        if isinstance(error, Exception):
-            raise_as_sqlalchemy(error, engine, "", (), is_lost=has_lost_connection(error))
         raise
     return Direct(engine, pooled)
 

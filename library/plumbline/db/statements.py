@@ -37,6 +37,7 @@ T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 
 _NO_ROW = "the INSERT stored no row, by ON CONFLICT or a trigger: take find()"
+_NO_STEP = "what may leave something in the server's session is no step: take at_begin for it"
 _ABORTED = "25P02"  # a statement of the transaction has failed before
 STALE_TRIES = 3  # how many changes of the schema may overtake one statement
 
@@ -49,6 +50,10 @@ class _Statement:
         self.sql = self._compiled.sql
         self._readers = self._compiled.readers
         self._is_plain = is_plain(self.sql)
+
+    def _refuse_in_steps(self) -> None:
+        if not self._is_plain:
+            raise TypeError(_NO_STEP)
 
     async def _run_in(self, db: AsyncSession, arguments: list[object]) -> Rows:
         """In the transaction of `db`."""
@@ -141,6 +146,14 @@ class CompiledSelect(_Statement, Generic[P, T]):
         rows = await self._rows(on, values)
         return self._row_factory(*rows[0]) if rows else None
 
+    def first(self, *_: P.args, **values: P.kwargs) -> Steps[T | None]:
+        """As `find`, for `steps_at_begin`: `post = yield from BY_ID.first(post_id=post_id)`."""
+        self._refuse_in_steps()
+        rows = yield self.sql, self._arguments(values)
+        if rows and self._readers:
+            rows = self._as_read(rows)
+        return self._row_factory(*rows[0]) if rows else None
+
     async def _rows(self, on: AsyncEngine | AsyncSession, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - rows
         sql, arguments = self.sql, self._arguments(values)
         given: Any = on
@@ -206,7 +219,8 @@ class CompiledLock(_Statement, Generic[P]):
         super().__init__(statement)
 
     def steps(self, *_: P.args, **values: P.kwargs) -> Steps[bool]:
-        """As `is_found`, for `at_begin`: `if not (yield from lock.steps(post_id=post_id))`."""
+        """As `is_found`, for `steps_at_begin`: `if (yield from lock.steps(post_id=post_id))`."""
+        self._refuse_in_steps()
         rows = yield self.sql, self._arguments(values)
         return bool(rows)
 
