@@ -90,9 +90,10 @@ class WriteSession(OwnedSession):
             return
         connection = direct.as_connection()
         connection.__dict__[OWNER] = self
-        held = self._autobegin_t()._connections  # noqa: SLF001
-        root: Any = connection.get_transaction()
-        held[connection] = held[connection.engine] = (connection, root, True, True)
+        *_, outermost = self._autobegin_t()._iterate_self_and_parents()  # noqa: SLF001
+        begun: Any = connection.get_transaction()
+        held = outermost._connections  # noqa: SLF001
+        held[connection] = held[connection.engine] = (connection, begun, True, True)
 
     def begin(self, nested: bool = False) -> SessionTransaction:  # noqa: FBT001, FBT002 - SQLAlchemy's
         if self.is_owned and not nested:
