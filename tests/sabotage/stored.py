@@ -42,7 +42,7 @@ _SESSIONS = (
     Sabotage(
         "let a route commit past its session",
         DB + "engine.py",
-        '    event.listen(made.sync_engine, "commit", refuse_end_by_another)\n',
+        '    event.listen(made.sync_engine, "commit", refuse_commit_by_another)\n',
         "",
         OWNER + "test_answer_that_nothing_was_stored_is_true",
     ),
