@@ -33,6 +33,7 @@ from tests.sabotage import (
     teams,
     tenants,
     text,
+    writes,
 )
 
 SABOTAGES = (
@@ -68,4 +69,5 @@ SABOTAGES = (
     *teams.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
+    *writes.SABOTAGES,
 )
