@@ -81,8 +81,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "keep the answer in a transaction of its own",
         "library/plumbline/db/idempotency.py",
-        "        await self._keep.one(\n            db, digest",
-        "        await self._keep.one(\n            self._reads.kw['bind'], digest",
+        "        await self._keep.one(db, digest",
+        """        async with AsyncSession(db.bind) as own, own.begin():
+            await self._keep.one(own, digest""",
         FAULTS + "test_once.py::test_as_many_rows_as_requests",
     ),
     Sabotage(
