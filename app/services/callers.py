@@ -21,11 +21,11 @@ from app.core.config import settings
 from app.db.models import AccessToken, User
 from app.db.session import AsyncSessionFactory, engine
 from app.services.locks import LOCK_ADMINS, take_turn
-from plumbline.db.direct import Steps
 from plumbline.db.errors import DATABASE_ERRORS, explain
 from plumbline.db.owned_session import steps_at_begin
 from plumbline.db.reading import read_from_primary
 from plumbline.db.statements import CompiledLock, CompiledSelect
+from plumbline.db.steps import Steps
 from plumbline.errors import AppError, Forbidden, Outdated, Unauthenticated
 
 log = structlog.stdlib.get_logger(__name__)

@@ -244,7 +244,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let an insert overtake what the session has to say",
-        "library/plumbline/db/direct.py",
+        "library/plumbline/db/steps.py",
         "    session.flush()",
         "    pass",
         "library/plumbline_tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",

@@ -1,14 +1,14 @@
-"""Promises of a transaction that the driver runs (direct.py), broken on purpose."""
+"""Promises of a transaction that the driver runs (owned_session.py), broken on purpose."""
 
 from tests.sabotage import Sabotage
 
-DIRECT, SESSION = "library/plumbline/db/direct.py", "library/plumbline/db/owned_session.py"
+SESSION = "library/plumbline/db/owned_session.py"
 TESTS = "library/plumbline_tests/db/test_direct.py::"
 
 SABOTAGES = (
     Sabotage(
         "commit nothing of what the driver has run",
-        DIRECT,
+        SESSION,
         "            await self._adapted._call_and_discard(self._adapted._transaction.commit)",
         "            await self._adapted._call_and_discard(self._adapted._transaction.rollback)",
         TESTS + "test_compiled_statements_alone_are_the_drivers",

@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
-from plumbline.db.direct import Steps
 from plumbline.db.owned_session import steps_at_begin
 from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline.db.steps import Steps
 from plumbline.errors import Conflict, FieldError, Invalid
 from plumbline.settings import IdempotencySettings
 

@@ -1,4 +1,10 @@
-"""What a session keeps of its transaction: who ends it, what goes first in it, who runs it."""
+"""What a session keeps of its transaction: who ends it, what goes first in it, who runs it.
+
+As long as only compiled statements run in it (statements.py), the driver runs them: no greenlet,
+and no Connection of SQLAlchemy's. That one is made the moment somebody needs it: for the ORM, for
+other statements, and for whatever goes wrong. It goes on with the same transaction on the same
+connection, so BEGIN, COMMIT and errors mean what they always do.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,10 +12,14 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.pool import PoolProxiedConnection
 
+from plumbline.db import connection as driver_connection
 from plumbline.db.before_statement import OWNER, refuse_by_owner, require_versions
-from plumbline.db.direct import Direct, Steps, begin, run_on
+from plumbline.db.errors import has_lost_connection
+from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import FairPool
+from plumbline.db.steps import Rows, Steps, raise_failed, run_on
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
 _NO_TRANSACTION = "a read session has no transaction to begin: take Db instead of ReadDb"
@@ -25,6 +35,85 @@ class _Stepwise:
 
     def __call__(self, connection: Connection) -> None:
         run_on(connection, self.take())
+
+
+class Direct:
+    """A transaction that has begun, and the connection of the pool that it runs on.
+
+    `connection` is SQLAlchemy's, as soon as there is one: then that one is to be used.
+    """
+
+    __slots__ = ("_adapted", "_engine", "_pooled", "connection", "driver")
+
+    def __init__(self, engine: Engine, pooled: PoolProxiedConnection) -> None:
+        self.connection: Connection | None = None
+        self.driver: Any = pooled.driver_connection
+        self._engine = engine
+        self._pooled = pooled
+        self._adapted: Any = pooled.dbapi_connection  # SQLAlchemy's layer over asyncpg
+
+    async def fetch(self, sql: str, arguments: list[object]) -> Rows:
+        """The rows; errors as SQLAlchemy raises them."""
+        try:
+            return list(await self.driver.fetch(sql, *arguments))
+        except BaseException as error:  # noqa: BLE001 - it is raised again
+            raise_failed(self.as_connection(), error, sql, arguments)
+
+    async def run(self, steps: Steps[None]) -> None:
+        """All steps, one after the other."""
+        try:
+            asked = next(steps)
+            while True:
+                asked = steps.send(await self.fetch(*asked))
+        except StopIteration:
+            return
+
+    async def commit(self) -> None:
+        """Give the connection back when all is stored; else raise, as connection.py has it."""
+        try:
+            await self._adapted._call_and_discard(self._adapted._transaction.commit)  # noqa: SLF001
+        except BaseException as error:
+            connection = self.as_connection()
+            if self.driver.is_closed() or not isinstance(error, Exception):
+                connection.invalidate()
+            if isinstance(error, Exception):
+                raise_as_sqlalchemy(error, self._engine, "", (), is_lost=self.driver.is_closed())
+            raise
+        self._pooled.close()
+
+    def as_connection(self) -> Connection:
+        """SQLAlchemy's, in the transaction that has begun; it sends nothing."""
+        if self.connection is None:
+            if self.driver.is_closed():
+                self._adapted._transaction = None  # noqa: SLF001 - as SQLAlchemy after an error
+            self.connection = Connection(self._engine, self._pooled)
+            self.connection.begin()
+        return self.connection
+
+
+async def begin(engine: Engine, pool: FairPool) -> Direct | None:
+    """Begin a transaction that learns its number; None where each statement is one of its own."""
+    try:
+        pooled = await pool.acquire()
+        return await _begin_on(engine, pooled)
+    except Exception as error:  # noqa: BLE001 - it is raised again
+        raise_as_sqlalchemy(error, engine, "", (), is_lost=has_lost_connection(error))
+
+
+async def _begin_on(engine: Engine, pooled: PoolProxiedConnection) -> Direct | None:
+    adapted: Any = pooled.dbapi_connection
+    driver = pooled.driver_connection
+    if not isinstance(driver, driver_connection.Connection) or adapted.autocommit:
+        pooled.close()
+        return None
+    driver.is_numbering = True
+    try:
+        await adapted._start_transaction()  # noqa: SLF001 - as SQLAlchemy itself does
+    except BaseException:
+        pooled.invalidate()
+        pooled.close()
+        raise
+    return Direct(engine, pooled)
 
 
 class OwnedSession(Session):

@@ -22,9 +22,9 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.util import greenlet_spawn
 
 from plumbline.db.before_statement import refuse_by_owner
-from plumbline.db.direct import Rows, execute
 from plumbline.db.owned_session import OwnedSession, WriteSession
 from plumbline.db.pool import open_session
+from plumbline.db.steps import Rows, execute
 
 T = TypeVar("T")
 Method = Callable[..., Awaitable[Any]]
@@ -136,7 +136,7 @@ class BlockSession(OneTaskSession):
 
     @_alone
     async def fetch(self, sql: str, arguments: list[object]) -> Rows:
-        """The rows of a compiled statement, by the driver where that says the same (direct.py)."""
+        """The rows of a compiled statement, by the driver where that says the same."""
         session = self.sync_session
         if session.is_direct() and (session.direct or await session.begin_directly()):
             assert session.direct is not None

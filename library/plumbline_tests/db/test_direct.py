@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.after_commit import after_commit, finish_acts
-from plumbline.db.direct import Steps
 from plumbline.db.owned_session import at_begin, steps_at_begin
 from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline.db.steps import Steps
 from plumbline.errors import Outdated
 from plumbline_tests.backends import checked_out, count
 from plumbline_tests.db.test_session_owner import ACTS, PAST_IT
