@@ -6,20 +6,19 @@ other statements, and for whatever goes wrong. It goes on with the same transact
 connection, so BEGIN, COMMIT and errors mean what they always do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
-from sqlalchemy.pool import PoolProxiedConnection
 
-from plumbline.db import connection as driver_connection
 from plumbline.db.before_statement import OWNER, refuse_by_owner, require_versions
-from plumbline.db.errors import has_lost_connection
-from plumbline.db.origin import raise_as_sqlalchemy
+from plumbline.db.beginning import Asked
+from plumbline.db.direct import Direct, open_direct
 from plumbline.db.pool import FairPool
-from plumbline.db.steps import Rows, Steps, raise_failed, run_on
+from plumbline.db.steps import Steps, run_on
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
 _NO_TRANSACTION = "a read session has no transaction to begin: take Db instead of ReadDb"
@@ -35,85 +34,6 @@ class _Stepwise:
 
     def __call__(self, connection: Connection) -> None:
         run_on(connection, self.take())
-
-
-class Direct:
-    """A transaction that has begun, and the connection of the pool that it runs on.
-
-    `connection` is SQLAlchemy's, as soon as there is one: then that one is to be used.
-    """
-
-    __slots__ = ("_adapted", "_engine", "_pooled", "connection", "driver")
-
-    def __init__(self, engine: Engine, pooled: PoolProxiedConnection) -> None:
-        self.connection: Connection | None = None
-        self.driver: Any = pooled.driver_connection
-        self._engine = engine
-        self._pooled = pooled
-        self._adapted: Any = pooled.dbapi_connection  # SQLAlchemy's layer over asyncpg
-
-    async def fetch(self, sql: str, arguments: list[object]) -> Rows:
-        """The rows; errors as SQLAlchemy raises them."""
-        try:
-            return list(await self.driver.fetch(sql, *arguments))
-        except BaseException as error:  # noqa: BLE001 - it is raised again
-            raise_failed(self.as_connection(), error, sql, arguments)
-
-    async def run(self, steps: Steps[None]) -> None:
-        """All steps, one after the other."""
-        try:
-            asked = next(steps)
-            while True:
-                asked = steps.send(await self.fetch(*asked))
-        except StopIteration:
-            return
-
-    async def commit(self) -> None:
-        """Give the connection back when all is stored; else raise, as connection.py has it."""
-        try:
-            await self._adapted._call_and_discard(self._adapted._transaction.commit)  # noqa: SLF001
-        except BaseException as error:
-            connection = self.as_connection()
-            if self.driver.is_closed() or not isinstance(error, Exception):
-                connection.invalidate()
-            if isinstance(error, Exception):
-                raise_as_sqlalchemy(error, self._engine, "", (), is_lost=self.driver.is_closed())
-            raise
-        self._pooled.close()
-
-    def as_connection(self) -> Connection:
-        """SQLAlchemy's, in the transaction that has begun; it sends nothing."""
-        if self.connection is None:
-            if self.driver.is_closed():
-                self._adapted._transaction = None  # noqa: SLF001 - as SQLAlchemy after an error
-            self.connection = Connection(self._engine, self._pooled)
-            self.connection.begin()
-        return self.connection
-
-
-async def begin(engine: Engine, pool: FairPool) -> Direct | None:
-    """Begin a transaction that learns its number; None where each statement is one of its own."""
-    try:
-        pooled = await pool.acquire()
-        return await _begin_on(engine, pooled)
-    except Exception as error:  # noqa: BLE001 - it is raised again
-        raise_as_sqlalchemy(error, engine, "", (), is_lost=has_lost_connection(error))
-
-
-async def _begin_on(engine: Engine, pooled: PoolProxiedConnection) -> Direct | None:
-    adapted: Any = pooled.dbapi_connection
-    driver = pooled.driver_connection
-    if not isinstance(driver, driver_connection.Connection) or adapted.autocommit:
-        pooled.close()
-        return None
-    driver.is_numbering = True
-    try:
-        await adapted._start_transaction()  # noqa: SLF001 - as SQLAlchemy itself does
-    except BaseException:
-        pooled.invalidate()
-        pooled.close()
-        raise
-    return Direct(engine, pooled)
 
 
 class OwnedSession(Session):
@@ -134,6 +54,10 @@ class OwnedSession(Session):
         """Whether a transaction has begun that the driver runs."""
         return False
 
+    async def commit_directly(self) -> bool:
+        """Whether the driver has committed it."""
+        return False
+
 
 class WriteSession(OwnedSession):
     """What `at_begin` was given goes first in each of its transactions."""
@@ -142,25 +66,64 @@ class WriteSession(OwnedSession):
         """Not where a flush comes first, in a SAVEPOINT, after an error, or past a listener."""
         if self._nested_transaction is not None or not self._is_clean():
             return False
+        begun = self._transaction
         if self.direct is not None:
-            return self.direct.connection is None and self.is_active
-        return self.is_owned and not (self._transaction and self._transaction.connections)
+            return self.direct.connection is None and (begun is None or begun.is_active)
+        return self.is_owned and not (begun and begun.connections)
 
     async def begin_directly(self) -> bool:
         """Begin, and take the steps of `at_begin`."""
         acts, engine = self.info.get(_AT_BEGIN, ()), self.bind
         if not isinstance(engine, Engine) or not isinstance(engine.pool, FairPool):
             return False
-        are_steps = all(isinstance(act, _Stepwise) for act in acts)
-        if not are_steps or self.execution_options or _is_listened_to(self, engine):
-            return False
-        self._autobegin_t()
-        self.direct = await begin(engine, engine.pool)
-        if self.direct is None:
+        if self.execution_options or not self.autobegin or _is_listened_to(self, engine):
             return False
         for act in acts:
-            await self.direct.run(act.take())
+            if type(act) is not _Stepwise:
+                return False
+        # What may raise comes before there is a connection.
+        if _is_heard(self):
+            self._autobegin_t()
+        steps = _in_turn(acts)
+        asked = next(steps, None)
+        direct = await open_direct(engine, engine.pool)
+        if direct is None:
+            return False
+        await self._begin_on(direct, steps, asked)
         return True
+
+    async def _begin_on(self, direct: Direct, steps: Steps[None], asked: Asked | None) -> None:
+        self.direct = direct
+        try:
+            rows = await direct.begin(asked)
+        except BaseException:
+            if direct.connection is None:
+                self.direct = None
+            raise
+        await direct.run(steps, asked, rows)
+
+    async def commit_directly(self) -> bool:
+        """Whether the driver has committed; SQLAlchemy tells those who listen to the session."""
+        direct = self.direct
+        if direct is None or not self.is_direct():
+            return False
+        is_heard = _is_heard(self)
+        if is_heard and self.dispatch.before_commit:
+            return False
+        await direct.commit()
+        self.direct = None
+        if is_heard or self._transaction is not None or self.identity_map:
+            super().commit()
+        return True
+
+    def expunge_all(self) -> None:
+        """As SQLAlchemy's; asked at each end, where mostly nothing is there."""
+        if self.identity_map or self._new or self._deleted:
+            super().expunge_all()
+
+    def in_transaction(self) -> bool:
+        """As SQLAlchemy's, which need not know of it yet."""
+        return self.direct is not None or self._transaction is not None
 
     def get_bind(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's
         """Asked by all that is about to use a connection."""
@@ -223,16 +186,42 @@ def _require_versions(state: ORMExecuteState) -> None:
         require_versions(state.bind_mapper, state.parameters)
 
 
+def _in_turn(acts: Sequence[_Stepwise]) -> Steps[None]:
+    for act in acts:
+        yield from act.take()
+
+
 def _is_listened_to(session: WriteSession, engine: Engine) -> bool:
     """Whether somebody else has a Connection shown when a transaction begins or ends, or a log."""
+    kind: Any = type(session)
     of_engine = engine.dispatch
     return (
         engine.echo is not False
         or bool(engine.get_execution_options())
-        or len(session.dispatch.after_begin) > 1  # ours
         or len(of_engine.commit) > 1  # ours
         or bool(of_engine.begin)
+        or len(_listeners(kind).after_begin) > 1  # ours
+        or ("dispatch" in vars(session) and len(session.dispatch.after_begin) > 1)
     )
+
+
+def _is_heard(session: Session) -> bool:
+    """Whether somebody may listen to the transactions of this session."""
+    kind: Any = type(session)
+    of_class = _listeners(kind)
+    return bool(
+        "dispatch" in vars(session)  # made for who listens to one session
+        or of_class.after_transaction_create
+        or of_class.before_commit
+        or of_class.after_commit
+        or of_class.after_transaction_end
+    )
+
+
+@cache
+def _listeners(kind: Any) -> Any:  # noqa: ANN401 - a class of sessions; SQLAlchemy's
+    """Those of all sessions of this class, also the ones that come later."""
+    return kind.__new__(kind).dispatch
 
 
 def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:

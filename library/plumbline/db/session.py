@@ -22,9 +22,10 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.util import greenlet_spawn
 
 from plumbline.db.before_statement import refuse_by_owner
+from plumbline.db.beginning import Rows
 from plumbline.db.owned_session import OwnedSession, WriteSession
 from plumbline.db.pool import open_session
-from plumbline.db.steps import Rows, execute
+from plumbline.db.steps import execute
 
 T = TypeVar("T")
 Method = Callable[..., Awaitable[Any]]
@@ -146,13 +147,8 @@ class BlockSession(OneTaskSession):
     @_alone
     async def commit_block(self) -> None:
         """As `commit`; by the driver where only compiled statements have run."""
-        session = self.sync_session
-        if session.direct is None or not session.is_direct() or session.dispatch.before_commit:
+        if not await self.sync_session.commit_directly():
             await self.commit()
-            return
-        await session.direct.commit()
-        session.direct = None
-        session.commit()  # sends nothing, and tells those who listen
 
     async def __aenter__(self) -> Self:
         if self.sync_session.is_owned:

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.before_statement import is_plain, require_moved
+from plumbline.db.beginning import Existence, Rows
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
@@ -30,7 +31,7 @@ from plumbline.db.pool import FairPool, fair_pool, open_session
 from plumbline.db.read_only import refuse_if_it_needs_a_transaction
 from plumbline.db.read_session import ReadSession
 from plumbline.db.session import BlockSession, OneTaskSession
-from plumbline.db.steps import Rows, Steps, execute, execute_on
+from plumbline.db.steps import Steps, execute, execute_on
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -221,7 +222,7 @@ class CompiledLock(_Statement, Generic[P]):
     def steps(self, *_: P.args, **values: P.kwargs) -> Steps[bool]:
         """As `is_found`, for `steps_at_begin`: `if (yield from lock.steps(post_id=post_id))`."""
         self._refuse_in_steps()
-        rows = yield self.sql, self._arguments(values)
+        rows = yield Existence(self.sql, self._arguments(values))
         return bool(rows)
 
     def is_found(self, connection: Connection, *_: P.args, **values: P.kwargs) -> bool:
