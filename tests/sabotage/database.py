@@ -89,14 +89,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let two requests with one key run at once",
         "library/plumbline/db/idempotency.py",
-        "if not (yield from _LOCK.first(number=number)):",
+        "if not (yield from _LOCK.steps(number=number)):",
         "if number is None:",
         FAULTS + "test_once.py::test_as_many_rows_as_requests",
     ),
     Sabotage(
         "wait for the first request with the key",
         "library/plumbline/db/idempotency.py",
-        "func.pg_try_advisory_xact_lock(number, type_=Boolean)",
+        "func.pg_try_advisory_xact_lock(number)",
         "func.pg_advisory_xact_lock(number).is_not(None)",
         "library/plumbline_tests/http/test_idempotency.py::test_second_request_does_not_wait_for_the_first",
     ),

@@ -123,7 +123,7 @@ class Connection(asyncpg.Connection):
         # Whether the next transaction shall learn its number. That takes a snapshot and a number
         # of PostgreSQL's, so not where the first statement must come before both.
         self.is_numbering = False
-        self.prepared: dict[str, asyncpg.prepared_stmt.PreparedStatement[Any]] = {}  # (direct.py)
+        self.prepared: dict[str, Any] = {}  # by their SQL (direct.py)
 
     def transaction(
         self,

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import NamedTuple
 
-from sqlalchemy import Boolean, DateTime, LargeBinary, Select, func, select
+from sqlalchemy import DateTime, Integer, LargeBinary, Select, func, literal_column, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.owned_session import steps_at_begin
-from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline.db.statements import CompiledInsert, CompiledLock, CompiledSelect
 from plumbline.db.steps import Steps
 from plumbline.errors import Conflict, FieldError, Invalid
 from plumbline.settings import IdempotencySettings
@@ -48,11 +48,11 @@ class Kept(NamedTuple):
     answer: bytes
 
 
-def _lock(*, number: int) -> Select[bool]:
-    return select(func.pg_try_advisory_xact_lock(number, type_=Boolean))
+def _lock(*, number: int) -> Select[int]:
+    return select(literal_column("1", Integer)).where(func.pg_try_advisory_xact_lock(number))
 
 
-_LOCK = CompiledSelect(_lock, bool, passes_by_listeners=True)
+_LOCK = CompiledLock(_lock)
 
 
 class IdempotencyStore:
@@ -127,7 +127,7 @@ class IdempotencyStore:
         The lock ends with the transaction, so who gets it sees what the one before has kept.
         """
         number = int.from_bytes(claim.digest[:8], signed=True)
-        if not (yield from _LOCK.first(number=number)):
+        if not (yield from _LOCK.steps(number=number)):
             message = "belongs to a request that is still running"
             running = FieldError(HEADER, "in_progress", message)
             raise Conflict("Wait for its answer.", errors=(running,), retry_after_seconds=1)

@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
+from sqlalchemy.util import await_only
 
 from plumbline.db.before_statement import OWNER, refuse_by_owner, require_versions
-from plumbline.db.beginning import Asked
-from plumbline.db.direct import Direct, open_direct
+from plumbline.db.direct import Direct, adopt, begin, is_usual, open_direct
 from plumbline.db.pool import FairPool
-from plumbline.db.steps import Steps, run_on
+from plumbline.db.steps import Asked, Existence, Rows, Steps, execute_on, raise_failed
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
 _NO_TRANSACTION = "a read session has no transaction to begin: take Db instead of ReadDb"
@@ -33,7 +33,7 @@ class _Stepwise:
         self.take = take
 
     def __call__(self, connection: Connection) -> None:
-        run_on(connection, self.take())
+        _run_on(connection, self.take())
 
 
 class OwnedSession(Session):
@@ -189,6 +189,32 @@ def _require_versions(state: ORMExecuteState) -> None:
 def _in_turn(acts: Sequence[_Stepwise]) -> Steps[None]:
     for act in acts:
         yield from act.take()
+
+
+def _run_on(connection: Connection, steps: Steps[None]) -> None:
+    """All steps on a Connection of SQLAlchemy's."""
+    try:
+        asked = next(steps)
+        while True:
+            asked = steps.send(_ask_on(connection, asked))
+    except StopIteration:
+        return
+
+
+def _ask_on(connection: Connection, asked: Asked) -> Rows:
+    """With BEGIN, where it comes first in its transaction."""
+    adapted: Any = connection.connection.dbapi_connection
+    if not isinstance(asked, Existence) or not is_usual(adapted):
+        return execute_on(connection, *asked)
+    if adapted.driver_connection.is_in_transaction():
+        return execute_on(connection, *asked)
+    try:
+        rows = await_only(begin(adapted, connection.dialect, asked))
+    except BaseException as error:  # noqa: BLE001 - it is raised again
+        adopt(adapted)
+        raise_failed(connection, error, *asked)
+    adopt(adapted)
+    return execute_on(connection, *asked) if rows is None else rows
 
 
 def _is_listened_to(session: WriteSession, engine: Engine) -> bool:

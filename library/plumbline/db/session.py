@@ -22,10 +22,9 @@ from sqlalchemy.ext.asyncio import (
 from sqlalchemy.util import greenlet_spawn
 
 from plumbline.db.before_statement import refuse_by_owner
-from plumbline.db.beginning import Rows
 from plumbline.db.owned_session import OwnedSession, WriteSession
 from plumbline.db.pool import open_session
-from plumbline.db.steps import execute
+from plumbline.db.steps import Rows, execute
 
 T = TypeVar("T")
 Method = Callable[..., Awaitable[Any]]

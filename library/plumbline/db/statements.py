@@ -23,7 +23,6 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.before_statement import is_plain, require_moved
-from plumbline.db.beginning import Existence, Rows
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
@@ -31,7 +30,7 @@ from plumbline.db.pool import FairPool, fair_pool, open_session
 from plumbline.db.read_only import refuse_if_it_needs_a_transaction
 from plumbline.db.read_session import ReadSession
 from plumbline.db.session import BlockSession, OneTaskSession
-from plumbline.db.steps import Steps, execute, execute_on
+from plumbline.db.steps import Existence, Rows, Steps, execute, execute_on
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -207,7 +206,10 @@ class CompiledInsert(_Statement, Generic[P, *Columns]):
 
 
 class CompiledLock(_Statement, Generic[P]):
-    """A SELECT … FOR SHARE or FOR UPDATE, in a transaction that has begun."""
+    """A SELECT of which counts only whether it finds something: FOR SHARE, FOR UPDATE, a function.
+
+    First in a transaction (`steps_at_begin`) it goes with BEGIN, and costs no round trip.
+    """
 
     @overload
     def __init__(self: "CompiledLock[[]]", statement: Select[*tuple[Any, ...]]) -> None: ...

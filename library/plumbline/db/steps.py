@@ -1,20 +1,20 @@
 """Compiled statements, alone or in steps, on a Connection of SQLAlchemy's (statements.py)."""
 
 from collections.abc import Generator
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
-from sqlalchemy.util import await_only
 
 from plumbline.db.before_statement import before_statement
-from plumbline.db.beginning import Asked, Existence, Rows, adopt, begin, is_usual
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.read_only import READ_ONLY, is_of_a_read_session, refuse_if_it_needs_a_transaction
 
 T = TypeVar("T")
+Rows = list[Any]
+Asked = tuple[str, list[object]]  # SQL and its arguments
 # A part of a transaction that yields what it asks for, and is given the rows: the same for those
 # who await them and for those in a greenlet.
 Steps = Generator[Asked, Rows, T]
@@ -22,31 +22,11 @@ Steps = Generator[Asked, Rows, T]
 log = structlog.stdlib.get_logger("plumbline.db.statements")  # whose statements they are
 
 
-def run_on(connection: Connection, steps: Steps[T]) -> T:
-    """All steps on a Connection of SQLAlchemy's."""
-    try:
-        asked = next(steps)
-        while True:
-            asked = steps.send(_ask_on(connection, asked))
-    except StopIteration as end:
-        result: T = end.value
-        return result
+class Existence(NamedTuple):
+    """As `Asked`, where only the number of rows counts."""
 
-
-def _ask_on(connection: Connection, asked: Asked) -> Rows:
-    """With BEGIN, where it comes first in its transaction."""
-    adapted: Any = connection.connection.dbapi_connection
-    if not isinstance(asked, Existence) or not is_usual(adapted):
-        return execute_on(connection, *asked)
-    if adapted.driver_connection.is_in_transaction():
-        return execute_on(connection, *asked)
-    try:
-        rows = await_only(begin(adapted, asked))
-    except BaseException as error:  # noqa: BLE001 - it is raised again
-        adopt(adapted)
-        raise_failed(connection, error, *asked)
-    adopt(adapted)
-    return execute_on(connection, *asked) if rows is None else rows
+    sql: str
+    arguments: list[object]
 
 
 def execute(session: Session, sql: str, arguments: list[object]) -> Rows:
