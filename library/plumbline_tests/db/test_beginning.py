@@ -140,6 +140,20 @@ async def test_isolation_is_that_of_the_engine(level: str) -> None:
     await own.dispose()
 
 
+async def test_lock_goes_by_itself_behind_pgbouncer() -> None:
+    """What one client has prepared is on the session of another's server."""
+    pooled = create_engine(settings.model_copy(update={"DB_PGBOUNCER": True}), pool_size=1)
+    async with session_factory(pooled).begin() as db:
+        steps_at_begin(db, lambda: _once(DIVIDED.steps(number=1)))
+        await NEW_NOTE.one(db, words="x")
+        connection = await (await db.connection()).get_raw_connection()
+        driver: Any = connection.driver_connection
+        assert driver.prepared == {}
+
+    assert await count(engine, Note) == 1
+    await pooled.dispose()
+
+
 def _once(found: Steps[bool]) -> Steps[None]:
     yield from found
 
