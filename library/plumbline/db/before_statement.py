@@ -110,6 +110,13 @@ def end_statement(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's, as of `
         count_statement(started)
 
 
+def is_plain(statement: str) -> bool:
+    """Whether nothing of the above has to be asked of it, in a transaction or as its first."""
+    if len(statement) > LONGEST_KEPT or _TAKES_SNAPSHOT.match(statement) is None:
+        return False
+    return effect_of(statement) in {None, Effect.LOCAL, Effect.TENDS}
+
+
 def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's
     """Whether it forgets a version: of what is compiled, when it comes for the first time."""
     compiled = context.compiled

@@ -133,12 +133,25 @@ class TracedConnection(Connection):
     """See the module."""
 
     __slots__ = ()
-    execute = _traced(Connection.execute)
+    _execute = _traced(Connection.execute)
     executemany = _traced(Connection.executemany)
     fetch = _traced(Connection.fetch)
     fetchval = _traced(Connection.fetchval)
     fetchrow = _traced(Connection.fetchrow)
     fetchmany = _traced(Connection.fetchmany)
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:  # noqa: ANN401 - asyncpg's
+        """What is BEGIN or COMMIT goes on to those below."""
+        send = super().execute if self._send is not None else self._execute
+        return str(await send(query, *args, **options))
+
+    async def begin(self, query: str = "BEGIN;", along: str = "") -> str:
+        with _statement(self, query + along):
+            return await super().begin(query, along)
+
+    async def commit(self, query: str = "COMMIT;") -> str:
+        with _statement(self, query):
+            return await super().commit(query)
 
     async def prepare(self, query: str, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
         """Asks the server, when it is new to it: a wrong statement fails here."""
