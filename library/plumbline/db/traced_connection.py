@@ -133,7 +133,7 @@ class TracedConnection(Connection):
     """See the module."""
 
     __slots__ = ()
-    _execute = _traced(Connection.execute)
+    _traced_execute = _traced(Connection.execute)
     executemany = _traced(Connection.executemany)
     fetch = _traced(Connection.fetch)
     fetchval = _traced(Connection.fetchval)
@@ -142,7 +142,7 @@ class TracedConnection(Connection):
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:  # noqa: ANN401 - asyncpg's
         """What is BEGIN or COMMIT goes on to those below."""
-        send = super().execute if self._send is not None else self._execute
+        send = super().execute if self._send is not None else self._traced_execute
         return str(await send(query, *args, **options))
 
     async def begin(self, query: str = "BEGIN;", along: str = "") -> str:
