@@ -17,13 +17,18 @@ def is_on() -> bool:
     return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
 
+def is_recording() -> bool:
+    """Whether there is a span that others can be under."""
+    return trace.get_current_span().is_recording()
+
+
 def begin(
     name: str,
     attributes: Mapping[str, str | int] | None = None,
     kind: SpanKind = SpanKind.INTERNAL,
 ) -> Span | None:
     """A span under the current one, for `within`; None where that one does not record."""
-    if not trace.get_current_span().is_recording():
+    if not is_recording():
         return None
     tracer = _tracer(trace.get_tracer_provider())
     return tracer.start_span(name, kind=kind, attributes=attributes)

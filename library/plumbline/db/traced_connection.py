@@ -9,10 +9,9 @@ no values, which are somebody's.
 """
 
 import re
-from collections.abc import Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Generator
 from functools import lru_cache, wraps
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from asyncpg.cursor import Cursor, CursorFactory
 from asyncpg.prepared_stmt import PreparedStatement
@@ -21,7 +20,7 @@ from opentelemetry.trace import SpanKind
 from plumbline.db.connection import Connection
 from plumbline.db.redaction import WITHHELD
 from plumbline.db.sql_text import LONGEST_KEPT, without_values
-from plumbline.tracing import begin, within
+from plumbline.tracing import begin, fail, is_recording
 
 LONGEST_TEXT = 2_000  # of a statement in a span, in characters
 
@@ -31,6 +30,7 @@ _TARGET = re.compile(
 )
 _FIRST = re.compile(r"\w+")
 
+T = TypeVar("T")
 Method = Callable[..., Awaitable[Any]]
 
 
@@ -56,22 +56,26 @@ def _describe(sql: str) -> _Described:
     return _Described(f"{name} {target[1]}" if target else name, shown)
 
 
-@contextmanager
-def _statement(connection: Any, sql: str) -> Iterator[None]:  # noqa: ANN401 - see below
-    described, address = describe(sql), connection._addr  # noqa: SLF001 - asyncpg's, told by nothing else
+async def _in_span(connection: Any, sql: str, work: Awaitable[T]) -> T:  # noqa: ANN401 - for asyncpg's own
+    """Nothing else is under it, so it is not made the current one, which would cost as much."""
+    described, address = describe(sql), connection._addr  # noqa: SLF001 - told by nothing else
     attributes = {
         "db.system.name": "postgresql",
         "db.query.text": described.text,
         "server.address": address if isinstance(address, str) else address[0],
     }
     span = begin(described.name, attributes, SpanKind.CLIENT)
-    with within(span):
-        try:
-            yield
-        except Exception as error:
-            if span is not None and (state := getattr(error, "sqlstate", None)):
+    try:
+        return await work
+    except BaseException as error:
+        if span is not None:
+            fail(span, error)
+            if state := getattr(error, "sqlstate", None):
                 span.set_attribute("db.response.status_code", str(state))
-            raise
+        raise
+    finally:
+        if span is not None:
+            span.end()
 
 
 def _traced(method: Method) -> Any:  # noqa: ANN401 - as the method
@@ -79,8 +83,8 @@ def _traced(method: Method) -> Any:  # noqa: ANN401 - as the method
 
     @wraps(method)
     async def run(self: Any, query: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
-        with _statement(self, query):
-            return await method(self, query, *args, **options)
+        work = method(self, query, *args, **options)
+        return await (_in_span(self, query, work) if is_recording() else work)
 
     return run
 
@@ -88,8 +92,10 @@ def _traced(method: Method) -> Any:  # noqa: ANN401 - as the method
 def _traced_prepared(method: Method) -> Any:  # noqa: ANN401 - as the method
     @wraps(method)
     async def run(self: Any, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
-        with _statement(self._connection, self.get_query()):
-            return await method(self, *args, **options)
+        work = method(self, *args, **options)
+        return await (
+            _in_span(self._connection, self.get_query(), work) if is_recording() else work
+        )
 
     return run
 
@@ -109,8 +115,7 @@ class _Opening:
         return self._factory.__aiter__()
 
     async def _open(self) -> Cursor:
-        with _statement(self._connection, self._sql):
-            return await self._factory
+        return await _in_span(self._connection, self._sql, self._factory)
 
 
 class TracedStatement(PreparedStatement):
@@ -155,6 +160,5 @@ class TracedConnection(Connection):
 
     async def prepare(self, query: str, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
         """Asks the server, when it is new to it: a wrong statement fails here."""
-        with _statement(self, f"PREPARE {query}"):
-            made: Any = await super().prepare(query, **options)
+        made = await _in_span(self, f"PREPARE {query}", super().prepare(query, **options))
         return TracedStatement(self, query, made._state)  # noqa: SLF001
