@@ -48,6 +48,12 @@ GO = shutil.which("go")  # with pgx of Debian: golang-go, golang-github-jackc-pg
 CEILING = Contender("by hand (ceiling)", "benchmarks.contenders.ceiling:app", by_key)
 EQUAL = Contender("by hand, equal work", "benchmarks.contenders.equal_work:app", by_key)
 OURS = Contender("Plumbline", "app.main:app", by_key)
+SERVE = Contender(  # as it runs in production; takes no part in what is compared
+    "Plumbline, `app serve`",
+    "app.main:app",
+    by_key,
+    (sys.executable, "-m", "app.cli", "serve", "--port"),
+)
 APPS = [
     CEILING,
     EQUAL,

@@ -19,8 +19,8 @@ from benchmarks.lineup import CEILING, NEWEST_ID, OURS, Contender, by_key
 from benchmarks.load import Load, put_requests
 from benchmarks.plots import curves
 from benchmarks.processes import CORES, Server, leave_a_core_free
-from benchmarks.report import table
 from benchmarks.run import RESULTS, about, show
+from benchmarks.tables import table
 from benchmarks.works import WORKS, Request, requests
 from plumbline.db.embedded import DATABASE, run_postgres
 from plumbline.db.embedded import Server as Postgres
