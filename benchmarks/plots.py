@@ -1,10 +1,12 @@
 """The plots: one panel a work, the best on top."""
 
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import StrMethodFormatter
 
 from benchmarks.lineup import CEILING, OURS
 
@@ -64,23 +66,38 @@ def stack(file: Path, title: str, panels: dict[str, Values]) -> None:
     plt.close(figure)
 
 
-def curves(file: Path, title: str, panels: dict[str, dict[str, dict[int, float]]]) -> None:
-    """A panel a title, in it a line a name, over what it grows with; both axes are logarithmic."""
-    figure, rows = plt.subplots(len(panels), figsize=(8.4, 3.0 * len(panels)), layout="constrained")
-    figure.suptitle(title, fontsize=12, fontweight="bold")
-    for axes, (panel, series) in zip(rows, panels.items(), strict=True):
-        for number, (name, values) in enumerate(series.items()):
-            axes.plot(*zip(*values.items(), strict=True), "o-", label=name, color=SHADES[number])
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        points = list(next(iter(series.values())))
-        axes.set_xticks(points, [f"{point:,}" for point in points], minor=False)
-        axes.set_xticks([], minor=True)
-        axes.set_title(panel, loc="left", fontsize=10.5)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=9)
-    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+def curves(
+    file: Path, title: str, axis: str, series: dict[str, dict[int, tuple[float, float, float]]]
+) -> None:
+    """Answers a second, and beside them how long one takes, over what grows (`axis`).
+
+    A point is answers a second, and p50 and p99 in ms.
+    """
+    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):  # a small file
+        figure, (rates, times) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+        figure.suptitle("\n".join(wrap(title, 95)), fontsize=11.5, fontweight="bold")
+        for number, (name, points) in enumerate(series.items()):
+            colour = COLOURS.get(name, SHADES[number])
+            sizes, (per_second, p50, p99) = list(points), zip(*points.values(), strict=True)
+            rates.plot(sizes, per_second, "o-", label=name, color=colour)
+            times.plot(sizes, p50, "o-", label=f"{name}, half of them", color=colour)
+            times.plot(sizes, p99, "o--", label=f"{name}, 99 of 100", color=colour, alpha=0.55)
+        rates.set(ylabel="answers a second", ylim=(0, None))
+        times.set(ylabel="ms until the answer", yscale="log")
+        for axes in (rates, times):
+            _size_axis(axes, axis, list(next(iter(series.values()))))
+        figure.savefig(file, metadata={"Date": None}, facecolor="white")
     plt.close(figure)
+
+
+def _size_axis(axes: Axes, title: str, sizes: list[int]) -> None:
+    axes.set(xlabel=title, xscale="log")
+    axes.set_xticks(sizes, [f"{each:,}" for each in sizes], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    axes.grid(axis="y", color="#e4e7eb", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, fontsize=8.5)
 
 
 def _bars(axes: Axes, title: str, values: Values, form: str) -> None:
