@@ -6,7 +6,7 @@ from textwrap import wrap
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogFormatter, StrMethodFormatter
 
 from benchmarks.lineup import CEILING, OURS
 
@@ -15,6 +15,7 @@ COLOURS = {CEILING.name: "#9aa5b1", OURS.name: "#d9480f"}
 OTHERS = "#4c6f94"
 INK = "#243b53"
 SHADES = ["#4c6f94", "#2b8a72", "#d9480f", "#8d6e9e", "#b58b00", "#9aa5b1"]
+LINES = ["#4c6f94", "#2b8a72", "#8d6e9e"]
 MIN_SHOWN = 15  # microseconds: a narrower part has no room for its number
 
 mpl.use("svg")
@@ -77,15 +78,16 @@ def curves(
         figure, (rates, times) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
         figure.suptitle("\n".join(wrap(title, 95)), fontsize=11.5, fontweight="bold")
         for number, (name, points) in enumerate(series.items()):
-            colour = COLOURS.get(name, SHADES[number])
+            colour = COLOURS.get(name, LINES[number])
             sizes, (per_second, p50, p99) = list(points), zip(*points.values(), strict=True)
             rates.plot(sizes, per_second, "o-", label=name, color=colour)
-            times.plot(sizes, p50, "o-", label=f"{name}, half of them", color=colour)
-            times.plot(sizes, p99, "o--", label=f"{name}, 99 of 100", color=colour, alpha=0.55)
+            times.plot(sizes, p50, "o-", color=colour)
+            times.plot(sizes, p99, "o--", color=colour, alpha=0.55)
         rates.set(ylabel="answers a second", ylim=(0, None))
-        times.set(ylabel="ms until the answer", yscale="log")
+        times.set(ylabel="ms until half have their answer\n(dashed: 99 of 100)", yscale="log")
         for axes in (rates, times):
             _size_axis(axes, axis, list(next(iter(series.values()))))
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
         figure.savefig(file, metadata={"Date": None}, facecolor="white")
     plt.close(figure)
 
@@ -95,9 +97,10 @@ def _size_axis(axes: Axes, title: str, sizes: list[int]) -> None:
     axes.set_xticks(sizes, [f"{each:,}" for each in sizes], minor=False)
     axes.set_xticks([], minor=True)
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     axes.grid(axis="y", color="#e4e7eb", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8.5)
 
 
 def _bars(axes: Axes, title: str, values: Values, form: str) -> None:

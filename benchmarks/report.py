@@ -9,6 +9,7 @@ from benchmarks.lineup import CEILING
 from benchmarks.load import TOOL
 from benchmarks.plots import draw, stack
 from benchmarks.tables import table
+from benchmarks.targets import targets
 from benchmarks.works import PAGES, WORKS
 
 Measured = dict[str, Any]
@@ -25,6 +26,7 @@ def write(measured: Measured, folder: Path) -> dict[str, str]:
     """Tables and plots into `folder`; gives the tables by their names."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
+        "targets": targets(measured),
         "cpu": _cpu(measured["cpu"]),
         "parts": _parts(measured["parts"]),
         "load": _load(measured["load"]),
