@@ -1,0 +1,96 @@
+"""PgBouncer in transaction mode, which may be killed and started again."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from plumbline.db.embedded import DATABASE, PASSWORD
+from plumbline.db.unprivileged import NOBODY, plain_environment
+from plumbline_tests.faults.database import ENDS_WITH_US
+from plumbline_tests.waiting import until
+from plumbline_tests.warm import ROOT
+
+SERVER_CONNECTIONS = 20
+CLIENTS = 2000
+# Of each, by what it does with prepared statements. `make cluster` builds the newer one.
+PROGRAMS = {
+    "without": ("pgbouncer", "/usr/sbin"),
+    "with": ("pgbouncer", str(ROOT / ".tools/pgbouncer")),
+}
+INI = f"""[databases]
+* = host=127.0.0.1 port={{server}} user=postgres password={PASSWORD}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {{port}}
+auth_type = any
+pool_mode = transaction
+default_pool_size = {SERVER_CONNECTIONS}
+max_client_conn = {CLIENTS}
+server_login_retry = 1
+unix_socket_dir =
+"""
+TRACKS = "max_prepared_statements = 200\n"
+
+
+class Pooler:
+    """In front of a server's port; `kind` is one of PROGRAMS."""
+
+    def __init__(self, kind: str, folder: Path, port: int, server_port: int) -> None:
+        self.port = port
+        program, path = PROGRAMS[kind]
+        found = shutil.which(program, path=path)
+        assert found, f"no PgBouncer {kind} prepared statements: run `make cluster`"
+        self._file, self._log = folder / f"{port}.ini", folder / f"{port}.log"
+        text = INI.format(server=server_port, port=port)
+        self._file.write_text(text + (TRACKS if kind == "with" else ""))
+        self._command = [*ENDS_WITH_US, found, "-q", str(self._file)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str = DATABASE) -> str:
+        return f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    async def start(self) -> None:
+        """Start, and wait until it listens."""
+        with self._log.open("ab") as said:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                user=NOBODY if os.getuid() == 0 else None,
+                env=plain_environment(),
+                cwd="/",
+                start_new_session=True,
+            )
+        await until(self._listens)
+
+    async def end(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """All its connections are gone then, in the middle of whatever they did."""
+        if self._process is not None:
+            self._process.send_signal(number)
+            await until(lambda: self._process is None or self._process.poll() is not None)
+
+    def _listens(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, self._log.read_text()[-1000:]
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+@asynccontextmanager
+async def run_pooler(kind: str, port: int, server_port: int) -> AsyncIterator[Pooler]:
+    """It does not run as root, so it has a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        pooler = Pooler(kind, Path(folder), port, server_port)
+        await pooler.start()
+        try:
+            yield pooler
+        finally:
+            await pooler.end()
