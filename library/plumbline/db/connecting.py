@@ -1,6 +1,7 @@
 """Opening connections: never more of them than an engine may have, and each to its end."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -8,6 +9,7 @@ import asyncpg
 
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
 from plumbline.db.hosts import Hosts
+from plumbline.db.pooler import check_pooler
 
 
 class _Slot:
@@ -73,6 +75,10 @@ async def _open(
     try:
         connection = await _open_alone(slot, hosts, *args, **options)
         await _greet(connection, owns_session=owns_session)
+        if hosts is not None:
+            place = _Slot(asyncio.Semaphore())  # it is there for a moment only
+            another = partial(_open_alone, place, hosts, *args, **options)
+            await _check(connection, hosts, another)
     except Exception as error:
         raise NotConnected(error) from error
     return connection
@@ -101,6 +107,16 @@ async def _open_alone(
 async def _greet(connection: Connection, *, owns_session: bool) -> None:
     try:
         await connection.greet(owns_session=owns_session)
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def _check(
+    connection: Connection, hosts: Hosts, another: Callable[[], Awaitable[Connection]]
+) -> None:
+    try:
+        await check_pooler(connection, hosts, another)
     except BaseException:
         connection.terminate()
         raise

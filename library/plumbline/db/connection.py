@@ -29,6 +29,12 @@ _NUMBER = (
     f"set_config('application_name', '{APPLICATION_NAME} '||pg_current_xact_id(), true) END"
 )
 
+_TIMEOUT = "current_setting('statement_timeout')"
+# As above: with simple statements, which leave nothing prepared where a pooler is between.
+_BACKEND = (
+    f"BEGIN;SELECT set_config('application_name', '{APPLICATION_NAME} at '||pg_backend_pid(), true)"
+)
+
 # How long PostgreSQL has to confirm that a statement which was given up has ended. Then we hang up,
 # which it notices within `client_connection_check_interval` (engine.py).
 CANCEL_SECONDS = 0.1
@@ -83,6 +89,16 @@ class NotConnected(asyncpg.InterfaceError):
         self.sqlstate: str | None = getattr(cause, "sqlstate", None)
 
 
+class PoolerBetween(asyncpg.InterfaceError):
+    """A pooler lends the server's session to others meanwhile, and the settings say otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a pooler in transaction mode is between the service and PostgreSQL: "
+            "set DB_PGBOUNCER=true"
+        )
+
+
 class RolledBack(asyncpg.InterfaceError):
     """PostgreSQL answered COMMIT with ROLLBACK: a statement had failed, and somebody went on."""
 
@@ -94,8 +110,10 @@ class Connection(asyncpg.Connection):
         "_ending",
         "_send",
         "find_outcome",
+        "has_timeout",
         "is_changed",
         "is_numbering",
+        "is_pooled",
         "is_writing",
         "life",
         "owns_session",
@@ -117,6 +135,8 @@ class Connection(asyncpg.Connection):
         # Whether the server's session is its own: not behind PgBouncer, where what one client sets
         # meets another. Then it only reads outside of a transaction.
         self.owns_session = False
+        self.is_pooled = False  # whether another process answers than the one that greeted
+        self.has_timeout = True  # whether PostgreSQL ends a statement that takes too long
         self.is_writing = True  # whether the next transaction is not one that only reads
         self.is_changed = False  # whether something is left there (before_statement.py)
         # Whether the next transaction shall learn its number. That takes a snapshot and a number
@@ -170,7 +190,19 @@ class Connection(asyncpg.Connection):
     async def greet(self, *, owns_session: bool) -> None:
         """Once, when the connection is new."""
         self.owns_session = owns_session
-        self.life = str(await self.fetchval(f"SELECT {LIFE}{GUARD if owns_session else ''}"))
+        greeter = self.get_server_pid()
+        guard = GUARD.format(greeter) if owns_session else ""
+        told = await self.fetchrow(f"SELECT {LIFE}, pg_backend_pid(), {_TIMEOUT}{guard}")
+        assert told is not None
+        self.life, self.has_timeout = str(told[0]), told[2] != "0"
+        self.is_pooled = told[1] != greeter
+
+    async def find_backend(self) -> str:
+        """The process that answers now, behind a pooler; it leaves nothing there."""
+        await super().execute(_BACKEND)
+        name = self.get_settings().application_name
+        await super().execute("ROLLBACK")
+        return str(name)
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""

@@ -253,7 +253,8 @@ def _connect_args(settings: DatabaseSettings, role: str | None) -> dict[str, Any
         on_the_server["role"] = role
     if settings.DB_PGBOUNCER:  # it refuses other settings, and the next statement is elsewhere
         uncached = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-        return {**here, **uncached, "server_settings": on_the_server}
+        cache = {} if settings.DB_PGBOUNCER_PREPARES else uncached
+        return {**here, **cache, "server_settings": on_the_server}
     idle = settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
     timeouts = {
         "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),

@@ -8,7 +8,7 @@ import random
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, closing
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import psycopg
@@ -20,7 +20,6 @@ from plumbline_tests.faults.fixtures import NewDatabase, NewService
 from plumbline_tests.faults.ledger import Verdict, writing
 from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.visits import read, until_healed, visit, write
-from plumbline_tests.faults.writers import WRITERS, signed_in
 from plumbline_tests.proxy import Choose, Fate, Proxy
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import until
@@ -71,7 +70,10 @@ async def chain(
         far = await proxy(database.port)
         pooler = await stack.enter_async_context(run_pooler(kind, free_port(), far.port))
         near = await proxy(pooler.port)
-        service = await new_service(near.url(), DB_PGBOUNCER="true", WRITE_LIMIT_PER_USER="0")
+        own = {"DB_PGBOUNCER": "true", "WRITE_LIMIT_PER_USER": "0"}
+        if kind == "1.24":
+            own["DB_PGBOUNCER_PREPARES"] = "true"
+        service = await new_service(near.url(), **own)
         yield Chain(service, near, pooler, far, database)
         assert service.defects() == []
 
@@ -100,9 +102,7 @@ async def test_cut_commits_are_told_as_they_ended(
 
     verdict = ledger.judge(chain.database)
     wrong = verdict.lost + verdict.stored_twice + verdict.stored_though_refused
-    figure(
-        f"PgBouncer {kind} prepared statements, {cuts} COMMITs cut {where}: wrong answers", wrong
-    )
+    figure(f"PgBouncer {kind}, {cuts} COMMITs cut {where}: wrong answers", wrong)
     figure("outcomes that nobody could tell", len(ledger.unknown))
     assert verdict == Verdict()
     assert ledger.unknown == set()
@@ -121,7 +121,7 @@ async def test_restarts_lose_nothing_that_was_acknowledged(
 
     verdict = ledger.judge(chain.database)
     told = f"lost of {len(ledger.acked)} acknowledged writes, {restarts} times {what} killed"
-    figure(f"PgBouncer {kind} prepared statements: {told}", verdict.lost)
+    figure(f"PgBouncer {kind}: {told}", verdict.lost)
     figure("outcomes that nobody could tell", len(ledger.unknown))
     assert verdict == Verdict()
 
@@ -172,7 +172,7 @@ async def test_thousand_idle_clients_share_twenty_connections(
         sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'app'"
         backends = chain.database.query(sql, database="postgres")[0][0]
 
-    figure(f"PgBouncer {kind} prepared statements: backends of {number} idle clients", backends)
+    figure(f"PgBouncer {kind}: backends of {number} idle clients", backends)
     assert backends <= 20
     assert ledger.judge(chain.database) == Verdict()
 
@@ -184,3 +184,14 @@ async def _idle(port: int) -> asyncio.StreamWriter:
     writer.write((8 + len(told)).to_bytes(4) + (196608).to_bytes(4) + told)
     await reader.readuntil(b"Z\0\0\0\5I")
     return writer
+
+
+async def test_statement_is_parsed_again_only_where_nothing_stays_prepared(
+    chain: Chain, kind: str
+) -> None:
+    await visit(chain.service, 10, [read])
+    before = chain.near.messages["P"]
+    answers = await visit(chain.service, 10, [read])
+
+    assert {answer.status for answer in answers} == {200}
+    assert (chain.near.messages["P"] > before) is (kind == "1.18")
