@@ -3,6 +3,8 @@
 from tests.sabotage import Sabotage
 
 THREE = "tests/faults/test_three_processes.py::"
+POOLERS = "library/plumbline_tests/db/test_poolers.py::"
+RECOGNISED = "library/plumbline_tests/cluster/recognised.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
@@ -11,5 +13,35 @@ SABOTAGES: tuple[Sabotage, ...] = (
         'f"{self.name}\\0{self.key}"',
         "f\"{self.name}\\0{self.key}\\0{__import__('os').getpid()}\"",
         THREE + "test_attempts_are_counted_for_all_processes_together",
+    ),
+    Sabotage(
+        "take a pooler that lends by transaction for the server itself",
+        "library/plumbline/db/pooler.py",
+        "if await connection.find_backend() == await another.find_backend():",
+        "if await connection.find_backend() is await another.find_backend():",
+        RECOGNISED + "test_pooler_in_transaction_mode_is_refused_in_one_line_and_left_as_it_was",
+    ),
+    Sabotage(
+        "make the session of others read-only before looking for a pooler",
+        "library/plumbline/db/read_only.py",
+        '", CASE WHEN pg_backend_pid() = {} "',
+        '", CASE WHEN pg_backend_pid() <> {} OR true "',
+        RECOGNISED + "test_pooler_in_transaction_mode_is_refused_in_one_line_and_left_as_it_was",
+    ),
+    Sabotage(
+        "say nothing of a PgBouncer that is not there",
+        "library/plumbline/db/pooler.py",
+        "[] if connection.is_pooled else [_NONE]",
+        "[]",
+        POOLERS
+        + "test_pgbouncer_that_is_not_there_and_a_role_without_timeout_are_told_once",
+    ),
+    Sabotage(
+        "keep nothing prepared behind a PgBouncer that would",
+        "library/plumbline/db/engine.py",
+        "{} if settings.DB_PGBOUNCER_PREPARES else uncached",
+        "uncached",
+        "library/plumbline_tests/cluster/pooled.py::"
+        "test_statement_is_parsed_again_only_where_nothing_stays_prepared",
     ),
 )

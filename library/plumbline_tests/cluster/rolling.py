@@ -146,7 +146,8 @@ async def test_new_version_and_its_migration_fail_no_request_behind_haproxy(
 
 async def _some_more(told: Counter[str]) -> Counter[str]:
     """What the next answers are, after those that were on their way."""
-    await until(lambda since=told.total(): told.total() - since >= 10 * CLIENTS)
+    since = told.total()
+    await until(lambda: told.total() - since >= 10 * CLIENTS)
     before = told.copy()
     await until(lambda: told.total() - before.total() >= 10 * CLIENTS)
     return told - before
