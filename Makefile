@@ -66,7 +66,7 @@ torture: setup browser  ## Try for half an hour what check tries for minutes: ma
 
 # What Debian has; a member runs as the user `postgres`, so this needs root.
 CLUSTER := patroni etcd-server python3-etcd3 haproxy postgresql pgbouncer
-CLUSTER_TESTS := $(addprefix library/plumbline_tests/cluster/,pooled.py recognised.py rolling.py patroni.py)
+CLUSTER_TESTS := $(addprefix library/plumbline_tests/cluster/,pooled.py recognised.py patroni.py)
 cluster: setup .tools/pgbouncer/pgbouncer  ## Behind PgBouncer, HAProxy and Patroni, under load: make cluster (root, Debian)
 	@command -v patroni etcd haproxy pgbouncer >/dev/null || \
 		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $(CLUSTER); }

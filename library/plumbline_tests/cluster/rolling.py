@@ -37,7 +37,8 @@ defaults
 listen service
   bind 127.0.0.1:{front}
   balance roundrobin
-  option httpchk GET /readyz
+  option httpchk
+  http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost
   http-check expect status 200
   option redispatch
   retries 3
