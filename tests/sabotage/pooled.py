@@ -33,8 +33,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/pooler.py",
         "[] if connection.is_pooled else [_NONE]",
         "[]",
-        POOLERS
-        + "test_pgbouncer_that_is_not_there_and_a_role_without_timeout_are_told_once",
+        POOLERS + "test_pgbouncer_that_is_not_there_and_a_role_without_timeout_are_told_once",
     ),
     Sabotage(
         "keep nothing prepared behind a PgBouncer that would",
