@@ -84,8 +84,7 @@ class DatabaseSettings(ReplicaSettings, CommonSettings):
     )
     DB_PGBOUNCER_PREPARES: bool = Field(
         default=False,
-        description="With DB_PGBOUNCER: it is 1.21 or later, with max_prepared_statements, so "
-        "statements stay prepared.",
+        description="DB_PGBOUNCER is 1.21 or later: with max_prepared_statements it prepares.",
     )
     DB_CONNECT_TIMEOUT_SECONDS: float = Field(
         default=2, gt=0, le=60, description="How long opening a connection may take."

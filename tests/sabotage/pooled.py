@@ -17,8 +17,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "take a pooler that lends by transaction for the server itself",
         "library/plumbline/db/pooler.py",
-        "if await connection.find_backend() == await another.find_backend():",
-        "if await connection.find_backend() is await another.find_backend():",
+        "if await _find_backend(connection) == await _find_backend(another):",
+        "if await _find_backend(connection) is await _find_backend(another):",
         RECOGNISED + "test_pooler_in_transaction_mode_is_refused_in_one_line_and_left_as_it_was",
     ),
     Sabotage(

@@ -30,10 +30,6 @@ _NUMBER = (
 )
 
 _TIMEOUT = "current_setting('statement_timeout')"
-# As above: with simple statements, which leave nothing prepared where a pooler is between.
-_BACKEND = (
-    f"BEGIN;SELECT set_config('application_name', '{APPLICATION_NAME} at '||pg_backend_pid(), true)"
-)
 
 # How long PostgreSQL has to confirm that a statement which was given up has ended. Then we hang up,
 # which it notices within `client_connection_check_interval` (engine.py).
@@ -87,16 +83,6 @@ class NotConnected(asyncpg.InterfaceError):
         super().__init__(f"{type(cause).__name__}: {cause}")
         self.__cause__ = cause
         self.sqlstate: str | None = getattr(cause, "sqlstate", None)
-
-
-class PoolerBetween(asyncpg.InterfaceError):
-    """A pooler lends the server's session to others meanwhile, and the settings say otherwise."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "a pooler in transaction mode is between the service and PostgreSQL: "
-            "set DB_PGBOUNCER=true"
-        )
 
 
 class RolledBack(asyncpg.InterfaceError):
@@ -196,13 +182,6 @@ class Connection(asyncpg.Connection):
         assert told is not None
         self.life, self.has_timeout = str(told[0]), told[2] != "0"
         self.is_pooled = told[1] != greeter
-
-    async def find_backend(self) -> str:
-        """The process that answers now, behind a pooler; it leaves nothing there."""
-        await super().execute(_BACKEND)
-        name = self.get_settings().application_name
-        await super().execute("ROLLBACK")
-        return str(name)
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""

@@ -15,10 +15,10 @@ from plumbline.db.connection import (
     DRIVER_ERRORS,
     CommitResultUnknown,
     NotConnected,
-    PoolerBetween,
 )
 from plumbline.db.constraints import is_still_referred_to, violated_fields
 from plumbline.db.origin import is_ours, origin_of
+from plumbline.db.pooler import PoolerBetween
 from plumbline.db.read_only import READ_ONLY
 from plumbline.db.values import refused_values
 from plumbline.errors import (

@@ -7,9 +7,10 @@ client sets or prepares meets another.
 
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 import structlog
 
-from plumbline.db.connection import Connection, PoolerBetween
+from plumbline.db.connection import APPLICATION_NAME, Connection
 from plumbline.db.hosts import Hosts
 from plumbline.db.read_only import ONLY_READ
 
@@ -21,7 +22,22 @@ _ENDLESS = (
     "(ALTER ROLE … SET statement_timeout = '3s')"
 )
 
+# With simple statements, which leave nothing prepared in the session.
+_BACKEND = (
+    f"BEGIN;SELECT set_config('application_name', '{APPLICATION_NAME} at '||pg_backend_pid(), true)"
+)
+
 log = structlog.stdlib.get_logger(__name__)
+
+
+class PoolerBetween(asyncpg.InterfaceError):
+    """A pooler lends the server's session to others meanwhile, and the settings say otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a pooler in transaction mode is between the service and PostgreSQL: "
+            "set DB_PGBOUNCER=true"
+        )
 
 
 async def check_pooler(
@@ -49,10 +65,18 @@ async def _require_own(
     another = await open_another()
     try:
         for _ in range(_TRIES):
-            if await connection.find_backend() == await another.find_backend():
+            if await _find_backend(connection) == await _find_backend(another):
                 raise PoolerBetween
     finally:
         another.terminate()
+
+
+async def _find_backend(connection: Connection) -> str:
+    """The process that answers now."""
+    await connection.execute(_BACKEND)
+    name = connection.get_settings().application_name
+    await connection.execute("ROLLBACK")
+    return str(name)
 
 
 def _warn(hosts: Hosts, lines: list[str]) -> None:
