@@ -178,10 +178,8 @@ class Connection(asyncpg.Connection):
         self.owns_session = owns_session
         greeter = self.get_server_pid()
         guard = GUARD.format(greeter) if owns_session else ""
-        told = await self.fetchrow(f"SELECT {LIFE}, pg_backend_pid(), {_TIMEOUT}{guard}")
-        assert told is not None
-        self.life, self.has_timeout = str(told[0]), told[2] != "0"
-        self.is_pooled = told[1] != greeter
+        told: Any = await self.fetchrow(f"SELECT {LIFE}, pg_backend_pid(), {_TIMEOUT}{guard}")
+        self.life, self.is_pooled, self.has_timeout = told[0], told[1] != greeter, told[2] != "0"
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""
