@@ -82,10 +82,6 @@ class DatabaseSettings(ReplicaSettings, CommonSettings):
         description="Work behind PgBouncer in transaction mode: nothing stays prepared, and the "
         "timeouts of PostgreSQL are its role's (ALTER ROLE ... SET statement_timeout = '3s').",
     )
-    DB_PGBOUNCER_PREPARES: bool = Field(
-        default=False,
-        description="DB_PGBOUNCER is 1.21 or later: with max_prepared_statements it prepares.",
-    )
     DB_CONNECT_TIMEOUT_SECONDS: float = Field(
         default=2, gt=0, le=60, description="How long opening a connection may take."
     )
