@@ -24,8 +24,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "make the session of others read-only before looking for a pooler",
         "library/plumbline/db/read_only.py",
-        '", CASE WHEN pg_backend_pid() = {} "',
-        '", CASE WHEN pg_backend_pid() <> {} OR true "',
+        "CASE WHEN pg_backend_pid() = {} ",
+        "CASE WHEN pg_backend_pid() <> {} OR true ",
         RECOGNISED + "test_pooler_in_transaction_mode_is_refused_in_one_line_and_left_as_it_was",
     ),
     Sabotage(
@@ -34,13 +34,5 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "[] if connection.is_pooled else [_NONE]",
         "[]",
         POOLERS + "test_pgbouncer_that_is_not_there_and_a_role_without_timeout_are_told_once",
-    ),
-    Sabotage(
-        "keep nothing prepared behind a PgBouncer that would",
-        "library/plumbline/db/engine.py",
-        "{} if settings.DB_PGBOUNCER_PREPARES else uncached",
-        "uncached",
-        "library/plumbline_tests/cluster/pooled.py::"
-        "test_statement_is_parsed_again_only_where_nothing_stays_prepared",
     ),
 )
