@@ -24,8 +24,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "make the session of others read-only before looking for a pooler",
         "library/plumbline/db/read_only.py",
-        "CASE WHEN pg_backend_pid() = {} ",
-        "CASE WHEN pg_backend_pid() <> {} OR true ",
+        "CASE WHEN pg_backend_pid() = {{}} ",
+        "CASE WHEN pg_backend_pid() <> {{}} OR true ",
         RECOGNISED + "test_pooler_in_transaction_mode_is_refused_in_one_line_and_left_as_it_was",
     ),
     Sabotage(
