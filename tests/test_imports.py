@@ -1,10 +1,12 @@
 """What the import of a module does."""
 
 import json
+import subprocess
+from collections.abc import Callable
 
 import pytest
 
-from plumbline_tests.processes import python
+from plumbline_tests.processes import new_python, python
 
 # The composition root: the settings, the engine made of them, and the application.
 MAKES_SETTINGS = ["app.core.config"]
@@ -31,14 +33,31 @@ def test_settings_are_read_at_import_only_where_the_service_is_put_together() ->
     ids=str,
 )
 def test_command_imports_no_part_that_it_does_not_use(command: str, words: list[str]) -> None:
+    imported = {each for each in _imported_by(command, words) if each.startswith("plumbline.")}
+    parts = {each.split(".")[1] for each in imported}
+
+    assert "cli" in parts
+    assert not parts & {"scaffold", "doctor", "template", "testing"}
+
+
+@pytest.mark.parametrize("words", [["dev"], ["db", "upgrade"], ["user", "create"]], ids=" ".join)
+def test_command_that_serves_nothing_itself_imports_no_fastapi(words: list[str]) -> None:
+    imported = _imported_by("app.cli:main", words, new_python)
+
+    assert "sqlalchemy" in imported
+    assert not imported & {"fastapi", "starlette", "uvicorn"}
+
+
+def _imported_by(
+    command: str,
+    words: list[str],
+    run: Callable[..., subprocess.CompletedProcess[str]] = python,
+) -> set[str]:
+    """What is there when its help has been printed."""
     module, _, name = command.partition(":")
     told = (
         f"import atexit, sys; atexit.register(lambda: print(*sys.modules)); sys.argv[1:] = {words}"
     )
-    process = python("-c", f"{told} + ['--help']; from {module} import {name}; {name}()")
-
+    process = run("-c", f"{told} + ['--help']; from {module} import {name}; {name}()")
     assert process.returncode == 0, process.stderr
-    imported = {each for each in process.stdout.split() if each.startswith("plumbline.")}
-    parts = {each.split(".")[1] for each in imported}
-    assert "cli" in parts
-    assert not parts & {"scaffold", "doctor", "template", "testing"}
+    return set(process.stdout.split())

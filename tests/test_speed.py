@@ -1,8 +1,12 @@
-"""The guard: what a request costs, in exact counts (benchmarks/README.md has the times)."""
+"""The guard: what a request costs, in exact counts (benchmarks/README.md has the times).
+
+pytest -n0 tests/test_speed.py prints them.
+"""
 
 import json
 
 from plumbline_tests.processes import new_python
+from plumbline_tests.torture import Figure
 from tests import measured
 from tests.core.test_production import SAFE
 
@@ -17,12 +21,14 @@ BOUNDS = {
 measured_url = measured.measured_url  # a fixture
 
 
-def test_request_costs_no_more_than_it_did(measured_url: str) -> None:
+def test_request_costs_no_more_than_it_did(measured_url: str, figure: Figure) -> None:
     production = SAFE | {"ALLOWED_HOSTS": "127.0.0.1", "ALLOW_UNSAFE_DATABASE": "true"}
     process = new_python("-m", "tests.speed", **production | {"DATABASE_URL": measured_url})
     assert process.returncode == 0, process.stderr[-3000:]
     told = json.loads(process.stdout)
     costs: dict[str, dict[str, int]] = told["costs"]
+    for work, cost in costs.items():
+        figure(work, cost)
 
     excess = [
         f"{work} takes {cost[kind]} {kind}, and may take {BOUNDS[work][kind]}"

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from app.api.users import PasswordUpdate, UserCreate
 from app.core.config import settings
 from app.db.models import User
 from app.db.schema import migrations
@@ -26,6 +25,8 @@ def create_user(
     role: Annotated[Literal["user", "admin"], typer.Option()] = "user",
 ) -> None:
     """Create an account; the password is asked for, or read from standard input."""
+    from app.api.users import UserCreate  # noqa: PLC0415 - FastAPI, which other commands do not use
+
     body = UserCreate(username=username, email=email, password=_ask_password())
 
     async def create() -> None:
@@ -43,6 +44,8 @@ Login = Annotated[str, typer.Argument(help="User name or e-mail.")]
 @cli.command("set-password")
 def set_password(login: Login) -> None:
     """Set a password and end all log-ins; asked for, or read from standard input."""
+    from app.api.users import PasswordUpdate  # noqa: PLC0415 - as above
+
     body = PasswordUpdate(current_password="", new_password=_ask_password())
 
     async def change() -> None:

@@ -67,9 +67,18 @@ def _check_compose(words: list[str]) -> None:
             assert words == ["up", "--build", "--wait"]
 
 
+def refusal(line: str) -> str:
+    """Why there is no such command; empty where there is."""
+    try:
+        check(shlex.split(line.partition(" >")[0]))
+    except (AssertionError, KeyError, click.UsageError, typer.exceptions.TyperException) as error:
+        return repr(error)
+    return ""
+
+
 @pytest.mark.parametrize("line", sorted(COMMANDS))
 def test_command_is_one_that_there_is(line: str) -> None:
-    check(shlex.split(line.partition(" >")[0]))
+    assert refusal(line) == ""
 
 
 def test_fields_of_the_resources_can_be() -> None:
@@ -89,10 +98,7 @@ def test_fields_of_the_resources_can_be() -> None:
     ],
 )
 def test_command_that_there_is_not_is_seen(line: str) -> None:
-    with pytest.raises(
-        (AssertionError, KeyError, click.UsageError, typer.exceptions.TyperException)
-    ):
-        check(shlex.split(line))
+    assert refusal(line) != ""
 
 
 def test_way_from_nothing_has_ten_steps() -> None:

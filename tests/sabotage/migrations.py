@@ -32,7 +32,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "serve with two heads",
-        "library/plumbline/cli/serve.py",
+        "library/plumbline/cli/serving.py",
         "    service.migrations.head_revision()",
         "    pass",
         HEADS + "test_every_command_says_which_heads_there_are_and_what_joins_them",

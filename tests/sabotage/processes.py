@@ -38,7 +38,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "let each worker count for itself",
-        "library/plumbline/cli/serve.py",
+        "library/plumbline/cli/serving.py",
         "        os.environ[metrics.VARIABLE] = path\n",
         "",
         FAULTS + "test_workers.py::test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one",

@@ -130,6 +130,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline_tests/db/test_rows.py::test_what_goes_with_a_row_is_counted_by_table",
     ),
     Sabotage(
+        "import FastAPI for every command",
+        "app/cli/accounts.py",
+        "from app.core.config import settings\n",
+        "import app.api.users\nfrom app.core.config import settings\n",
+        "tests/test_imports.py::test_command_that_serves_nothing_itself_imports_no_fastapi",
+    ),
+    Sabotage(
         "import the doctor for every command",
         "library/plumbline/cli/standalone.py",
         "from plumbline.cli.main import run\n",

@@ -40,9 +40,17 @@ _SESSIONS = (
         OWNER + "test_route_that_ends_its_transaction_is_refused_before_it_happens",
     ),
     Sabotage(
+        "give back a connection whose commit was refused",
+        "library/plumbline/db/before_statement.py",
+        "        connection.invalidate()\n        raise\n",
+        "        raise\n",
+        "library/plumbline_tests/db/test_session_owner.py"
+        "::test_who_gets_the_connection_next_sees_nothing_of_what_was_refused",
+    ),
+    Sabotage(
         "let a route commit past its session",
         DB + "engine.py",
-        '    event.listen(made.sync_engine, "commit", refuse_end_by_another)\n',
+        '    event.listen(made.sync_engine, "commit", refuse_commit_by_another)\n',
         "",
         OWNER + "test_answer_that_nothing_was_stored_is_true",
     ),

@@ -17,7 +17,6 @@ from plumbline.cli.terminal import POSTGRES, DataDir, Host, Port
 from plumbline.db.embedded import GUARD, Server, run_postgres
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
-from plumbline.http.protocol import KEEP_ALIVE_SECONDS, BoundedProtocol
 
 LOOK_SECONDS = 0.2  # between two looks at whether PostgreSQL and the server still run
 # uvicorn's own command line knows no protocol but its own.
@@ -65,6 +64,11 @@ def _refuse_taken_port(name: str, host: str, port: int) -> None:
 
 
 def _server_command(service: Service, host: str, port: int, *, reload: bool) -> list[str]:
+    from plumbline.http.protocol import (  # noqa: PLC0415 - FastAPI, which others do not use
+        KEEP_ALIVE_SECONDS,
+        BoundedProtocol,
+    )
+
     options = {
         "host": host,
         "port": port,

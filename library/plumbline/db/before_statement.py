@@ -176,13 +176,24 @@ def _reset_if_changed(
 
 
 def refuse_end_by_another(connection: Connection) -> None:
-    """Listens to `commit` of an engine, for who does it past the session.
-
-    Not to `rollback`: the session itself does so when a flush fails. Then it refuses to commit.
-    """
+    """RuntimeError where a block ends the transaction of this connection, and nobody else."""
     owner = connection.__dict__.get(OWNER)
     if owner is not None and owner.is_owned:
         refuse_by_owner("commit")
+
+
+def refuse_commit_by_another(connection: Connection) -> None:
+    """Listens to `commit` of an engine, for who does it past the session.
+
+    Not to `rollback`: the session itself does so when a flush fails. Then it refuses to commit.
+    SQLAlchemy takes the transaction for ended when this raises, and would give the connection back
+    with it open, for the next to commit. So the connection is given up.
+    """
+    try:
+        refuse_end_by_another(connection)
+    except RuntimeError:
+        connection.invalidate()
+        raise
 
 
 def refuse_by_owner(act: str) -> NoReturn:

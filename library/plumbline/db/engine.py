@@ -15,7 +15,7 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each class that is mapped
-from plumbline.db.before_statement import before_statement, refuse_end_by_another
+from plumbline.db.before_statement import before_statement, refuse_commit_by_another
 from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect
 from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
@@ -226,7 +226,7 @@ def _create(
     event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", refuse_unusable)
     event.listen(made.sync_engine, "before_cursor_execute", before_statement)
-    event.listen(made.sync_engine, "commit", refuse_end_by_another)
+    event.listen(made.sync_engine, "commit", refuse_commit_by_another)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
 

@@ -60,8 +60,8 @@ def diagnose(
         for each in rules:
             on_progress(each.code)
             found += [(each, fault) for fault in each.check(project)]
-    whole = Diagnosis(root, [], len(project.by_name), project.unread)
-    return conclude(whole, found, configuration, baseline)
+        whole = Diagnosis(root, [], len(project.by_name), project.unread)
+        return conclude(whole, found, configuration, baseline)
 
 
 def conclude(

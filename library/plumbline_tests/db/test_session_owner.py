@@ -89,15 +89,25 @@ async def test_route_that_ends_its_transaction_is_refused_before_it_happens(act:
 
 @pytest.mark.parametrize("act", ["begin", "commit", "connection", "transaction", "COMMIT"])
 async def test_answer_that_nothing_was_stored_is_true(act: str) -> None:
-    async def handle() -> None:
-        async with request() as db:
-            db.add(Note(text="x"))
-            await db.flush()
-            await (ACTS | PAST_IT)[act](db)
-
     with pytest.raises(RuntimeError, match="get_db"):
-        await handle()
+        await _add_and_end((ACTS | PAST_IT)[act])
     assert await _rows() == checked_out(engine) == 0
+
+
+@pytest.mark.parametrize("act", PAST_IT)
+async def test_who_gets_the_connection_next_sees_nothing_of_what_was_refused(act: str) -> None:
+    with pytest.raises(RuntimeError, match="get_db"):
+        await _add_and_end(PAST_IT[act])
+
+    async with engine.connect() as connection:
+        assert await connection.scalar(select(func.count(Note.id))) == 0
+
+
+async def _add_and_end(act: Act) -> None:
+    async with request() as db:
+        db.add(Note(text="x"))
+        await db.flush()
+        await act(db)
 
 
 async def test_rollback_past_the_session_is_no_success() -> None:

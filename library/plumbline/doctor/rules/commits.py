@@ -11,7 +11,7 @@ from plumbline.doctor.project import Project
 from plumbline.doctor.registry import Fault, fault, rule
 from plumbline.doctor.sessions import kind_of_factory, sessions_in
 from plumbline.doctor.source import Module
-from plumbline.doctor.tree import Function, calls_in, method, root_name, walk
+from plumbline.doctor.tree import Function, calls_in, method, root_name
 
 _DEEPEST = 2  # generators and context managers that open others
 _WRITES = {"add", "add_all", "delete", "merge"}
@@ -167,14 +167,3 @@ def commit_despite_error(project: Project) -> Iterator[Fault]:
                     f"`{each.function.name}` commits in `finally`: what a failed handler has"
                     " written is stored, half of it as well as all",
                 )
-
-
-def has_rollback(nodes: list[ast.stmt]) -> bool:
-    """Whether statements roll back or raise."""
-    for node in nodes:
-        for each in walk(node):
-            if isinstance(each, ast.Raise):
-                return True
-            if isinstance(each, ast.Call) and method(each) in {"rollback", "abort"}:
-                return True
-    return False
