@@ -29,8 +29,6 @@ _NUMBER = (
     f"set_config('application_name', '{APPLICATION_NAME} '||pg_current_xact_id(), true) END"
 )
 
-_TIMEOUT = "current_setting('statement_timeout')"
-
 # How long PostgreSQL has to confirm that a statement which was given up has ended. Then we hang up,
 # which it notices within `client_connection_check_interval` (engine.py).
 CANCEL_SECONDS = 0.1
@@ -42,6 +40,7 @@ LIFE = (
     "concat(pg_postmaster_start_time(), ' ', pg_stat_get_bgwriter_stat_reset_time(), ' ', "
     "pg_is_in_recovery())"
 )
+_GREETING = f"SELECT {LIFE}, pg_backend_pid(), current_setting('statement_timeout')"
 
 _in_background: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
@@ -178,7 +177,7 @@ class Connection(asyncpg.Connection):
         self.owns_session = owns_session
         greeter = self.get_server_pid()
         guard = GUARD.format(greeter) if owns_session else ""
-        told: Any = await self.fetchrow(f"SELECT {LIFE}, pg_backend_pid(), {_TIMEOUT}{guard}")
+        told: Any = await self.fetchrow(_GREETING + guard)
         self.life, self.is_pooled, self.has_timeout = told[0], told[1] != greeter, told[2] != "0"
 
     def send_next(self, kind: Kind | None) -> None:

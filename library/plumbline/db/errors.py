@@ -11,11 +11,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
-from plumbline.db.connection import (
-    DRIVER_ERRORS,
-    CommitResultUnknown,
-    NotConnected,
-)
+from plumbline.db.connection import DRIVER_ERRORS, CommitResultUnknown, NotConnected
 from plumbline.db.constraints import is_still_referred_to, violated_fields
 from plumbline.db.origin import is_ours, origin_of
 from plumbline.db.pooler import PoolerBetween
