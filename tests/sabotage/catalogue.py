@@ -71,3 +71,6 @@ SABOTAGES = (
     *tenants.SABOTAGES,
     *text.SABOTAGES,
 )
+
+# What `make cluster` tries, since it installs what their tests need.
+CLUSTERED = (*pooled.CLUSTERED,)

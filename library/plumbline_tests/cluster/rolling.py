@@ -4,151 +4,189 @@ Not called test_: it needs HAProxy, which `make cluster` installs.
 """
 
 import asyncio
-import shutil
+import json
 import subprocess
+import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from plumbline_tests.cluster.machines import spawn
-from plumbline_tests.cluster.versions import run, stop, write_successor
-from plumbline_tests.faults.database import ENDS_WITH_US, Database
+from plumbline_tests.cluster.balancer import FILE, Balancer, program, run_balancer
+from plumbline_tests.cluster.versions import migrate, run, stop, write_versions
+from plumbline_tests.faults.database import Database
+from plumbline_tests.faults.fixtures import NewDatabase
 from plumbline_tests.faults.service import DEFECT
-from plumbline_tests.faults.visits import write
-from plumbline_tests.faults.wire import NotSent, Unanswered, Wire
+from plumbline_tests.faults.wire import JSON, Answer, NotSent, Unanswered, Wire
 from plumbline_tests.faults.writers import WRITERS, signed_in
-from plumbline_tests.torture import Figure
+from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import until
-from plumbline_tests.warm import ROOT
 
-CLIENTS = 40
-START_SECONDS = 120
-BALANCER = """
-global
-  maxconn 500
-defaults
-  mode http
-  timeout connect 1s
-  timeout client 60s
-  timeout server 60s
-listen service
-  bind 127.0.0.1:{front}
-  balance roundrobin
-  option httpchk
-  http-check send meth GET uri /readyz ver HTTP/1.1 hdr Host localhost
-  http-check expect status 200
-  option redispatch
-  retries 3
-  retry-on conn-failure
-  default-server check inter 200ms fall 1 rise 1
-  server one 127.0.0.1:{one}
-  server two 127.0.0.1:{two}
-listen statistics
-  bind 127.0.0.1:{statistics}
-  stats enable
-  stats uri /
-"""
+SOME = 20  # requests of each client
+SERVICES = ("one", "two")
 
-pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.torture, pytest.mark.timeout(900)]
 
 
-class Balancer:
-    """HAProxy before two ports."""
+@dataclass
+class Load:
+    """What clients asked: `told` counts answers by version, `acked` has titles of books."""
 
-    def __init__(self, folder: Path, free_port: Callable[[], int]) -> None:
-        names = ("front", "one", "two", "statistics")
-        self.ports = {name: free_port() for name in names}
-        file = folder / "haproxy.cfg"
-        file.write_text(BALANCER.format(**self.ports))
-        program = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
-        assert program, "haproxy: run `make cluster`, which installs it"
-        command = [*ENDS_WITH_US, program, "-db", "-f", str(file)]
-        self.process: subprocess.Popen[bytes] = spawn(command, folder / "haproxy.log")
+    told: Counter[str] = field(default_factory=Counter)
+    acked: set[str] = field(default_factory=set)
+    failed: list[str] = field(default_factory=list)
+    is_over: bool = False
 
-    async def until_up(self, *names: str) -> None:
-        """Until requests go to these."""
-        async with asyncio.timeout(START_SECONDS):
-            while not await self._are_up(names):  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
+    def note(self, answer: Answer, status: int) -> Answer:
+        if answer.status == status:
+            self.told["after" if b'"language"' in answer.body else "before"] += 1
+        else:
+            self.failed.append(f"{answer.status} instead of {status}: {answer.body!r}")
+        return answer
 
-    async def _are_up(self, names: Sequence[str]) -> bool:
-        with closing(Wire(self.ports["statistics"])) as wire, suppress(NotSent, Unanswered):
-            lines = (await wire.get("/;csv")).body.decode().splitlines()
-            found = {line.split(",")[1]: line.split(",")[17] for line in lines if "," in line}
-            return all(found.get(name) == "UP" for name in names)
-        return False
+    async def some_more(self) -> Counter[str]:
+        """What the next answers are, after those that were on their way."""
+        enough = SOME * len(WRITERS)
+        since = self.told.total()
+        await until(lambda: self.told.total() - since >= enough)
+        before = self.told.copy()
+        await until(lambda: self.told.total() - before.total() >= enough)
+        return self.told - before
+
+
+@asynccontextmanager
+async def _asking(port: int) -> AsyncIterator[Load]:
+    """Each writer on a connection that stays: writes, writes again, changes, and reads."""
+    load = Load()
+
+    async def ask_on(name: str) -> None:
+        with closing(Wire(port, signed_in(name))) as wire:
+            while not load.is_over:
+                try:
+                    await _ask(wire, load, f"{name} {uuid.uuid4()}")
+                except (NotSent, Unanswered) as error:
+                    load.failed.append(repr(error))
+
+    async with asyncio.TaskGroup() as group:
+        for name in WRITERS:
+            group.create_task(ask_on(name))
+        yield load
+        load.is_over = True
+
+
+async def _ask(wire: Wire, load: Load, title: str) -> None:
+    body = json.dumps({"title": "draft", "content": "x"}).encode()
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    made = load.note(await wire.request("POST", "/books", body, JSON, **key), 201)
+    again = load.note(await wire.request("POST", "/books", body, JSON, **key), 201)
+    if made.status != 201 or again.body != made.body:
+        load.failed.append(f"{made.body!r}, and again {again.body!r}")
+        return
+    path, match = made.headers["location"], {"If-Match": made.headers["etag"]}
+    change = json.dumps({"title": title}).encode()
+    changed = load.note(await wire.request("PATCH", path, change, JSON, **match), 200)
+    if changed.status == 200:
+        load.acked.add(title)
+    for _ in range(3):
+        read = load.note(await wire.get(path), 200)
+        if read.status == 200 and read.json()["title"] != title:
+            load.failed.append(f"stale: {read.body!r}")
 
 
 @pytest.fixture
 def balancer(tmp_path: Path, free_port: Callable[[], int]) -> Iterator[Balancer]:
-    made = Balancer(tmp_path, free_port)
-    yield made
-    made.process.kill()
-    made.process.wait()
+    with run_balancer(tmp_path, free_port) as made:
+        yield made
 
 
-@asynccontextmanager
-async def _asking(port: int) -> AsyncIterator[Counter[str]]:
-    """Clients of which every fourth writes; what they were told, and by which version."""
-    told, is_over = Counter[str](), asyncio.Event()
+@dataclass
+class Deploy:
+    """The services behind the balancer, which log into one file."""
 
-    async def ask(number: int) -> None:
-        with closing(Wire(port, signed_in(WRITERS[number % len(WRITERS)]))) as wire:
-            while not is_over.is_set():
-                try:
-                    answer = await (write(wire) if number % 4 == 0 else wire.get("/books/1"))
-                except (NotSent, Unanswered) as error:
-                    told[f"failed: {error}"] += 1
-                else:
-                    version = "new" if b'"language"' in answer.body else "old"
-                    is_good = answer.status in {200, 201}
-                    told[version if is_good else f"failed: {answer.body!r}"] += 1
+    balancer: Balancer
+    url: str
+    log: Path
+    running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    codes: list[int | None] = field(default_factory=list)
 
-    async with asyncio.TaskGroup() as group:
-        for number in range(CLIENTS):
-            group.create_task(ask(number))
-        yield told
-        is_over.set()
+    async def start(self, version: Path, *names: str) -> None:
+        """Two workers each; wait until requests go to them."""
+        for name in names:
+            port = f"--port={self.balancer.ports[name]}"
+            self.running[name] = run(version, self.url, self.log, "serve", port, "--workers=2")
+        await self.balancer.until_up(*names)
+
+    async def stop(self, name: str) -> None:
+        self.codes.append(await stop(self.running.pop(name)))
+
+    async def migrate(self, version: Path) -> None:
+        self.codes.append(await migrate(version, self.url, self.log))
+
+    def defects(self) -> list[str]:
+        return [line for line in self.log.read_text().splitlines() if DEFECT.search(line)]
 
 
-async def test_new_version_and_its_migration_fail_no_request_behind_haproxy(
-    database: Database, balancer: Balancer, tmp_path: Path, figure: Figure
+@pytest.fixture
+async def deploy(
+    new_database: NewDatabase, balancer: Balancer, tmp_path: Path
+) -> AsyncIterator[tuple[Deploy, Database]]:
+    database = await new_database()
+    made = Deploy(balancer, database.url(), tmp_path / "log")
+    yield made, database
+    for process in made.running.values():
+        process.kill()
+        process.wait()
+
+
+def test_file_of_haproxy_is_what_haproxy_takes() -> None:
+    ended = subprocess.run([program(), "-c", "-f", FILE], check=False, capture_output=True)
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+
+
+async def test_rolling_deploys_with_migrations_fail_no_request_behind_haproxy(
+    deploy: tuple[Deploy, Database], tmp_path: Path, amount: Amount, figure: Figure
 ) -> None:
-    """Two services of two workers; for a while both versions answer on the new schema."""
-    new, url, log = write_successor(tmp_path / "new"), database.url(), tmp_path / "log"
-    database.query("INSERT INTO books (title, content, author_id) VALUES ('x', 'x', 1)")
+    """Expand, roll, and back and forth again as often as is asked for; then contract."""
+    rolls = amount(1, 5)
+    made, database = deploy
+    versions, seen = write_versions(tmp_path), list[set[str]]()
+    await made.start(versions.before, *SERVICES)
+    async with _asking(made.balancer.ports["front"]) as load:
+        await load.some_more()
+        await made.migrate(versions.after)
+        for number in range(rolls):
+            version = versions.before if number % 2 else versions.after
+            for name in SERVICES:
+                await made.stop(name)
+                await made.start(version, name)
+                seen.append(set(await load.some_more()))
+        await made.migrate(versions.contracted)
+        seen.append(set(await load.some_more()))
+    for name in SERVICES:
+        await made.stop(name)
 
-    def serve(folder: Path, name: str) -> subprocess.Popen[bytes]:
-        return run(folder, url, log, "serve", f"--port={balancer.ports[name]}", "--workers=2")
-
-    running = {name: serve(ROOT, name) for name in ("one", "two")}
-    await balancer.until_up("one", "two")
-    codes, stages = [], list[Counter[str]]()
-    async with _asking(balancer.ports["front"]) as told:
-        migration = run(new, url, log, "db", "upgrade")
-        await until(lambda: migration.poll() is not None)
-        for name in ("one", "two"):
-            codes.append(await stop(running[name]))
-            running[name] = serve(new, name)
-            await balancer.until_up(name)
-            stages.append(await _some_more(told))
-    codes += [await stop(process) for process in running.values()]
-
-    failed = {what: times for what, times in told.items() if what not in {"old", "new"}}
-    figure(f"HAProxy: failed of {told.total()} requests in a rolling deploy", sum(failed.values()))
-    assert (failed, migration.returncode, codes) == ({}, 0, [0] * 4)
-    assert set(stages[0]) == {"old", "new"}
-    assert set(stages[1]) == {"new"}
-    assert not [line for line in log.read_text().splitlines() if DEFECT.search(line)]
+    stored = _stored(database)
+    figure(f"HAProxy: failed of {load.told.total()} requests, {rolls} deploys", len(load.failed))
+    figure("HAProxy: lost of changes that were acknowledged", len(load.acked - stored.keys()))
+    figure("HAProxy: changes acknowledged", len(load.acked))
+    figure("HAProxy: answers by version", dict(load.told))
+    assert load.failed == []
+    assert load.acked == {title for title, times in stored.items() if times == 1}
+    assert made.codes == [0] * (2 + 2 * (rolls + 1))
+    assert seen[::2] == [{"before", "after"}] * rolls + [{"after"}]
+    assert seen[1::2] == [{"before"} if number % 2 else {"after"} for number in range(rolls)]
+    assert database.query(_DEFAULT) == [(None,)]
+    assert made.defects() == []
 
 
-async def _some_more(told: Counter[str]) -> Counter[str]:
-    """What the next answers are, after those that were on their way."""
-    since = told.total()
-    await until(lambda: told.total() - since >= 10 * CLIENTS)
-    before = told.copy()
-    await until(lambda: told.total() - before.total() >= 10 * CLIENTS)
-    return told - before
+_DEFAULT = "SELECT column_default FROM information_schema.columns WHERE column_name = 'language'"
+
+
+def _stored(database: Database) -> Counter[str]:
+    """Titles, but for what a client had not changed yet at the end."""
+    titles = database.query("SELECT title FROM books WHERE title <> 'draft'")
+    return Counter(title for (title,) in titles)
