@@ -18,13 +18,15 @@ trixie() {
         -o Dir::State::lists="$work/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
         -o APT::Sandbox::User=root "$@"
 }
+echo "Building PgBouncer from the source of Debian 13 into $1; for that: gcc make libevent-dev libssl-dev pkg-config (apt)"
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends gcc make libc6-dev libevent-dev libssl-dev pkg-config
 cd "$work"
 trixie update
-trixie source --download-only pgbouncer
+trixie source --download-only pgbouncer >/dev/null
 tar xzf pgbouncer_*.orig.tar.gz
 cd pgbouncer-*/
-./configure --quiet --without-cares --without-systemd
-make --silent pgbouncer
+./configure --quiet --without-cares --without-systemd >/dev/null
+make --silent pgbouncer >/dev/null
 cp pgbouncer "$folder/pgbouncer"
+"$folder/pgbouncer" --version | head -n 1

@@ -5,6 +5,7 @@ from tests.sabotage import Sabotage
 THREE = "tests/faults/test_three_processes.py::"
 POOLERS = "library/plumbline_tests/db/test_poolers.py::"
 RECOGNISED = "library/plumbline_tests/cluster/recognised.py::"
+POOLED = "library/plumbline_tests/cluster/pooled.py::"
 ROLLING = "library/plumbline_tests/cluster/rolling.py::"
 HAPROXY = "tests/deploy/test_haproxy.py::"
 
@@ -54,6 +55,20 @@ CLUSTERED: tuple[Sabotage, ...] = (
         "CASE WHEN pg_backend_pid() = {{}} ",
         "CASE WHEN pg_backend_pid() <> {{}} OR true ",
         RECOGNISED + "test_pooler_in_transaction_mode_is_refused_in_one_line_and_left_as_it_was",
+    ),
+    Sabotage(
+        "let PgBouncer keep the stale plans of reads",
+        "library/plumbline/db/pooled_connection.py",
+        "            await self.execute(_FORGET)",
+        "            pass",
+        POOLED + "test_type_of_a_column_that_changes_is_learned_again",
+    ),
+    Sabotage(
+        "let PgBouncer keep the stale plans of transactions",
+        "library/plumbline/db/pooled_connection.py",
+        'f"ROLLBACK;{_FORGET}"',
+        '"ROLLBACK;"',
+        POOLED + "test_type_of_a_column_that_changes_is_learned_again",
     ),
     Sabotage(
         "leave HAProxy no service while the schema is newer than the program",

@@ -27,6 +27,7 @@ from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import FairPool, fair_pool, open_session
+from plumbline.db.pooled_connection import forget_plans
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -241,7 +242,7 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
             refuse_if_it_needs_a_transaction(sqlstate(error), error)
         is_closed = driver.is_closed()
         if is_stale(error):
-            dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
+            forget_plans(dialect, driver)
         elif sqlstate(error) in {None, READ_ONLY}:  # no answer of the server, or of a demoted one
             connection.invalidate()
         if isinstance(error, Exception):

@@ -195,3 +195,15 @@ async def test_statement_is_parsed_again_only_where_nothing_stays_prepared(
 
     assert {answer.status for answer in answers} == {200}
     assert (chain.near.messages["P"] > before) is (kind == "1.18")
+
+
+async def test_type_of_a_column_that_changes_is_learned_again(chain: Chain) -> None:
+    """What PgBouncer keeps prepared is by the text of a statement: the plan has to be made new."""
+    await visit(chain.service, 20, [read, write])
+    answers = []
+    for ask, change in ((write, "created_at TYPE timestamptz(3)"), (read, "content TYPE varchar")):
+        chain.database.query(f"ALTER TABLE books ALTER COLUMN {change}")
+        for _ in range(5):
+            answers += await visit(chain.service, 20, [ask])
+
+    assert {answer.status for answer in answers} == {200, 201}
