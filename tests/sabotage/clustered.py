@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.copies import copy_project, run_tests_in
+from tests.postgres import ROOT
 from tests.sabotage import Sabotage
 from tests.sabotage.catalogue import CLUSTERED
 from tests.sabotage.test_sabotage import assert_noticed
@@ -14,8 +15,10 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where each change is made, and taken back."""
-    return copy_project(tmp_path_factory.mktemp("project"))
+    """Where each change is made, and taken back; with the programs that were built."""
+    made = copy_project(tmp_path_factory.mktemp("project"))
+    (made / ".tools").symlink_to(ROOT / ".tools")
+    return made
 
 
 @pytest.mark.parametrize("sabotage", CLUSTERED, ids=lambda each: each.name)

@@ -5,7 +5,7 @@ from tests.sabotage import Sabotage
 THREE = "tests/faults/test_three_processes.py::"
 POOLERS = "library/plumbline_tests/db/test_poolers.py::"
 RECOGNISED = "library/plumbline_tests/cluster/recognised.py::"
-POOLED = "library/plumbline_tests/cluster/pooled.py::"
+STALE = "library/plumbline_tests/db/test_stale_plans.py::"
 ROLLING = "library/plumbline_tests/cluster/rolling.py::"
 HAPROXY = "tests/deploy/test_haproxy.py::"
 
@@ -38,6 +38,21 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "retry-on conn-failure empty-response",
         HAPROXY + "test_nothing_is_sent_twice_and_what_was_not_sent_goes_to_the_other_service",
     ),
+    Sabotage(
+        "let PgBouncer keep the stale plans of reads",
+        "library/plumbline/db/pooled_connection.py",
+        "            await self.execute(_FORGET)",
+        "            pass",
+        STALE + "test_session_of_a_pooler_forgets_all_plans_at_once_outside_of_a_transaction",
+    ),
+    Sabotage(
+        "let PgBouncer keep the stale plans of transactions",
+        "library/plumbline/db/pooled_connection.py",
+        'f"ROLLBACK;{_FORGET}"',
+        '"ROLLBACK;"',
+        STALE
+        + "test_session_of_a_pooler_forgets_all_plans_with_the_transaction_that_met_a_stale_one",
+    ),
 )
 
 # Their tests need what `make cluster` installs, which tries them.
@@ -55,20 +70,6 @@ CLUSTERED: tuple[Sabotage, ...] = (
         "CASE WHEN pg_backend_pid() = {{}} ",
         "CASE WHEN pg_backend_pid() <> {{}} OR true ",
         RECOGNISED + "test_pooler_in_transaction_mode_is_refused_in_one_line_and_left_as_it_was",
-    ),
-    Sabotage(
-        "let PgBouncer keep the stale plans of reads",
-        "library/plumbline/db/pooled_connection.py",
-        "            await self.execute(_FORGET)",
-        "            pass",
-        POOLED + "test_type_of_a_column_that_changes_is_learned_again",
-    ),
-    Sabotage(
-        "let PgBouncer keep the stale plans of transactions",
-        "library/plumbline/db/pooled_connection.py",
-        'f"ROLLBACK;{_FORGET}"',
-        '"ROLLBACK;"',
-        POOLED + "test_type_of_a_column_that_changes_is_learned_again",
     ),
     Sabotage(
         "leave HAProxy no service while the schema is newer than the program",
