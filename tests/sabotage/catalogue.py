@@ -17,6 +17,7 @@ from tests.sabotage import (
     migrations,
     names,
     plugin,
+    pooled,
     processes,
     projects,
     protocol,
@@ -49,6 +50,7 @@ SABOTAGES = (
     *doctor_rules.SABOTAGES,
     *document.SABOTAGES,
     *plugin.SABOTAGES,
+    *pooled.SABOTAGES,
     *driver.SABOTAGES,
     *stored.SABOTAGES,
     *edge.SABOTAGES,
@@ -75,3 +77,6 @@ SABOTAGES = (
     *text.SABOTAGES,
     *writes.SABOTAGES,
 )
+
+# What `make cluster` tries, since it installs what their tests need.
+CLUSTERED = (*pooled.CLUSTERED,)

@@ -14,6 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from plumbline.db.connection import DRIVER_ERRORS, CommitResultUnknown, NotConnected
 from plumbline.db.constraints import is_still_referred_to, violated_fields
 from plumbline.db.origin import is_ours, origin_of
+from plumbline.db.pooler import PoolerBetween
 from plumbline.db.read_only import READ_ONLY
 from plumbline.db.values import refused_values
 from plumbline.errors import (
@@ -212,6 +213,7 @@ _ADVICE_BY_TEXT = {
 }
 
 
+_BY_A_POOLER = "unsupported startup parameter"  # PgBouncer's, of our timeouts
 _SILENT = "PostgreSQL did not answer within {}: look at its load, and at the network"
 
 
@@ -253,9 +255,7 @@ def explain(error: BaseException, program: str | None = None) -> str:
 def _explain_dbapi(error: DBAPIError, program: str | None) -> str:
     cause, state = driver_error(error), sqlstate(error)
     if isinstance(cause, NotConnected):
-        if isinstance(cause.__cause__, TimeoutError):
-            return _SILENT.format("DB_CONNECT_TIMEOUT_SECONDS")
-        return _explain_silence(cause.__cause__ or cause, program)
+        return _explain_no_connection(cause, program)
     words = str(cause)
     if state:
         return f"PostgreSQL refuses: {_line(words)} ({state})"
@@ -265,6 +265,14 @@ def _explain_dbapi(error: DBAPIError, program: str | None) -> str:
     if isinstance(cause, DRIVER_ERRORS) and not error.connection_invalidated:
         return f"the driver refuses: {_line(words)}"
     return _explain_silence(cause, program)
+
+
+def _explain_no_connection(error: NotConnected, program: str | None) -> str:
+    if isinstance(error.__cause__, TimeoutError):
+        return _SILENT.format("DB_CONNECT_TIMEOUT_SECONDS")
+    if isinstance(error.__cause__, PoolerBetween) or _BY_A_POOLER in str(error):
+        return str(PoolerBetween())
+    return _explain_silence(error.__cause__ or error, program)
 
 
 def _explain_silence(error: BaseException, program: str | None) -> str:
