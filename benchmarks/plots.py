@@ -83,6 +83,34 @@ def curves(file: Path, title: str, panels: dict[str, dict[str, dict[int, float]]
     plt.close(figure)
 
 
+def panels(file: Path, title: str, found: dict[str, dict[str, list[tuple[float, str]]]]) -> None:
+    """Two columns of lines over the seconds; the points are those that Prometheus answers."""
+    rows = (len(found) + 1) // 2
+    figure, grid = plt.subplots(rows, 2, figsize=(13, 2.5 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    times = [point[0] for lines in found.values() for values in lines.values() for point in values]
+    first = min(times)
+    for axes, (panel, lines) in zip(grid.flat, found.items(), strict=False):
+        told = {name: values for name, values in lines.items() if _tells(values)}
+        for number, (name, values) in enumerate(sorted((told or lines).items())):
+            points = [(at - first, float(value)) for at, value in values]
+            colour, dash = SHADES[number % len(SHADES)], ("-", "--", ":")[number // len(SHADES) % 3]
+            axes.plot(*zip(*points, strict=True), dash, color=colour, label=name, linewidth=1.2)
+        axes.set_title(panel, loc="left", fontsize=9)
+        axes.set_xlim(0, max(times) - first)
+        axes.set_ylim(bottom=0)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=6, loc="upper left", bbox_to_anchor=(1, 1))
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    plt.close(figure)
+
+
+def _tells(values: list[tuple[float, str]]) -> bool:
+    """Whether it is ever something else than 0 and NaN."""
+    return any(float(value) > 0 for _, value in values)
+
+
 def _bars(axes: Axes, title: str, values: Values, form: str) -> None:
     names = sorted(values, key=values.__getitem__, reverse="/s" in form)
     colours = [COLOURS.get(name, OTHERS) for name in names]

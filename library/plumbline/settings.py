@@ -1,8 +1,7 @@
 """Settings of the library, one class for each part: a service's own class inherits from them.
 
 The environment comes first, then the file `.env`, then secrets. Nothing is read at import: a
-service makes the instance (`load_settings`) and hands it to the parts; two fit in one process.
-A name ends with its unit where it has one.
+service makes the instance (`load_settings`) and hands it to the parts. A name has its unit last.
 """
 
 import os
@@ -190,6 +189,7 @@ class HttpSettings(BodySettings, CommonSettings):
         pattern=r"^https?://[^/?#]+$",
         description="Where callers find this service; https:// adds Strict-Transport-Security.",
     )
+    BUILD_REVISION: str = Field(default="", description="Which build runs (a commit), in /metrics.")
     ALLOW_HTTP: bool = Field(
         default=False, description="Accept a BASE_URL without https in production."
     )

@@ -31,6 +31,7 @@ from tests.sabotage import (
     stored,
     suite,
     teams,
+    telemetry,
     tenants,
     text,
 )
@@ -66,6 +67,7 @@ SABOTAGES = (
     *statements.SABOTAGES,
     *suite.SABOTAGES,
     *teams.SABOTAGES,
+    *telemetry.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
 )

@@ -21,6 +21,7 @@ from plumbline.db.pool import open_session
 from plumbline.db.read_only import refuse_transaction
 from plumbline.db.read_session import ReadSession
 from plumbline.metrics import DEFECTS
+from plumbline.usage import AFTER_COMMIT, belong_to
 
 P = ParamSpec("P")
 
@@ -114,6 +115,7 @@ def _around(transaction: SessionTransaction | None) -> Iterator[SessionTransacti
 
 
 async def _run(calls: Sequence[partial[Any]]) -> None:
+    belong_to(AFTER_COMMIT)
     open_session.set(None)  # that of the block: its transaction has ended, and another may be open
     for number, call in enumerate(calls):
         try:

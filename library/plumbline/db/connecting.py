@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any, Protocol
 
 import asyncpg
+from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
 from plumbline.db.hosts import Hosts
@@ -28,6 +30,12 @@ class Slots(Protocol):
     def here(self) -> asyncio.Semaphore:
         """Those of the event loop that runs."""
         ...
+
+
+def require_greenlet(*_: object) -> None:
+    """Listens to `do_connect`: without it the driver begins what nobody waits for, and warns."""
+    if not in_greenlet():
+        raise MissingGreenlet("opening a connection takes a greenlet")
 
 
 async def connect(

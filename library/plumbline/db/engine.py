@@ -15,14 +15,19 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each class that is mapped
-from plumbline.db.before_statement import before_statement, refuse_commit_by_another
+from plumbline.db.before_statement import (
+    after_statement,
+    before_statement,
+    end_statement,
+    refuse_commit_by_another,
+)
 from plumbline.db.commit_status import find_outcome
-from plumbline.db.connecting import connect
+from plumbline.db.connecting import connect, require_greenlet
 from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable, require_greenlet
+from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -226,6 +231,7 @@ def _create(
     event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", refuse_unusable)
     event.listen(made.sync_engine, "before_cursor_execute", before_statement)
+    event.listen(made.sync_engine, "after_cursor_execute", after_statement)
     event.listen(made.sync_engine, "commit", refuse_commit_by_another)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
@@ -270,6 +276,7 @@ def _milliseconds(seconds: float) -> str:
 
 def _on_error(context: ExceptionContext) -> None:
     """Say what SQLAlchemy does not know of an error, and that it came from here."""
+    end_statement(context.execution_context)
     error, state = context.original_exception, sqlstate(context.original_exception)
     if context.connection is not None and is_of_a_read_session(context.connection):
         refuse_if_it_needs_a_transaction(state, error)

@@ -26,6 +26,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
+from plumbline.usage import of_request
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
@@ -40,6 +41,7 @@ open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", d
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
+_TAKEN_AT = "plumbline.taken_at"  # in the record_info, which outlives a lost connection
 
 
 class PerLoop(Generic[T]):
@@ -62,12 +64,6 @@ class PerLoop(Generic[T]):
                     self._made = self._make()
                 self._loop = loop
         return self._made
-
-
-def require_greenlet(*_: object) -> None:
-    """Listens to `do_connect`: without it the driver begins what nobody waits for, and warns."""
-    if not in_greenlet():
-        raise MissingGreenlet("opening a connection takes a greenlet")
 
 
 def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
@@ -192,7 +188,7 @@ class FairPool(Pool):
         to open one.
         """
         await self._take_turn()
-        if self._idle and not self._is_to_be_tested(self._idle[-1][1]):
+        if self._idle and not self._is_to_be_tested(self._idle[-1][1], monotonic()):
             try:
                 return self.connect()
             except MissingGreenlet:  # it has to be opened again; the turn has been given back
@@ -200,28 +196,38 @@ class FairPool(Pool):
         self._has_turn = True
         return await greenlet_spawn(self.connect)
 
-    def _is_to_be_tested(self, idle_since: float) -> bool:
-        return self._tests and monotonic() - idle_since >= self._ping_seconds
+    def _is_to_be_tested(self, idle_since: float, now: float) -> bool:
+        return self._tests and now - idle_since >= self._ping_seconds
 
     def _do_get(self) -> ConnectionPoolEntry:
         has_turn, self._has_turn = self._has_turn, False
         if in_greenlet() and not has_turn:  # otherwise `acquire` has waited
             await_only(self._take_turn())
         self._taken += 1
+        now = monotonic()
         try:
-            return self._newest() if self._idle else self._create_connection()
+            record = self._newest(now) if self._idle else self._create_connection()
         except BaseException:
             self._give_turn()
             raise
+        info: Any = record.record_info
+        info[_TAKEN_AT] = now
+        return record
 
-    def _newest(self) -> ConnectionPoolEntry:
+    def _newest(self, now: float) -> ConnectionPoolEntry:
         record, idle_since = self._idle.pop()
-        if self._is_to_be_tested(idle_since):
+        if self._is_to_be_tested(idle_since, now):
             record.info[_WAS_IDLE] = True
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        self._idle.append((record, monotonic()))
+        now, info = monotonic(), record.record_info
+        assert info is not None
+        usage = of_request.get()
+        usage = usage.total or usage
+        usage.connections += 1
+        usage.held_seconds += now - info[_TAKEN_AT]
+        self._idle.append((record, now))
         self._give_turn()
         if len(self._idle) > self._size:
             self._trim_later(self._keep_seconds)
@@ -276,6 +282,14 @@ class FairPool(Pool):
             raise mark(PoolTimeoutError(message), self._dialect) from None
         finally:
             self.waiting -= 1
+
+
+def count_statement(started: float) -> None:
+    """One has ended, well or not, that began at this `monotonic()`."""
+    usage = of_request.get()
+    usage = usage.total or usage
+    usage.statements += 1
+    usage.statement_seconds += monotonic() - started
 
 
 def fair_pool(engine: AsyncEngine) -> FairPool:

@@ -12,6 +12,7 @@ that holds a connection.
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from time import monotonic
 from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import asyncpg
@@ -26,7 +27,7 @@ from plumbline.db.before_statement import before_statement, require_moved
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import FairPool, fair_pool, open_session
+from plumbline.db.pool import FairPool, count_statement, fair_pool, open_session
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -233,6 +234,7 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
     cursor: Any = connection.connection.cursor()
     dialect: Any = connection.dialect
     cursor._invalidate_schema_cache_asof = dialect._invalidate_schema_cache_asof  # noqa: SLF001
+    started = monotonic()
     try:
         before_statement(connection, cursor, sql)
         cursor.execute(sql, arguments)
@@ -248,6 +250,8 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
             is_lost = is_closed or has_lost_connection(error)
             raise_as_sqlalchemy(error, connection.engine, sql, arguments, is_lost=is_lost)
         raise
+    finally:
+        count_statement(started)
     return list(cursor.fetchall())
 
 
@@ -271,6 +275,7 @@ async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list
 async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list[Any]:
     connection = await pool.acquire()
     driver: Any = connection.driver_connection
+    started = monotonic()
     try:
         return list(await driver.fetch(sql, *arguments))
     except (asyncpg.PostgresError, asyncpg.OutdatedSchemaCacheError) as error:
@@ -281,6 +286,7 @@ async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
         raise
     finally:
+        count_statement(started)
         connection.close()
 
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 
+from plumbline import __version__
 from plumbline.db.after_commit import finish_acts
 from plumbline.db.model_rules import require_models
 from plumbline.db.readiness import Readiness
@@ -26,6 +27,7 @@ from plumbline.http.routing import left_to_fastapi
 from plumbline.http.shutdown import server_settings
 from plumbline.http.uploads import require_uploads_on_disk
 from plumbline.http.websocket_routes import require_websocket_dependencies
+from plumbline.metrics import name_build
 from plumbline.settings import HttpSettings
 
 # For FastAPI(telemetry=…): RequestContextMiddleware counts and logs, and FastAPI would mark the
@@ -76,6 +78,7 @@ def install(
 
         install_consistency(app, readiness.replicas, base_url=settings.BASE_URL)
     install_request_context(app, settings)
+    name_build(app.title, settings.BUILD_REVISION, __version__)
     app.state.server_settings = settings  # for the connections of `serve` (protocol.py)
     if uses_rules:
         require_rules(app)

@@ -33,8 +33,13 @@ COUNTERS = {
     "http_requests_unreadable",
     "http_unexpected_errors",
     "db_commits_unanswered",
+    "db_connection_held_seconds",
+    "db_connections_taken",
     "db_pool_timeouts",
+    "db_statement_seconds",
+    "db_statements",
 }
+OURS = "http_", "db_", "event_loop_", "service_"
 EXPOSE = """
 import plumbline.metrics, plumbline_tests.sandbox.service
 print(plumbline.metrics.exposition().decode())
@@ -44,7 +49,7 @@ UNITS = re.compile(r"milliseconds|_ms$|minutes|hours|kilobytes|megabytes|percent
 
 def _ours(text: str) -> dict[str, Metric]:
     families = text_string_to_metric_families(text)
-    return {each.name: each for each in families if each.name.startswith(("http_", "db_"))}
+    return {each.name: each for each in families if each.name.startswith(OURS)}
 
 
 @pytest.mark.parametrize("folder", [None, "some/where"])
