@@ -24,7 +24,6 @@ from sqlalchemy.util import await_only
 
 from plumbline.db.connection import DRIVER_ERRORS
 from plumbline.db.origin import models_of_dialect
-from plumbline.db.pool import count_statement
 from plumbline.db.read_only import (
     AS_THE_DATABASE,
     ONLY_READ,
@@ -40,6 +39,7 @@ from plumbline.db.sql_text import (
     looks_like_writing,
     without_literals,
 )
+from plumbline.usage import count_statement
 
 # What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
 # come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.
@@ -50,6 +50,7 @@ _TAKES_SNAPSHOT = re.compile(
 )
 _RESETS = "plumbline_resets"  # among the attributes of a pool
 _STARTED = "plumbline_started"  # among the attributes of what SQLAlchemy executes: when
+_COUNTED = "plumbline_counted"  # the same: whether a part of it was
 _CHECKED = "plumbline_checked"  # among the attributes of what SQLAlchemy has compiled
 
 # DISCARD ALL, which must stand alone, without DEALLOCATE ALL: the driver knows what it prepared.
@@ -107,7 +108,10 @@ def end_statement(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's, as of `
     """Count it, unless it was refused before it was sent."""
     started = None if context is None else context.__dict__.pop(_STARTED, None)
     if started is not None:
-        count_statement(started)
+        # A long INSERT of many rows is one statement in several batches.
+        sql = None if _COUNTED in context.__dict__ else context.statement
+        context.__dict__[_COUNTED] = True
+        count_statement(started, sql)
 
 
 def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's

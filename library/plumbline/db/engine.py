@@ -27,7 +27,8 @@ from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable
+from plumbline.db.per_loop import PerLoop
+from plumbline.db.pool import FairPool, fair_pool, refuse_unusable
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -35,6 +36,7 @@ from plumbline.db.read_only import (
 )
 from plumbline.db.reading import note_primary
 from plumbline.db.url import asyncpg_url, single_hosts
+from plumbline.holders import watch_holders
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
 
@@ -121,6 +123,7 @@ def create_engine(
 
 
 def _watch(made: AsyncEngine) -> None:
+    watch_holders(made, lambda engine: fair_pool(engine).holders())
     watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
     watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
     watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)

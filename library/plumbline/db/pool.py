@@ -7,12 +7,12 @@ until they time out, and what was done for them is lost.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
+from weakref import WeakSet
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -25,14 +25,13 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
 from plumbline.db.origin import adapt, mark
+from plumbline.db.per_loop import PerLoop
 from plumbline.metrics import POOL_TIMEOUTS
-from plumbline.usage import of_request
+from plumbline.usage import Usage, of_request
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
     from plumbline.db.session import OneTaskSession
-
-T = TypeVar("T")
 
 # The session whose `async with` block runs, in this task and in those that it has begun. If it
 # holds a connection, what is asked of the engine runs there (statements.py): a request that waits
@@ -41,29 +40,7 @@ open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", d
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
-_TAKEN_AT = "plumbline.taken_at"  # in the record_info, which outlives a lost connection
-
-
-class PerLoop(Generic[T]):
-    """A lock or a semaphore for the event loop that runs, made again in each new one.
-
-    Those of asyncio belong to the loop in which somebody first waited for them, and are a
-    RuntimeError in any other.
-    """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made = make()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def here(self) -> T:
-        """That of the running loop; outside of one, that of the last."""
-        with suppress(RuntimeError):
-            if (loop := asyncio.get_running_loop()) is not self._loop:
-                if self._loop is not None:
-                    self._made = self._make()
-                self._loop = loop
-        return self._made
+_TAKEN = "plumbline.taken"  # when and by whom: in the record_info, which outlives a lost connection
 
 
 def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
@@ -119,6 +96,7 @@ class FairPool(Pool):
         self._ping_seconds = ping_seconds
         self._taken = 0
         self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
+        self._records: WeakSet[ConnectionPoolEntry] = WeakSet()  # idle, and taken
         self._turns = PerLoop(partial(asyncio.Semaphore, self.limit))
         self._has_turn = False  # of the `connect` that `acquire` is about to call
         self._trimming_in: asyncio.AbstractEventLoop | None = None  # where a timer runs
@@ -206,13 +184,31 @@ class FairPool(Pool):
         self._taken += 1
         now = monotonic()
         try:
-            record = self._newest(now) if self._idle else self._create_connection()
+            record = self._newest(now) if self._idle else self._open()
         except BaseException:
             self._give_turn()
             raise
         info: Any = record.record_info
-        info[_TAKEN_AT] = now
+        info[_TAKEN] = now, of_request.get()
         return record
+
+    def _open(self) -> ConnectionPoolEntry:
+        record = self._create_connection()
+        self._records.add(record)
+        return record
+
+    def holders(self) -> list[tuple[int | None, float, Usage]]:
+        """Of each connection that is taken: its process of the server, since when, and by whom."""
+        idle = {id(record) for record, _ in self._idle}
+        taken = [each for each in self._records if id(each) not in idle]
+        infos: list[tuple[Any, Any]] = [
+            (each.driver_connection, each.record_info) for each in taken
+        ]
+        return [
+            (None if driver is None else driver.get_server_pid(), *info[_TAKEN])
+            for driver, info in infos
+            if _TAKEN in info
+        ]
 
     def _newest(self, now: float) -> ConnectionPoolEntry:
         record, idle_since = self._idle.pop()
@@ -223,10 +219,10 @@ class FairPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         now, info = monotonic(), record.record_info
         assert info is not None
-        usage = of_request.get()
+        taken_at, usage = info[_TAKEN]
         usage = usage.total or usage
         usage.connections += 1
-        usage.held_seconds += now - info[_TAKEN_AT]
+        usage.held_seconds += now - taken_at
         self._idle.append((record, now))
         self._give_turn()
         if len(self._idle) > self._size:
@@ -273,6 +269,7 @@ class FairPool(Pool):
             await turns.acquire()
             return
         self.waiting += 1
+        began = monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 await turns.acquire()
@@ -282,14 +279,7 @@ class FairPool(Pool):
             raise mark(PoolTimeoutError(message), self._dialect) from None
         finally:
             self.waiting -= 1
-
-
-def count_statement(started: float) -> None:
-    """One has ended, well or not, that began at this `monotonic()`."""
-    usage = of_request.get()
-    usage = usage.total or usage
-    usage.statements += 1
-    usage.statement_seconds += monotonic() - started
+            of_request.get().waited_seconds += monotonic() - began
 
 
 def fair_pool(engine: AsyncEngine) -> FairPool:

@@ -27,7 +27,7 @@ from plumbline.db.before_statement import before_statement, require_moved
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import FairPool, count_statement, fair_pool, open_session
+from plumbline.db.pool import FairPool, fair_pool, open_session
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -35,6 +35,7 @@ from plumbline.db.read_only import (
 )
 from plumbline.db.read_session import ReadSession
 from plumbline.db.session import OneTaskSession
+from plumbline.usage import count_statement
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -251,7 +252,7 @@ def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> li
             raise_as_sqlalchemy(error, connection.engine, sql, arguments, is_lost=is_lost)
         raise
     finally:
-        count_statement(started)
+        count_statement(started, sql)
     return list(cursor.fetchall())
 
 
@@ -286,7 +287,7 @@ async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
         raise
     finally:
-        count_statement(started)
+        count_statement(started, sql)
         connection.close()
 
 

@@ -2,21 +2,26 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.responses import PlainTextResponse
+from fastapi import APIRouter, FastAPI, Query, Response
+from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.routing import BaseRoute, Match
 
 from plumbline.db.readiness import Readiness
 from plumbline.errors import Unavailable
+from plumbline.holders import find_holders
 from plumbline.http.access import ANONYMOUS
 from plumbline.http.problems import error_responses, problem_response
 from plumbline.http.routing import ApiRoute, operation_id
 from plumbline.http.shutdown import process
 from plumbline.metrics import exposition
 
+# For `top`: who holds connections. Not a path of its own: whoever may see the metrics, may see it.
+Holders = Annotated[bool, Query(include_in_schema=False)]
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -83,8 +88,10 @@ def health_router(
         return {"status": "ready"}
 
     @router.get("/metrics", response_class=PlainTextResponse, dependencies=[ANONYMOUS])
-    async def metrics() -> Response:
+    async def metrics(*, holders: Holders = False) -> Response:
         """Prometheus' text format: the sum over all workers."""
+        if holders:
+            return JSONResponse([asdict(each) for each in find_holders()])
         return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)
 
     return router
