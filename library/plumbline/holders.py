@@ -32,7 +32,7 @@ _readings: WeakKeyDictionary[Any, Callable[[Any], Taken]] = WeakKeyDictionary()
 
 @dataclass(frozen=True)
 class Holder:
-    """`server_pid` is the process of PostgreSQL, as pg_stat_activity has it; None: connecting."""
+    """`server_pid` is the process of PostgreSQL, as in pg_stat_activity; None: it was lost."""
 
     server_pid: int | None
     route: str

@@ -4,10 +4,10 @@ Numbers in memory: a request adds to its own, and they are added up by route whe
 route is known only then. metrics.py takes the sums over, so no request pays for a metric.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 NO_REQUEST = "(no request)"  # commands, and tasks of the service itself
@@ -47,17 +47,15 @@ def belong_to(name: str) -> None:
     of_request.set(totals[name])
 
 
-def count_statement(started: float, sql: str | None) -> None:
-    """One has ended, well or not, that began at this `monotonic()`.
-
-    `sql` is None where it is a further part of one that was counted, such as a batch of an INSERT.
-    """
+@contextmanager
+def may_repeat() -> Iterator[None]:
+    """What runs in this block may repeat its statements, as work in batches does."""
     usage = of_request.get()
-    if usage.texts is not None and sql is not None:
-        usage.texts[sql] = usage.texts.get(sql, 0) + 1
-    usage = usage.total or usage
-    usage.statements += 1
-    usage.statement_seconds += monotonic() - started
+    texts, usage.texts = usage.texts, None
+    try:
+        yield
+    finally:
+        usage.texts = texts
 
 
 def name_of(usage: Usage) -> str:

@@ -25,10 +25,10 @@ from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect, require_greenlet
 from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
+from plumbline.db.holding import watch_connections
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.per_loop import PerLoop
-from plumbline.db.pool import FairPool, fair_pool, refuse_unusable
+from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -36,7 +36,6 @@ from plumbline.db.read_only import (
 )
 from plumbline.db.reading import note_primary
 from plumbline.db.url import asyncpg_url, single_hosts
-from plumbline.holders import watch_holders
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
 
@@ -123,7 +122,7 @@ def create_engine(
 
 
 def _watch(made: AsyncEngine) -> None:
-    watch_holders(made, lambda engine: fair_pool(engine).holders())
+    watch_connections(made)
     watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
     watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
     watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)

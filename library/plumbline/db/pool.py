@@ -7,12 +7,12 @@ until they time out, and what was done for them is lost.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -25,13 +25,14 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
 from plumbline.db.origin import adapt, mark
-from plumbline.db.per_loop import PerLoop
 from plumbline.metrics import POOL_TIMEOUTS
-from plumbline.usage import Usage, of_request
+from plumbline.usage import of_request
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
     from plumbline.db.session import OneTaskSession
+
+T = TypeVar("T")
 
 # The session whose `async with` block runs, in this task and in those that it has begun. If it
 # holds a connection, what is asked of the engine runs there (statements.py): a request that waits
@@ -40,7 +41,28 @@ open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", d
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
-_TAKEN = "plumbline.taken"  # when and by whom: in the record_info, which outlives a lost connection
+TAKEN = "plumbline.taken"  # since when and by whom: in the record_info, which outlives a loss
+
+
+class PerLoop(Generic[T]):
+    """A lock or a semaphore for the event loop that runs, made again in each new one.
+
+    Those of asyncio belong to the loop that waited first, and are a RuntimeError in any other.
+    """
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._made = make()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def here(self) -> T:
+        """That of the running loop; outside of one, that of the last."""
+        with suppress(RuntimeError):
+            if (loop := asyncio.get_running_loop()) is not self._loop:
+                if self._loop is not None:
+                    self._made = self._make()
+                self._loop = loop
+        return self._made
 
 
 def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
@@ -96,7 +118,6 @@ class FairPool(Pool):
         self._ping_seconds = ping_seconds
         self._taken = 0
         self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
-        self._records: WeakSet[ConnectionPoolEntry] = WeakSet()  # idle, and taken
         self._turns = PerLoop(partial(asyncio.Semaphore, self.limit))
         self._has_turn = False  # of the `connect` that `acquire` is about to call
         self._trimming_in: asyncio.AbstractEventLoop | None = None  # where a timer runs
@@ -162,8 +183,7 @@ class FairPool(Pool):
     async def acquire(self) -> PoolProxiedConnection:
         """As `connect()`, for who can await: without a greenlet, which is costly beside one query.
 
-        Only what has to wait for the server takes one: to ask whether a connection still works, and
-        to open one.
+        Only what has to wait for the server takes one: to test a connection, and to open one.
         """
         await self._take_turn()
         if self._idle and not self._is_to_be_tested(self._idle[-1][1], monotonic()):
@@ -184,31 +204,13 @@ class FairPool(Pool):
         self._taken += 1
         now = monotonic()
         try:
-            record = self._newest(now) if self._idle else self._open()
+            record = self._newest(now) if self._idle else self._create_connection()
         except BaseException:
             self._give_turn()
             raise
         info: Any = record.record_info
-        info[_TAKEN] = now, of_request.get()
+        info[TAKEN] = now, of_request.get()
         return record
-
-    def _open(self) -> ConnectionPoolEntry:
-        record = self._create_connection()
-        self._records.add(record)
-        return record
-
-    def holders(self) -> list[tuple[int | None, float, Usage]]:
-        """Of each connection that is taken: its process of the server, since when, and by whom."""
-        idle = {id(record) for record, _ in self._idle}
-        taken = [each for each in self._records if id(each) not in idle]
-        infos: list[tuple[Any, Any]] = [
-            (each.driver_connection, each.record_info) for each in taken
-        ]
-        return [
-            (None if driver is None else driver.get_server_pid(), *info[_TAKEN])
-            for driver, info in infos
-            if _TAKEN in info
-        ]
 
     def _newest(self, now: float) -> ConnectionPoolEntry:
         record, idle_since = self._idle.pop()
@@ -219,7 +221,7 @@ class FairPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         now, info = monotonic(), record.record_info
         assert info is not None
-        taken_at, usage = info[_TAKEN]
+        taken_at, usage = info[TAKEN]
         usage = usage.total or usage
         usage.connections += 1
         usage.held_seconds += now - taken_at
@@ -249,10 +251,7 @@ class FairPool(Pool):
             keep_until_done(asyncio.get_running_loop().create_task(greenlet_spawn(record.close)))
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
-        """Without waiting for a broken connection, where SQLAlchemy gives it two seconds.
-
-        Nor for one of another event loop: nobody can say goodbye on it here.
-        """
+        """Without waiting for one that is broken, or of another event loop."""
         driver = getattr(connection, "driver_connection", None)
         if isinstance(driver, Connection) and (terminate or not driver.is_of_this_loop()):
             driver.give_up()
@@ -280,6 +279,16 @@ class FairPool(Pool):
         finally:
             self.waiting -= 1
             of_request.get().waited_seconds += monotonic() - began
+
+
+def count_statement(started: float, sql: str | None) -> None:
+    """One has ended, well or not, that began at this `monotonic()`; None: a further part of one."""
+    usage = of_request.get()
+    if usage.texts is not None and sql is not None:
+        usage.texts[sql] = usage.texts.get(sql, 0) + 1
+    usage = usage.total or usage
+    usage.statements += 1
+    usage.statement_seconds += monotonic() - started
 
 
 def fair_pool(engine: AsyncEngine) -> FairPool:

@@ -52,6 +52,12 @@ _WRITES = re.compile(
 )
 _FIRST = re.compile(r"\w+")
 
+_SAVEPOINT = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK\s+TO)\b", re.IGNORECASE)
+_VALUE = re.compile(r'"[^"]*"|\$\d+|(?<![\w.])\d[\d.]*\b')
+_TYPED = r"\?(?:::[\w\[\]]+(?: [a-z]+)*(?:\(\?\))?)?"
+_LIST = re.compile(rf"\( ?{_TYPED}(?:, ?{_TYPED})* ?\)")
+_ROWS = re.compile(r"\(\?\)(?:, ?\(\?\))+")
+
 # Of the key of a cache, in characters: a list that a caller sends can become thousands of
 # parameters, of another number each time, and what is kept is never given back.
 LONGEST_KEPT = 10_000
@@ -79,6 +85,24 @@ def looks_like_writing(sql: str) -> bool:
 def without_literals(sql: str) -> str:
     """Its words and names, quoted ones too."""
     return _LITERALS.sub(" ", sql)
+
+
+def is_of_a_savepoint(sql: str) -> bool:
+    """Whether it makes, releases or rolls back to one."""
+    return _SAVEPOINT.match(sql) is not None
+
+
+def shape_of(sql: str) -> str:
+    """What is the same in all runs of a statement: `?` for each value, and for a list of them."""
+    plain = _SILENT.sub(_without_value, sql)
+    plain = _VALUE.sub(_without_value, " ".join(plain.split()))
+    return _ROWS.sub("(?)", _LIST.sub("(?)", plain))
+
+
+def _without_value(found: re.Match[str]) -> str:
+    if found[0].startswith('"'):
+        return found[0]
+    return " " if found[0].startswith(("--", "/*")) else "?"
 
 
 def parts_of(sql: str) -> list[str]:

@@ -27,7 +27,7 @@ from plumbline.db.before_statement import before_statement, require_moved
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import FairPool, fair_pool, open_session
+from plumbline.db.pool import FairPool, count_statement, fair_pool, open_session
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -35,7 +35,6 @@ from plumbline.db.read_only import (
 )
 from plumbline.db.read_session import ReadSession
 from plumbline.db.session import OneTaskSession
-from plumbline.usage import count_statement
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Annotated
 
-from fastapi import APIRouter, FastAPI, Query, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -20,8 +19,6 @@ from plumbline.http.routing import ApiRoute, operation_id
 from plumbline.http.shutdown import process
 from plumbline.metrics import exposition
 
-# For `top`: who holds connections. Not a path of its own: whoever may see the metrics, may see it.
-Holders = Annotated[bool, Query(include_in_schema=False)]
 PROBES = frozenset({"/livez", "/readyz", "/metrics"})
 
 
@@ -88,9 +85,10 @@ def health_router(
         return {"status": "ready"}
 
     @router.get("/metrics", response_class=PlainTextResponse, dependencies=[ANONYMOUS])
-    async def metrics(*, holders: Holders = False) -> Response:
+    async def metrics(request: Request) -> Response:
         """Prometheus' text format: the sum over all workers."""
-        if holders:
+        # For `top`. Not a path of its own: whoever may see the metrics may see who holds what.
+        if request.query_params.get("holders") == "1":
             return JSONResponse([asdict(each) for each in find_holders()])
         return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)
 

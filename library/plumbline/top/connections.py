@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from plumbline.top.scrape import Held
 from plumbline.top.sessions import Session, Wait
 
-CONNECTING = "connecting"
-
 
 @dataclass(frozen=True)
 class Line:
@@ -47,8 +45,7 @@ def lines(held: Iterable[Held], sessions: Sequence[Session]) -> list[Line]:
 
 def _of_a_route(held: Held, session: Session | None) -> Line:
     if session is None:
-        state = CONNECTING if held.server_pid is None else ""
-        return Line(held.server_pid, held.route, held.seconds, state, "")
+        return Line(held.server_pid, held.route, held.seconds, "", "")
     return Line(session.pid, held.route, held.seconds, session.state, session.statement)
 
 

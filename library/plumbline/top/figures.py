@@ -40,10 +40,12 @@ class Figures:
 
     @property
     def rate(self) -> float:
+        """Of all routes."""
         return sum(each.rate for each in self.routes)
 
     @property
     def errors(self) -> float:
+        """Of all routes."""
         return sum(each.errors for each in self.routes)
 
 
@@ -54,11 +56,13 @@ class Window:
         self._scrapes: deque[Scrape] = deque()
 
     def add(self, scrape: Scrape) -> None:
+        """The newest; those that are too old go."""
         while self._scrapes and scrape.taken_at - self._scrapes[0].taken_at > WINDOW_SECONDS:
             self._scrapes.popleft()
         self._scrapes.append(scrape)
 
     def clear(self) -> None:
+        """The service is gone, or another one."""
         self._scrapes.clear()
 
     def figures(self) -> Figures | None:

@@ -104,6 +104,7 @@ class Watcher:
         self._connection: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def look(self) -> Seen:
+        """Connect again where the connection was lost; what fails is the obstacle."""
         try:
             connection = self._connected()
             with _in_time(connection):
@@ -113,6 +114,7 @@ class Watcher:
             return Seen(obstacle=_reason(error))
 
     def close(self) -> None:
+        """The next look opens another connection."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
