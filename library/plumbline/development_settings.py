@@ -8,7 +8,7 @@ class DevelopmentSettings(BaseSettings):
     """Of what is said to developers; HttpSettings has them."""
 
     MAX_STATEMENT_REPEATS: int = Field(
-        default=5,
+        default=3,
         ge=0,
         le=100_000,
         description="In development: how often a request may run the same statement before a "

@@ -57,7 +57,7 @@ def install_server_timing(app: FastAPI, settings: HttpSettings) -> None:
 
 
 @contextmanager
-def listening(listener: Callable[[Watched], None]) -> Iterator[None]:
+def watching_requests(listener: Callable[[Watched], None]) -> Iterator[None]:
     """Tell `listener` of each request that ends meanwhile."""
     _listeners.append(listener)
     try:

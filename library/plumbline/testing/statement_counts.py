@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from plumbline.http.statement_watch import Watched, listening
+from plumbline.http.statement_watch import Watched, watching_requests
 from plumbline.usage import Usage, of_request
 
 MARKER = "repeats_statements"
@@ -43,7 +43,7 @@ def statement_limit(most: int) -> Iterator[Statements]:
     own: dict[str, int] = {}
     token = of_request.set(Usage(total=outer.total or outer, texts=own))
     try:
-        with listening(lambda watched: found.counts.update(watched.texts)):
+        with watching_requests(lambda watched: found.counts.update(watched.texts)):
             yield found
     finally:
         found.counts.update(own)
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that has passed, if a request of it repeated a statement."""
     seen: list[Watched] = []
-    with listening(seen.append):
+    with watching_requests(seen.append):
         result = yield
     if item.get_closest_marker(MARKER) is None:
         lines = [
