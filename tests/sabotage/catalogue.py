@@ -34,6 +34,7 @@ from tests.sabotage import (
     telemetry,
     tenants,
     text,
+    top,
 )
 
 SABOTAGES = (
@@ -70,4 +71,5 @@ SABOTAGES = (
     *telemetry.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
+    *top.SABOTAGES,
 )

@@ -47,8 +47,8 @@ async def test_bulk_is_one_statement_and_savepoints_count() -> None:
     rows = [{"text": str(number)} for number in range(50)]
     with statement_limit(3) as found:
         async with AsyncSessionFactory.begin() as db, db.begin_nested():
-            await db.connection(execution_options=BATCHES)
-            await db.execute(insert(Note).returning(Note.id), rows)
+            on = await db.connection(execution_options=BATCHES)
+            await on.execute(insert(Note).returning(Note.id), rows)
 
     assert found.counts.total() == 3
 
