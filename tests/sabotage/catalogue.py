@@ -36,6 +36,7 @@ from tests.sabotage import (
     telemetry,
     tenants,
     text,
+    top,
     writes,
 )
 
@@ -75,6 +76,7 @@ SABOTAGES = (
     *telemetry.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
+    *top.SABOTAGES,
     *writes.SABOTAGES,
 )
 

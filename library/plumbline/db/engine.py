@@ -25,6 +25,7 @@ from plumbline.db.commit_status import find_outcome
 from plumbline.db.connecting import connect, require_greenlet
 from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
+from plumbline.db.holding import watch_connections
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
 from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable
@@ -122,6 +123,7 @@ def create_engine(
 
 
 def _watch(made: AsyncEngine) -> None:
+    watch_connections(made)
     watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
     watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
     watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)

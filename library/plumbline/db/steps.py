@@ -54,7 +54,7 @@ def execute_on(connection: Connection, sql: str, arguments: list[object]) -> Row
             forget_plans(dialect, connection.connection.driver_connection)
         raise_failed(connection, error, sql, arguments)
     finally:
-        count_statement(started)
+        count_statement(started, sql)
     return list(cursor.fetchall())
 
 
