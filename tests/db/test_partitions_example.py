@@ -1,6 +1,7 @@
 """examples/partitions: the scripts and the models that go with them say the same."""
 
 import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from app.db.base import Base
 from app.db.schema import migrations
 from plumbline.db import drift
 from plumbline.db.advice import find_unsafe
+from plumbline.db.embedded import binary
 from plumbline.db.migrate import Migrations
 from plumbline.testing.cluster import Cluster
 from tests.postgres import ROOT
@@ -59,3 +61,17 @@ def test_partitioned_models_are_what_the_example_makes(
 def test_example_is_in_nobodys_way(recipe: Migrations, postgres: Cluster) -> None:
     assert find_unsafe(recipe, postgres.create("advised")) == []
     postgres.drop("advised")
+
+
+def test_what_stands_in_the_way_of_distribution_is_named(postgres: Cluster) -> None:
+    url = postgres.create("distributed")
+    migrations.upgrade(url)
+    script = ["-v", "column=user_id", "-f", str(ROOT / "examples/distribution.sql")]
+    command = [str(binary("psql")), url, "--no-align", "--tuples-only", *script]
+
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert "access_tokens|unique without user_id: uq_access_tokens_digest" in said
+    assert "posts|it has no column user_id: a copy on each node, or whole on one" in said
+    assert [line for line in said if line.startswith("known_networks")] == []
+    postgres.drop("distributed")

@@ -98,6 +98,7 @@ def find_partitions(connection: Connection) -> set[tuple[str, str]]:
 
 
 def plain(table: str) -> str:
+    """The name without that of its schema."""
     return table.rpartition(".")[2]
 
 
@@ -107,12 +108,13 @@ def qualified(table: str, ending: str = "") -> str:
 
 
 def in_schema(table: str, name: str) -> str:
+    """`name` in the schema of `table`, as SQL has it."""
     schema, _, _ = table.rpartition(".")
     return ".".join(map(quote, [schema, name] if schema else [name]))
 
 
 def literal(bound: Bound) -> str:
-    """ValueError for a time without its zone, which would mean another one in each session."""
+    """As SQL has it; ValueError for a time without a zone, which each session takes for its own."""
     if isinstance(bound, int):
         return str(bound)
     if bound.tzinfo is None:
@@ -121,8 +123,10 @@ def literal(bound: Bound) -> str:
 
 
 def quote(name: Any) -> str:  # noqa: ANN401 - of a row
+    """A name as SQL has it."""
     return DIALECT.identifier_preparer.quote(str(name))
 
 
 def run(connection: Connection, statement: str) -> None:
+    """Execute it as it is, whatever it has of `:` and `%`."""
     connection.exec_driver_sql(statement.replace("%", "%%"))  # as in an index WHERE … LIKE
