@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import asyncpg
 from asyncpg import transaction
 
+from plumbline.db.background import keep_until_done
 from plumbline.db.read_only import GUARD, LET_WRITE, ONLY_READ
 
 IsolationLevel = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
@@ -41,8 +42,6 @@ LIFE = (
     "pg_is_in_recovery())"
 )
 _GREETING = f"SELECT {LIFE}, pg_backend_pid(), current_setting('statement_timeout')"
-
-_in_background: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
 
 class Transaction(NamedTuple):
@@ -268,12 +267,6 @@ class Connection(asyncpg.Connection):
                 keep_until_done(request)
             self._cancellations.clear()
             self.terminate()
-
-
-def keep_until_done(task: asyncio.Task[None]) -> None:
-    """Let it run to its end, whatever becomes of those who began it."""
-    _in_background.add(task)
-    task.add_done_callback(_in_background.discard)
 
 
 class _Transaction(transaction.Transaction):

@@ -29,7 +29,7 @@ from plumbline.db.holding import watch_connections
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
 from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable
-from plumbline.db.pooled_connection import PooledConnection, forget_plans
+from plumbline.db.pooled_connection import PooledConnection, driver_of, forget_plans
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -286,18 +286,10 @@ def _on_error(context: ExceptionContext) -> None:
     if context.connection is not None and is_of_a_read_session(context.connection):
         refuse_if_it_needs_a_transaction(state, error)
     if is_stale(error):  # SQLAlchemy does so itself, but not for OutdatedSchemaCacheError
-        forget_plans(context.dialect, _driver_of(context))
+        forget_plans(context.dialect, driver_of(context))
     # After a failover the pool's connections lead to a server that only reads. And a server may be
     # killed before asyncpg itself knows it: a statement has begun then.
     is_demoted = state == READ_ONLY
     if is_demoted or (isinstance(error, Exception) and has_lost_connection(error)):
         context.is_disconnect = True
     claim(context)
-
-
-def _driver_of(context: ExceptionContext) -> object:
-    """None where there is none, or it is gone."""
-    connection = context.connection
-    if connection is None or connection.closed or connection.invalidated:
-        return None
-    return connection.connection.driver_connection

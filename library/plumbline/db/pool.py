@@ -23,7 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
-from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
+from plumbline.db.background import keep_until_done
+from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
 from plumbline.usage import of_request

@@ -43,7 +43,7 @@ class Scrape:
 class _NoRedirects(HTTPRedirectHandler):
     """Headers may be secrets, which are for the address that was given, and no other."""
 
-    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401 - urllib's
+    def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - urllib's
         return None
 
 
