@@ -136,6 +136,29 @@ def _size_axis(axes: Axes, title: str, sizes: list[int]) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def model(
+    file: Path,
+    title: str,
+    grows: str,
+    lines: dict[str, dict[int, float]],
+    points: dict[str, dict[int, float]],
+) -> None:
+    """What a model says, as lines, and what was measured, as points."""
+    figure, axes = plt.subplots(figsize=(8.4, 4.2), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    for number, (name, values) in enumerate(lines.items()):
+        colour = SHADES[number]
+        axes.plot(*zip(*values.items(), strict=True), "-", color=colour, label=f"{name}: model")
+        axes.plot(*zip(*points[name].items(), strict=True), "o", color=colour, label="measured")
+    axes.set_xlabel(grows)
+    axes.set_xticks(sorted({each for values in points.values() for each in values}))
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=len(lines), frameon=False, fontsize=9)
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    plt.close(figure)
+
+
 def _bars(axes: Axes, title: str, values: Values, form: str) -> None:
     names = sorted(values, key=values.__getitem__, reverse="/s" in form)
     colours = [COLOURS.get(name, OTHERS) for name in names]

@@ -16,7 +16,9 @@ from tests.sabotage import (
     lists,
     migrations,
     names,
+    past,
     plugin,
+    pooled,
     processes,
     projects,
     protocol,
@@ -35,6 +37,7 @@ from tests.sabotage import (
     telemetry,
     tenants,
     text,
+    top,
     writes,
 )
 
@@ -49,6 +52,7 @@ SABOTAGES = (
     *doctor_rules.SABOTAGES,
     *document.SABOTAGES,
     *plugin.SABOTAGES,
+    *pooled.SABOTAGES,
     *driver.SABOTAGES,
     *stored.SABOTAGES,
     *edge.SABOTAGES,
@@ -56,6 +60,7 @@ SABOTAGES = (
     *lists.SABOTAGES,
     *migrations.SABOTAGES,
     *names.SABOTAGES,
+    *past.SABOTAGES,
     *processes.SABOTAGES,
     *projects.SABOTAGES,
     *protocol.SABOTAGES,
@@ -73,5 +78,9 @@ SABOTAGES = (
     *telemetry.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
+    *top.SABOTAGES,
     *writes.SABOTAGES,
 )
+
+# What `make cluster` tries, since it installs what their tests need.
+CLUSTERED = (*pooled.CLUSTERED,)

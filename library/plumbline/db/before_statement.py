@@ -50,6 +50,7 @@ _TAKES_SNAPSHOT = re.compile(
 )
 _RESETS = "plumbline_resets"  # among the attributes of a pool
 _STARTED = "plumbline_started"  # among the attributes of what SQLAlchemy executes: when
+_COUNTED = "plumbline_counted"  # the same: whether a part of it was
 _CHECKED = "plumbline_checked"  # among the attributes of what SQLAlchemy has compiled
 
 # DISCARD ALL, which must stand alone, without DEALLOCATE ALL: the driver knows what it prepared.
@@ -107,7 +108,10 @@ def end_statement(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's, as of `
     """Count it, unless it was refused before it was sent."""
     started = None if context is None else context.__dict__.pop(_STARTED, None)
     if started is not None:
-        count_statement(started)
+        # A long INSERT of many rows is one statement in several batches.
+        sql = None if _COUNTED in context.__dict__ else context.statement
+        context.__dict__[_COUNTED] = True
+        count_statement(started, sql)
 
 
 def is_plain(statement: str) -> bool:

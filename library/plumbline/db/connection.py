@@ -40,6 +40,7 @@ LIFE = (
     "concat(pg_postmaster_start_time(), ' ', pg_stat_get_bgwriter_stat_reset_time(), ' ', "
     "pg_is_in_recovery())"
 )
+_GREETING = f"SELECT {LIFE}, pg_backend_pid(), current_setting('statement_timeout')"
 
 _in_background: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
 
@@ -94,8 +95,10 @@ class Connection(asyncpg.Connection):
         "_ending",
         "_send",
         "find_outcome",
+        "has_timeout",
         "is_changed",
         "is_numbering",
+        "is_pooled",
         "is_writing",
         "life",
         "owns_session",
@@ -118,6 +121,8 @@ class Connection(asyncpg.Connection):
         # Whether the server's session is its own: not behind PgBouncer, where what one client sets
         # meets another. Then it only reads outside of a transaction.
         self.owns_session = False
+        self.is_pooled = False  # whether another process answers than the one that greeted
+        self.has_timeout = True  # whether PostgreSQL ends a statement that takes too long
         self.is_writing = True  # whether the next transaction is not one that only reads
         self.is_changed = False  # whether something is left there (before_statement.py)
         # Whether the next transaction shall learn its number. That takes a snapshot and a number
@@ -172,7 +177,10 @@ class Connection(asyncpg.Connection):
     async def greet(self, *, owns_session: bool) -> None:
         """Once, when the connection is new."""
         self.owns_session = owns_session
-        self.life = str(await self.fetchval(f"SELECT {LIFE}{GUARD if owns_session else ''}"))
+        greeter = self.get_server_pid()
+        guard = GUARD.format(greeter) if owns_session else ""
+        told: Any = await self.fetchrow(_GREETING + guard)
+        self.life, self.is_pooled, self.has_timeout = told[0], told[1] != greeter, told[2] != "0"
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""

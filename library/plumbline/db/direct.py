@@ -80,7 +80,7 @@ class Direct:
                 await self.driver.reload_schema_state()  # what would have been asked next, too
             raise_failed(self.as_connection(), error, sql, arguments)
         finally:
-            count_statement(started)
+            count_statement(started, sql)
 
     async def run(self, steps: Steps[None], asked: Asked | None, rows: Rows | None) -> None:
         """Go on with the steps; `rows` are those of what they have asked, if it has been asked."""
@@ -185,8 +185,8 @@ async def begin(
             await driver.reload_schema_state()  # what the transaction would have asked next, too
         raise
     finally:
-        if along:
-            count_statement(started)
+        if along and asked:
+            count_statement(started, asked[0])
     return [()] * int(status.rpartition(" ")[2]) if along else None
 
 

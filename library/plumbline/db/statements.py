@@ -280,7 +280,7 @@ async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list
         connection.invalidate()  # cancelled, or timed out: nobody knows what it still waits for
         raise
     finally:
-        count_statement(started)
+        count_statement(started, sql)
         connection.close()
 
 

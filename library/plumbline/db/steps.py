@@ -12,6 +12,7 @@ from plumbline.db.before_statement import before_statement
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import count_statement
+from plumbline.db.pooled_connection import forget_plans
 from plumbline.db.read_only import READ_ONLY, is_of_a_read_session, refuse_if_it_needs_a_transaction
 
 T = TypeVar("T")
@@ -49,9 +50,11 @@ def execute_on(connection: Connection, sql: str, arguments: list[object]) -> Row
         before_statement(connection, cursor, sql)
         cursor.execute(sql, arguments)
     except BaseException as error:  # noqa: BLE001 - it is raised again
+        if is_stale(error):
+            forget_plans(dialect, connection.connection.driver_connection)
         raise_failed(connection, error, sql, arguments)
     finally:
-        count_statement(started)
+        count_statement(started, sql)
     return list(cursor.fetchall())
 
 

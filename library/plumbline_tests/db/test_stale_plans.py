@@ -217,3 +217,47 @@ async def test_read_does_not_notice_changes_that_overtake_it(
 
     assert await _COLUMNS.all(spare, cat_id=1) == [("Tom", "9")]
     assert kinds == []
+
+
+@pytest.fixture
+async def pooled(others: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """One connection, as to a PgBouncer that keeps statements prepared."""
+    own = settings.model_copy(update={"DB_PGBOUNCER": True, "DB_PGBOUNCER_PREPARES": True})
+    made = create_engine(own, others.url, pool_size=1, max_overflow=0)
+    yield made
+    await made.dispose()
+
+
+async def _on_driver(engine: AsyncEngine, act: Callable[[Any], Awaitable[object]]) -> object:
+    async with engine.connect() as connection:
+        return await act((await connection.get_raw_connection()).driver_connection)
+
+
+async def test_session_of_a_pooler_forgets_all_plans_with_the_transaction_that_met_a_stale_one(
+    pooled: AsyncEngine, others: AsyncEngine
+) -> None:
+    """PgBouncer gives them by the text of a statement, also to who prepares it again."""
+    for _ in range(7):
+        await _select_all(pooled)
+    await _on_driver(pooled, lambda driver: driver.execute("PREPARE kept AS SELECT 1"))
+    await _change(others, CHANGES["wider column"])
+
+    with pytest.raises(DATABASE_ERRORS) as caught:
+        await _select_all(pooled)
+
+    names = "SELECT name FROM pg_prepared_statements WHERE name = 'kept'"
+    assert will_pass(caught.value)
+    assert await _on_driver(pooled, lambda driver: driver.fetch(names)) == []
+    assert await _select_all(pooled)
+
+
+async def test_session_of_a_pooler_forgets_all_plans_at_once_outside_of_a_transaction(
+    pooled: AsyncEngine,
+) -> None:
+    await _reads(pooled)
+    await _on_driver(pooled, lambda driver: driver.execute("PREPARE kept AS SELECT 1"))
+    await _on_driver(pooled, lambda driver: driver.reload_schema_state())
+
+    names = "SELECT name FROM pg_prepared_statements WHERE name = 'kept'"
+    assert await _on_driver(pooled, lambda driver: driver.fetch(names)) == []
+    assert await _reads(pooled)
