@@ -7,6 +7,7 @@ import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatter, StrMethodFormatter
+from PIL import Image
 
 from benchmarks.lineup import CEILING, OURS
 
@@ -92,6 +93,38 @@ def curves(
     plt.close(figure)
 
 
+def panels(file: Path, title: str, found: dict[str, dict[str, list[tuple[float, str]]]]) -> None:
+    """Two columns of lines over the seconds; the points are those that Prometheus answers."""
+    rows = (len(found) + 1) // 2
+    figure, grid = plt.subplots(rows, 2, figsize=(13, 2.5 * rows), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    times = [point[0] for lines in found.values() for values in lines.values() for point in values]
+    first = min(times)
+    for axes, (panel, lines) in zip(grid.flat, found.items(), strict=False):
+        told = {name: values for name, values in lines.items() if _tells(values)}
+        for number, (name, values) in enumerate(sorted((told or lines).items())):
+            points = [(at - first, float(value)) for at, value in values]
+            colour, dash = SHADES[number % len(SHADES)], ("-", "--", ":")[number // len(SHADES) % 3]
+            axes.plot(*zip(*points, strict=True), dash, color=colour, label=name, linewidth=1.2)
+        axes.set_title(panel, loc="left", fontsize=9)
+        axes.set_xlim(0, max(times) - first)
+        axes.set_ylim(bottom=0)
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.legend(frameon=False, fontsize=6, loc="upper left", bbox_to_anchor=(1, 1))
+    for axes in grid.flat[len(found) :]:
+        axes.set_visible(False)
+    figure.savefig(file, dpi=110, facecolor="white")
+    plt.close(figure)
+    with Image.open(file) as drawn:  # a quarter of the bytes
+        drawn.convert("RGB").quantize(64).save(file, optimize=True)
+
+
+def _tells(values: list[tuple[float, str]]) -> bool:
+    """Whether it is ever something else than 0 and NaN."""
+    return any(float(value) > 0 for _, value in values)
+
+
 def _size_axis(axes: Axes, title: str, sizes: list[int]) -> None:
     axes.set(xlabel=title, xscale="log")
     axes.set_xticks(sizes, [f"{each:,}" for each in sizes], minor=False)
@@ -101,6 +134,29 @@ def _size_axis(axes: Axes, title: str, sizes: list[int]) -> None:
         axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     axes.grid(axis="y", color="#e4e7eb", linewidth=0.7)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def model(
+    file: Path,
+    title: str,
+    grows: str,
+    lines: dict[str, dict[int, float]],
+    points: dict[str, dict[int, float]],
+) -> None:
+    """What a model says, as lines, and what was measured, as points."""
+    figure, axes = plt.subplots(figsize=(8.4, 4.2), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    for number, (name, values) in enumerate(lines.items()):
+        colour = SHADES[number]
+        axes.plot(*zip(*values.items(), strict=True), "-", color=colour, label=f"{name}: model")
+        axes.plot(*zip(*points[name].items(), strict=True), "o", color=colour, label="measured")
+    axes.set_xlabel(grows)
+    axes.set_xticks(sorted({each for values in points.values() for each in values}))
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=len(lines), frameon=False, fontsize=9)
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    plt.close(figure)
 
 
 def _bars(axes: Axes, title: str, values: Values, form: str) -> None:

@@ -16,7 +16,9 @@ from tests.sabotage import (
     lists,
     migrations,
     names,
+    past,
     plugin,
+    pooled,
     processes,
     projects,
     protocol,
@@ -32,8 +34,11 @@ from tests.sabotage import (
     stored,
     suite,
     teams,
+    telemetry,
     tenants,
     text,
+    top,
+    writes,
 )
 
 SABOTAGES = (
@@ -47,6 +52,7 @@ SABOTAGES = (
     *doctor_rules.SABOTAGES,
     *document.SABOTAGES,
     *plugin.SABOTAGES,
+    *pooled.SABOTAGES,
     *driver.SABOTAGES,
     *stored.SABOTAGES,
     *edge.SABOTAGES,
@@ -54,6 +60,7 @@ SABOTAGES = (
     *lists.SABOTAGES,
     *migrations.SABOTAGES,
     *names.SABOTAGES,
+    *past.SABOTAGES,
     *processes.SABOTAGES,
     *projects.SABOTAGES,
     *protocol.SABOTAGES,
@@ -68,6 +75,12 @@ SABOTAGES = (
     *statements.SABOTAGES,
     *suite.SABOTAGES,
     *teams.SABOTAGES,
+    *telemetry.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
+    *top.SABOTAGES,
+    *writes.SABOTAGES,
 )
+
+# What `make cluster` tries, since it installs what their tests need.
+CLUSTERED = (*pooled.CLUSTERED,)

@@ -15,7 +15,7 @@ from plumbline.cli.importing import collector_at_rest
 from plumbline.cli.terminal import POSTGRES, say, take_numbers
 from plumbline.errors import AppError, OperatorError
 
-SEED = "seed"  # no group, and uses the database all the same
+SINGLE = {"seed", "top"}  # no groups, and use the database all the same
 
 
 def run(
@@ -68,7 +68,7 @@ def _load(
             if not _asks_for_help(words, groups):
                 raise
             return _load_without_settings(commands)
-        uses_database = bool({*words[:1]} & {*groups, SEED})
+        uses_database = bool({*words[:1]} & {*groups, *SINGLE})
         if uses_database and "DATABASE_URL" not in loaded.model_fields_set:
             _use_running_server(loaded)
     cli: typer.Typer = _import(commands)
