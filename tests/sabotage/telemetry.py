@@ -12,8 +12,8 @@ SABOTAGES = (
     Sabotage(
         "forget what a task takes that a request left behind",
         CONTEXT,
-        "    used.total = total\n",
-        "",
+        "    used.total, used.scope = total, None\n",
+        "    used.scope = None\n",
         USAGE + "test_task_that_a_request_leaves_behind_counts_for_its_route",
     ),
     Sabotage(
@@ -26,7 +26,7 @@ SABOTAGES = (
     Sabotage(
         "count a connection as held only while it is given back",
         POOL,
-        "usage.held_seconds += now - info[_TAKEN_AT]",
+        "usage.held_seconds += now - taken_at",
         "usage.held_seconds += monotonic() - now",
         USAGE + "test_connection_that_is_held_while_no_statement_runs_shows",
     ),
