@@ -115,8 +115,8 @@ SABOTAGES = (
     Sabotage(
         "count what runs after the answer",
         WATCH,
-        'if message["type"] == "http.response.body" and not message.get("more_body"):',
-        'if message["type"] == "nothing":',
+        'if message["type"] == "http.response.body" and not',
+        'if message["type"] == "nothing" and not',
         REPEATED + "test_work_after_the_answer_does_not_count",
     ),
     Sabotage(
