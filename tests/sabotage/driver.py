@@ -81,14 +81,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "keep the stale plan of an insert",
         "library/plumbline/db/statements.py",
-        "            dialect._invalidate_schema_cache()",
+        "            forget_plans(dialect, driver)",
         "            pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",
     ),
     Sabotage(
         "keep what the driver knows of a composite type",
         "library/plumbline/db/engine.py",
-        "        dialect._invalidate_schema_cache()",
+        "        forget_plans(context.dialect, _driver_of(context))",
         "        pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",
     ),
