@@ -22,7 +22,7 @@ export PIP_ROOT_USER_ACTION ?= ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run browser test check torture cluster fix migration lock bench
+.PHONY: help setup run browser test check torture cluster fix migration lock bench scale
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,6 +91,9 @@ bench: $(BENCH)/.installed  ## Measure against what others use: make bench, or m
 	@$(BENCH)/bin/python -m benchmarks.run $(if $(quick),--quick)
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/pool.py)
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/logins.py)
+
+scale: $(BENCH)/.installed  ## Measure how the service scales: make scale (ten minutes), or make scale quick=1
+	@$(BENCH)/bin/python -m benchmarks.scale $(if $(quick),--quick)
 
 lock: $(filter .tools/%,$(UV))  ## Lock the newest versions that pyproject.toml allows
 	$(COMPILE) --upgrade -o requirements/production.txt

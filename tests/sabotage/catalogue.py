@@ -16,6 +16,7 @@ from tests.sabotage import (
     lists,
     migrations,
     names,
+    past,
     plugin,
     pooled,
     processes,
@@ -28,12 +29,16 @@ from tests.sabotage import (
     setup,
     slow,
     sockets,
+    start,
     statements,
     stored,
     suite,
     teams,
+    telemetry,
     tenants,
     text,
+    top,
+    writes,
 )
 
 SABOTAGES = (
@@ -55,6 +60,7 @@ SABOTAGES = (
     *lists.SABOTAGES,
     *migrations.SABOTAGES,
     *names.SABOTAGES,
+    *past.SABOTAGES,
     *processes.SABOTAGES,
     *projects.SABOTAGES,
     *protocol.SABOTAGES,
@@ -65,11 +71,15 @@ SABOTAGES = (
     *setup.SABOTAGES,
     *slow.SABOTAGES,
     *sockets.SABOTAGES,
+    *start.SABOTAGES,
     *statements.SABOTAGES,
     *suite.SABOTAGES,
     *teams.SABOTAGES,
+    *telemetry.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
+    *top.SABOTAGES,
+    *writes.SABOTAGES,
 )
 
 # What `make cluster` tries, since it installs what their tests need.

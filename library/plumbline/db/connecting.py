@@ -6,7 +6,10 @@ from functools import partial
 from typing import Any, Protocol
 
 import asyncpg
+from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.util.concurrency import in_greenlet
 
+from plumbline import tracing
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
 from plumbline.db.hosts import Hosts
 from plumbline.db.pooler import check_pooler
@@ -30,6 +33,12 @@ class Slots(Protocol):
     def here(self) -> asyncio.Semaphore:
         """Those of the event loop that runs."""
         ...
+
+
+def require_greenlet(*_: object) -> None:
+    """Listens to `do_connect`: without it the driver begins what nobody waits for, and warns."""
+    if not in_greenlet():
+        raise MissingGreenlet("opening a connection takes a greenlet")
 
 
 async def connect(
@@ -90,7 +99,8 @@ async def _open_alone(
     *args: Any,  # noqa: ANN401 - asyncpg's
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
-    opening = partial(asyncpg.connect, *args, connection_class=Connection)
+    kind = _with_spans(options.pop("connection_class", Connection))
+    opening = partial(asyncpg.connect, *args, connection_class=kind)
     try:
         if hosts is not None and hosts.are_several:
             connection = await hosts.open(opening, **options)
@@ -102,6 +112,15 @@ async def _open_alone(
     assert isinstance(connection, Connection)
     connection.add_termination_listener(slot.release)
     return connection
+
+
+def _with_spans(kind: type[Connection]) -> type[Connection]:
+    """In a service that makes traces; what makes them is loaded by nobody else."""
+    if not tracing.is_on():
+        return kind
+    from plumbline.db.traced_connection import traced  # noqa: PLC0415
+
+    return traced(kind)
 
 
 async def _greet(connection: Connection, *, owns_session: bool) -> None:

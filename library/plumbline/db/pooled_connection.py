@@ -9,6 +9,7 @@ as well from 1.22 on.
 from contextlib import suppress
 from typing import Any
 
+from sqlalchemy import ExceptionContext
 from sqlalchemy.util import await_only
 
 from plumbline.db.connection import DRIVER_ERRORS, Connection
@@ -50,3 +51,11 @@ def forget_plans(dialect: Any, driver: object) -> None:  # noqa: ANN401 - asyncp
     if isinstance(driver, PooledConnection):
         with suppress(OSError, *DRIVER_ERRORS):  # the connection is lost, and its plans
             await_only(driver.reload_schema_state())
+
+
+def driver_of(context: ExceptionContext) -> object:
+    """Of the connection where an error happened; None where there is none, or it is gone."""
+    connection = context.connection
+    if connection is None or connection.closed or connection.invalidated:
+        return None
+    return connection.connection.driver_connection

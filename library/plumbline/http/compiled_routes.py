@@ -2,8 +2,8 @@
 
 A `CompiledHandler` answers as FastAPI's own handler does, byte for byte, from what that one was
 made of: the analysed signature, the response model, the status. What is not known to be the same is
-left to FastAPI's: whole routes (`reason` says why), and single requests that are traced, that have
-a body which cannot be read, or for which tests have set `dependency_overrides`.
+left to FastAPI's: whole routes (`reason` says why), and single requests whose steps are traced,
+that have a body which cannot be read, or for which tests have set `dependency_overrides`.
 
 docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of it is noticed.
 """
@@ -21,7 +21,14 @@ from fastapi.utils import is_body_allowed_for_status_code
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 
-from plumbline.http.fastapi_inside import Undefined, Unknown, is_generator, made_of, where_of
+from plumbline.http.fastapi_inside import (
+    Undefined,
+    Unknown,
+    is_generator,
+    made_of,
+    tells_steps,
+    where_of,
+)
 from plumbline.http.route_parameters import Run
 from plumbline.http.route_plans import Plan
 
@@ -86,10 +93,12 @@ class _Route:
         return await self.answer(run, await self.dependant.call(**arguments))
 
     def _is_unusual(self, request: Request) -> bool:
-        """Whether it is traced, or dependencies are others than when this was compiled."""
+        """Whether its steps are told, or dependencies are others than when this was compiled."""
         is_overridden = self.provider is not None and bool(self.provider.dependency_overrides)
         is_changed = len(self.dependant.dependencies) != len(self.plan.route.needs)
-        return is_overridden or is_changed or request.scope.get("fastapi.telemetry") is not None
+        telemetry = request.scope.get("fastapi.telemetry")
+        is_told = telemetry is not None and tells_steps(request, telemetry)
+        return is_overridden or is_changed or is_told
 
     async def _body(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         """What its JSON means, or the bytes of what is none; Undefined: it has no body."""

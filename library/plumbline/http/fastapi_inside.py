@@ -29,6 +29,7 @@ _MADE_OF = {
 
 # In the scope of a request to a route that was included; None: the name is another one now.
 INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 Undefined = PydanticUndefined  # what was not sent
 
 _models: Any = models
@@ -52,6 +53,12 @@ def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     if set(names) != _MADE_OF:
         raise Unknown("its handler is not FastAPI's own")
     return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))
+
+
+def tells_steps(request: Request, telemetry: Any) -> bool:  # noqa: ANN401 - FastAPI's, of a traced request
+    """Whether anybody hears of parameters, dependencies and the like: not where TRACES is set."""
+    is_ours = getattr(request.app.state, TRACES_ALONE, False)
+    return not is_ours or telemetry.tracer is not None or telemetry.logger is not None
 
 
 def is_generator(call: Callable[..., Any] | None) -> bool:

@@ -14,7 +14,10 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
-from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline.db.owned_session import steps_at_begin
+from plumbline.db.session import session_factory
+from plumbline.db.statements import CompiledInsert, CompiledLock, CompiledSelect
+from plumbline.db.steps import Steps
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
 from plumbline_tests.sandbox.database import settings
@@ -99,6 +102,7 @@ _ALL = CompiledSelect(_everything, _row)
 _VIEW = CompiledSelect(_pets, _row)
 _BY_ENUM = CompiledSelect(_in_a_mood, _row)
 _INSERT = CompiledInsert(_new_cat)
+_LOCK = CompiledLock(_everything)
 
 Ask = Callable[[AsyncEngine], Awaitable[object]]
 
@@ -113,6 +117,16 @@ async def _reads(spare: AsyncEngine) -> object:
 async def _insert(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
         return await _INSERT.one(db, name="Kitty")
+
+
+async def _lock_and_insert(spare: AsyncEngine) -> object:
+    async with session_factory(spare).begin() as db:
+        steps_at_begin(db, _hold)
+        return await _INSERT.one(db, name="Kitty")
+
+
+def _hold() -> Steps[None]:
+    assert (yield from _LOCK.steps(cat_id=1))
 
 
 async def _select_all(spare: AsyncEngine) -> object:
@@ -159,7 +173,7 @@ async def test_read_does_not_notice_that_the_schema_changes(
         assert await _reads(spare), change
 
 
-@pytest.mark.parametrize("ask", [_insert, _select_all, _select_by_enum])
+@pytest.mark.parametrize("ask", [_insert, _lock_and_insert, _select_all, _select_by_enum])
 async def test_session_is_worth_another_try_when_the_schema_changes(
     ask: Ask, spare: AsyncEngine, others: AsyncEngine
 ) -> None:
