@@ -20,8 +20,10 @@ from typing import Any
 
 import uvloop
 
+from app.cli import commands  # noqa: F401 - `app serve` imports them too
 from app.main import app
 from benchmarks import asgi
+from plumbline.cli import serving  # noqa: F401
 
 WARM_UP = 20  # caches are filled, statements prepared, adaptive code of the interpreter settled
 SAMPLES = 5  # the smallest is the request alone, without what the event loop does meanwhile
@@ -29,8 +31,12 @@ TOKEN = "plumb_for-the-guard"
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 JSON = {"Content-Type": "application/json"}
 POST = json.dumps({"title": "A title of thirty characters.", "content": "Some words. " * 17})
-# With the first new password, the first key, the first migration (docs/adr/0056).
-LOADED_LATE = {"zxcvbn", "cryptography", "psycopg", "opentelemetry.sdk"}
+# With the first new password, the first key, a migration, a traceback for people (docs/adr/0063).
+LOADED_LATE = {
+    *("zxcvbn", "cryptography", "psycopg", "alembic", "mako", "rich", "pygments", "attr"),
+    "opentelemetry.sdk",
+    *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle", "sqlite")),
+}
 TRACING = re.compile(r"/opentelemetry/|/plumbline/(db/)?trac(ing|e_|ed_)")
 WORKS: dict[str, tuple[str, str, str, dict[str, str], bytes]] = {
     "GET /posts/{id}": ("GET", "/api/v1/posts/1000", "", {}, b""),

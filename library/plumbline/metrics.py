@@ -57,6 +57,11 @@ _folder = _prepare_folder()  # before the first metric, which opens its file
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
 
+def shared_folder() -> Path | None:
+    """Where the workers count together; None: this process is alone."""
+    return _folder
+
+
 def _counter(name: str, meaning: str, label: str = "", values: tuple[str, ...] = ()) -> Counter:
     """All its series exist from the start, at 0: else Prometheus misses the first event of each."""
     made = Counter(name, meaning, [label] if label else [])

@@ -24,7 +24,7 @@ SABOTAGES = (
     Sabotage(
         "make no span of what compiled statements run",
         TRACED,
-        "    fetch = _traced(Connection.fetch)\n",
+        '    fetch = _traced("fetch")\n',
         "",
         TRACES + "test_statements_of_session_and_driver_are_under_the_request",
     ),
@@ -102,8 +102,8 @@ SABOTAGES = (
     Sabotage(
         "forget what a task takes that a request left behind",
         CONTEXT,
-        "    used.total = total\n",
-        "",
+        "    used.total, used.scope = total, None\n",
+        "    used.scope = None\n",
         USAGE + "test_task_that_a_request_leaves_behind_counts_for_its_route",
     ),
     Sabotage(
@@ -116,7 +116,7 @@ SABOTAGES = (
     Sabotage(
         "count a connection as held only while it is given back",
         POOL,
-        "usage.held_seconds += now - info[_TAKEN_AT]",
+        "usage.held_seconds += now - taken_at",
         "usage.held_seconds += monotonic() - now",
         USAGE + "test_connection_that_is_held_while_no_statement_runs_shows",
     ),
@@ -179,7 +179,7 @@ SABOTAGES = (
     Sabotage(
         "count what a websocket takes for no request",
         CONTEXT,
-        "        usage.belong_to(usage.WEBSOCKET)\n",
+        "        usage.of_request.set(Usage(total=usage.totals[usage.WEBSOCKET], scope=scope))\n",
         "",
         USAGE + "test_websocket_counts_while_it_is_open",
     ),

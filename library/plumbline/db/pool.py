@@ -23,7 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
-from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
+from plumbline.db.background import keep_until_done
+from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
 from plumbline.metrics import POOL_TIMEOUTS
 from plumbline.usage import of_request
@@ -41,14 +42,13 @@ open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", d
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
-_TAKEN_AT = "plumbline.taken_at"  # in the record_info, which outlives a lost connection
+TAKEN = "plumbline.taken"  # since when and by whom: in the record_info, which outlives a loss
 
 
 class PerLoop(Generic[T]):
     """A lock or a semaphore for the event loop that runs, made again in each new one.
 
-    Those of asyncio belong to the loop in which somebody first waited for them, and are a
-    RuntimeError in any other.
+    Those of asyncio belong to the loop that waited first, and are a RuntimeError in any other.
     """
 
     def __init__(self, make: Callable[[], T]) -> None:
@@ -184,8 +184,7 @@ class FairPool(Pool):
     async def acquire(self) -> PoolProxiedConnection:
         """As `connect()`, for who can await: without a greenlet, which is costly beside one query.
 
-        Only what has to wait for the server takes one: to ask whether a connection still works, and
-        to open one.
+        Only what has to wait for the server takes one: to test a connection, and to open one.
         """
         await self._take_turn()
         if self._idle and not self._is_to_be_tested(self._idle[-1][1], monotonic()):
@@ -211,7 +210,7 @@ class FairPool(Pool):
             self._give_turn()
             raise
         info: Any = record.record_info
-        info[_TAKEN_AT] = now
+        info[TAKEN] = now, of_request.get()
         return record
 
     def _newest(self, now: float) -> ConnectionPoolEntry:
@@ -223,10 +222,10 @@ class FairPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         now, info = monotonic(), record.record_info
         assert info is not None
-        usage = of_request.get()
+        taken_at, usage = info[TAKEN]
         usage = usage.total or usage
         usage.connections += 1
-        usage.held_seconds += now - info[_TAKEN_AT]
+        usage.held_seconds += now - taken_at
         self._idle.append((record, now))
         self._give_turn()
         if len(self._idle) > self._size:
@@ -253,10 +252,7 @@ class FairPool(Pool):
             keep_until_done(asyncio.get_running_loop().create_task(greenlet_spawn(record.close)))
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
-        """Without waiting for a broken connection, where SQLAlchemy gives it two seconds.
-
-        Nor for one of another event loop: nobody can say goodbye on it here.
-        """
+        """Without waiting for one that is broken, or of another event loop."""
         driver = getattr(connection, "driver_connection", None)
         if isinstance(driver, Connection) and (terminate or not driver.is_of_this_loop()):
             driver.give_up()
@@ -273,6 +269,7 @@ class FairPool(Pool):
             await turns.acquire()
             return
         self.waiting += 1
+        began = monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 await turns.acquire()
@@ -282,11 +279,14 @@ class FairPool(Pool):
             raise mark(PoolTimeoutError(message), self._dialect) from None
         finally:
             self.waiting -= 1
+            of_request.get().waited_seconds += monotonic() - began
 
 
-def count_statement(started: float) -> None:
-    """One has ended, well or not, that began at this `monotonic()`."""
+def count_statement(started: float, sql: str | None) -> None:
+    """One has ended, well or not, that began at this `monotonic()`; None: a further part of one."""
     usage = of_request.get()
+    if usage.texts is not None and sql is not None:
+        usage.texts[sql] = usage.texts.get(sql, 0) + 1
     usage = usage.total or usage
     usage.statements += 1
     usage.statement_seconds += monotonic() - started

@@ -10,7 +10,7 @@ no values, which are somebody's.
 
 import re
 from collections.abc import Awaitable, Callable, Generator
-from functools import lru_cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import Any, NamedTuple, TypeVar
 
 from asyncpg.cursor import Cursor, CursorFactory
@@ -78,12 +78,12 @@ async def _in_span(connection: Any, sql: str, work: Awaitable[T]) -> T:  # noqa:
             span.end()
 
 
-def _traced(method: Method) -> Any:  # noqa: ANN401 - as the method
+def _traced(name: str) -> Any:  # noqa: ANN401 - as the method
     """Of a connection: its first argument is the SQL."""
 
-    @wraps(method)
     async def run(self: Any, query: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
-        work = method(self, query, *args, **options)
+        method = getattr(super(TracedConnection, self), name)
+        work = method(query, *args, **options)
         return await (_in_span(self, query, work) if is_recording() else work)
 
     return run
@@ -138,14 +138,33 @@ class TracedConnection(Connection):
     """See the module."""
 
     __slots__ = ()
-    execute = _traced(Connection.execute)
-    executemany = _traced(Connection.executemany)
-    fetch = _traced(Connection.fetch)
-    fetchval = _traced(Connection.fetchval)
-    fetchrow = _traced(Connection.fetchrow)
-    fetchmany = _traced(Connection.fetchmany)
+    executemany = _traced("executemany")
+    fetch = _traced("fetch")
+    fetchval = _traced("fetchval")
+    fetchrow = _traced("fetchrow")
+    fetchmany = _traced("fetchmany")
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:  # noqa: ANN401 - asyncpg's
+        work = super().execute(query, *args, **options)
+        if self._send is not None or not is_recording():  # BEGIN or COMMIT: see below
+            return await work
+        return await _in_span(self, query, work)
+
+    async def begin(self, query: str = "BEGIN;", along: str = "") -> str:
+        work = super().begin(query, along)
+        return await (_in_span(self, query + along, work) if is_recording() else work)
+
+    async def commit(self, query: str = "COMMIT;") -> str:
+        work = super().commit(query)
+        return await (_in_span(self, query, work) if is_recording() else work)
 
     async def prepare(self, query: str, **options: Any) -> Any:  # noqa: ANN401 - asyncpg's
         """Asks the server, when it is new to it: a wrong statement fails here."""
         made = await _in_span(self, f"PREPARE {query}", super().prepare(query, **options))
         return TracedStatement(self, query, made._state)  # noqa: SLF001
+
+
+@cache
+def traced(kind: type[Connection]) -> type[Connection]:
+    """The same kind of connection, with spans."""
+    return type(f"Traced{kind.__name__}", (TracedConnection, kind), {"__slots__": ()})

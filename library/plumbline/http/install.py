@@ -71,14 +71,7 @@ def install(
     install_health(app, readiness, when_ready)
     install_problems(app, readiness, extend_problem)
     install_idempotency(app)
-    # What is added last is outermost: it gives every request its id, the refused ones as well.
-    install_load_shedding(app, settings)
-    if readiness is not None and readiness.replicas is not None:
-        # Here, since a service without replicas pays nothing for them.
-        from plumbline.http.consistency import install_consistency  # noqa: PLC0415
-
-        install_consistency(app, readiness.replicas, base_url=settings.BASE_URL)
-    install_request_context(app, settings)
+    _add_middlewares(app, settings, readiness)
     name_build(app.title, settings.BUILD_REVISION, __version__)
     app.state.server_settings = settings  # for the connections of `serve` (protocol.py)
     if uses_rules:
@@ -89,6 +82,28 @@ def install(
     _add_to_lifespan(app, may_commit_late)
     if settings.TRACES:
         _add_traces(app, settings)
+
+
+def _add_middlewares(app: FastAPI, settings: HttpSettings, readiness: Readiness | None) -> None:
+    """What is added last is outermost: it gives every request its id, the refused ones as well.
+
+    What only some need is imported here, so that the others pay nothing for it.
+    """
+    is_development = settings.ENVIRONMENT != "production"
+    if is_development:
+        from plumbline.http.statement_watch import install_statement_watch  # noqa: PLC0415
+
+        install_statement_watch(app, settings)
+    install_load_shedding(app, settings)
+    if readiness is not None and readiness.replicas is not None:
+        from plumbline.http.consistency import install_consistency  # noqa: PLC0415
+
+        install_consistency(app, readiness.replicas, base_url=settings.BASE_URL)
+    if is_development:
+        from plumbline.http.statement_watch import install_server_timing  # noqa: PLC0415
+
+        install_server_timing(app, settings)
+    install_request_context(app, settings)
 
 
 def _ask_pages_last(app: FastAPI) -> None:

@@ -92,10 +92,11 @@ class RequestContextMiddleware:
             return
         headers = Headers(scope=scope)  # makes a list of the scope's, which may be any iterable
         current = self._note_who_asks(scope, headers)
-        started, used = perf_counter(), _begin_usage()
+        started, used = perf_counter(), _begin_usage(scope)
         status, method = 0, scope["method"]
         if method == "HEAD":  # routes know GET; the server keeps its own scope
             scope, send = {**scope, "method": "GET"}, without_body(send)
+            used.scope = scope
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -134,7 +135,7 @@ class RequestContextMiddleware:
                 add_response_headers(message, NOTHING_LOADS, current, self.headers)
 
         app = self._refusal(scope) or self.app
-        usage.belong_to(usage.WEBSOCKET)
+        usage.of_request.set(Usage(total=usage.totals[usage.WEBSOCKET], scope=scope))
         await serve_websocket(app, scope, receive, send, complete)
 
     def _note_who_asks(self, scope: Scope, headers: Headers) -> str:
@@ -250,9 +251,9 @@ def _record(scope: Scope, method: str, status: int, seconds: float, used: Usage)
     log_request(method=method, path=scope["path"], route=route, status=status, ms=ms)
 
 
-def _begin_usage() -> Usage:
+def _begin_usage(scope: Scope) -> Usage:
     """What this task does from now on belongs to a new request."""
-    used = Usage()
+    used = Usage(scope=scope)
     usage.of_request.set(used)
     return used
 
@@ -267,7 +268,7 @@ def _end_usage(used: Usage, route: str) -> None:
     total.held_seconds += used.held_seconds
     total.statements += used.statements
     total.statement_seconds += used.statement_seconds
-    used.total = total
+    used.total, used.scope = total, None
 
 
 @cache
