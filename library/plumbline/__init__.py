@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from plumbline.http.routing import ApiRoute, resource, state_of
     from plumbline.logging import configure_logging
     from plumbline.settings import DatabaseSettings, HttpSettings, Settings, load_settings
+    from plumbline.usage import may_repeat
 
 __version__ = "0.2.0"
 
@@ -94,6 +95,7 @@ _MODULES = {
     "plumbline.http.routing": ("ApiRoute", "resource", "state_of"),
     "plumbline.logging": ("configure_logging",),
     "plumbline.settings": ("DatabaseSettings", "HttpSettings", "Settings", "load_settings"),
+    "plumbline.usage": ("may_repeat",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -146,6 +148,7 @@ __all__ = [
     "listen",
     "listening",
     "load_settings",
+    "may_repeat",
     "principal_id",
     "read_from_primary",
     "read_session_factory",

@@ -8,10 +8,13 @@ imported, prometheus_client decides between the two, so the variable has to be t
 
 import asyncio
 import os
+import platform
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from threading import Lock
+from time import perf_counter
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -25,8 +28,11 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from plumbline.usage import totals
+
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-REPORT_SECONDS = 1.0  # gauges of a worker that is not scraped itself are at most this old
+REPORT_SECONDS = 1.0  # what a worker that is not scraped itself tells is at most this old
+LAG_SECONDS = 0.1  # how often the event loop is asked for how late it is
 
 _FILE = re.compile(r"(?P<kind>counter|histogram|summary|gauge_[a-z]+)_(?P<pid>\d+)\.db")
 
@@ -49,6 +55,11 @@ def _prepare_folder() -> Path | None:
 _folder = _prepare_folder()  # before the first metric, which opens its file
 # A second series for each one, of which nobody here asks when it began.
 disable_created_metrics()  # type: ignore[no-untyped-call]
+
+
+def shared_folder() -> Path | None:
+    """Where the workers count together; None: this process is alone."""
+    return _folder
 
 
 def _counter(name: str, meaning: str, label: str = "", values: tuple[str, ...] = ()) -> Counter:
@@ -92,10 +103,39 @@ POOL_IN_USE = _gauge("db_pool_in_use", "Connections that are taken from the pool
 POOL_WAITING = _gauge("db_pool_waiting", "Requests that wait for a connection")
 POOL_TIMEOUTS = _counter("db_pool_timeouts_total", "Requests that got no connection in time")
 
+LAG = Histogram(
+    "event_loop_lag_seconds",
+    "How late the event loop was, which all requests of the process then waited for",
+    buckets=(0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+BUILD = Gauge(
+    "service_build_info",
+    "Always 1; its labels say what runs",
+    ["service", "revision", "plumbline", "python"],
+    multiprocess_mode="livemax",
+)
+
+
+def _by_route(name: str, meaning: str) -> Counter:
+    return _counter(name, meaning, "route", tuple(totals))
+
+
+# By the name of what they show of a Usage.
+USAGE = {
+    "connections": _by_route("db_connections_taken_total", "Connections taken from the pool"),
+    "held_seconds": _by_route(
+        "db_connection_held_seconds_total", "For how long connections were held"
+    ),
+    "statements": _by_route("db_statements_total", "Statements, without BEGIN and COMMIT"),
+    "statement_seconds": _by_route("db_statement_seconds_total", "How long statements took"),
+}
+
 Owner = TypeVar("Owner")
 
 # By gauge: each owner with how to read it. Weakly, so that what is gone counts no more.
 _readings: dict[Gauge, WeakKeyDictionary[Any, Callable[[Any], float]]] = {}
+_told: dict[tuple[str, str], float] = {}  # what USAGE has, by what it is and route
+_telling = Lock()  # a scrape runs in a thread
 
 
 def watch(gauge: Gauge, owner: Owner, read: Callable[[Owner], float]) -> None:
@@ -104,6 +144,11 @@ def watch(gauge: Gauge, owner: Owner, read: Callable[[Owner], float]) -> None:
     It is asked for each scrape, not for each request.
     """
     _readings.setdefault(gauge, WeakKeyDictionary())[owner] = read
+
+
+def name_build(service: str, revision: str, plumbline: str) -> None:
+    """Which program this process runs: `revision` is the service's own, as a commit."""
+    BUILD.labels(service, revision, plumbline, platform.python_version()).set(1)
 
 
 def exposition() -> bytes:
@@ -121,15 +166,21 @@ def exposition() -> bytes:
 
 @asynccontextmanager
 async def reporting() -> AsyncIterator[None]:
-    """Keep the gauges of this worker current for the one that is scraped."""
-    if _folder is None:
-        yield
-        return
-    task = asyncio.create_task(_report_regularly())
+    """Watch the event loop; and keep what this worker tells current for the one that is scraped."""
+    tasks = [asyncio.create_task(_watch_event_loop())]
+    if _folder is not None:
+        tasks.append(asyncio.create_task(_report_regularly()))
     try:
         yield
     finally:
-        task.cancel()
+        for task in tasks:
+            task.cancel()
+        _end_report()
+
+
+def _end_report() -> None:
+    if _folder is not None:
+        _report()  # counters outlive the worker, gauges do not
         for path, pid in _files(_folder):
             if path.name.startswith("gauge_live") and pid == os.getpid():
                 path.unlink(missing_ok=True)
@@ -153,9 +204,22 @@ async def _report_regularly() -> None:
         await asyncio.sleep(REPORT_SECONDS)
 
 
+async def _watch_event_loop() -> None:
+    while True:
+        due_at = perf_counter() + LAG_SECONDS
+        await asyncio.sleep(LAG_SECONDS)
+        LAG.observe(max(0.0, perf_counter() - due_at))
+
+
 def _report() -> None:
-    for gauge, owners in _readings.items():
-        gauge.set(sum(read(owner) for owner, read in owners.items()))
+    with _telling:
+        for gauge, owners in _readings.items():
+            gauge.set(sum(read(owner) for owner, read in owners.items()))
+        for route, usage in [*totals.items()]:
+            for name, counter in USAGE.items():
+                now, before = getattr(usage, name), _told.get((name, route), 0)
+                counter.labels(route).inc(now - before)
+                _told[name, route] = now
 
 
 def _files(folder: Path) -> list[tuple[Path, int]]:

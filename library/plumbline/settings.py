@@ -1,8 +1,6 @@
 """Settings of the library, one class for each part: a service's own class inherits from them.
 
-The environment comes first, then the file `.env`, then secrets. Nothing is read at import: a
-service makes the instance (`load_settings`) and hands it to the parts; two fit in one process.
-A name ends with its unit where it has one.
+`load_settings` reads the environment first, then `.env`, then secrets. Names have their unit last.
 """
 
 import os
@@ -12,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from plumbline.development_settings import DevelopmentSettings
 from plumbline.replica_settings import ReplicaSettings
 from plumbline.setting_values import (
     checked_networks,
@@ -19,6 +18,7 @@ from plumbline.setting_values import (
     normalise_url,
     wrong_settings,
 )
+from plumbline.telemetry_settings import TelemetrySettings
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -154,7 +154,7 @@ class BodySettings(BaseSettings):
     )
 
 
-class HttpSettings(BodySettings, CommonSettings):
+class HttpSettings(TelemetrySettings, BodySettings, DevelopmentSettings, CommonSettings):
     """Of the parts that `install` adds to an application."""
 
     MAX_RUNNING_REQUESTS: int = Field(

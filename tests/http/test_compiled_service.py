@@ -17,13 +17,14 @@ from plumbline.testing.requests import Request, operations, send
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.service import ServiceUnderTest
 from plumbline.testing.wrong_requests import wrong_requests
+from plumbline_tests.http.head import OF_THE_REQUEST
 from plumbline_tests.torture import Amount
 
 TOO_MANY = 429  # who asked more often: it says nothing about the handler
 REDIRECTS = 300
 # What differs between two answers to the same request: ids, times, tokens, lengths.
 OWN = re.compile(r"plumb_[\w-]+|\d+")
-NOT_COMPARED = {"x-request-id", "date", "content-length"}
+NOT_COMPARED = OF_THE_REQUEST | {"content-length"}
 
 
 @contextmanager

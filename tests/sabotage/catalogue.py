@@ -16,7 +16,9 @@ from tests.sabotage import (
     lists,
     migrations,
     names,
+    past,
     plugin,
+    pooled,
     processes,
     projects,
     protocol,
@@ -28,12 +30,16 @@ from tests.sabotage import (
     setup,
     slow,
     sockets,
+    start,
     statements,
     stored,
     suite,
     teams,
+    telemetry,
     tenants,
     text,
+    top,
+    writes,
 )
 
 SABOTAGES = (
@@ -47,6 +53,7 @@ SABOTAGES = (
     *doctor_rules.SABOTAGES,
     *document.SABOTAGES,
     *plugin.SABOTAGES,
+    *pooled.SABOTAGES,
     *driver.SABOTAGES,
     *stored.SABOTAGES,
     *edge.SABOTAGES,
@@ -54,6 +61,7 @@ SABOTAGES = (
     *lists.SABOTAGES,
     *migrations.SABOTAGES,
     *names.SABOTAGES,
+    *past.SABOTAGES,
     *processes.SABOTAGES,
     *projects.SABOTAGES,
     *protocol.SABOTAGES,
@@ -65,9 +73,16 @@ SABOTAGES = (
     *setup.SABOTAGES,
     *slow.SABOTAGES,
     *sockets.SABOTAGES,
+    *start.SABOTAGES,
     *statements.SABOTAGES,
     *suite.SABOTAGES,
     *teams.SABOTAGES,
+    *telemetry.SABOTAGES,
     *tenants.SABOTAGES,
     *text.SABOTAGES,
+    *top.SABOTAGES,
+    *writes.SABOTAGES,
 )
+
+# What `make cluster` tries, since it installs what their tests need.
+CLUSTERED = (*pooled.CLUSTERED,)

@@ -9,9 +9,9 @@ STALE = "library/plumbline_tests/db/test_stale_plans.py::"
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "write on for ever to a primary that has been demoted",
-        "library/plumbline/db/statements.py",
-        "        elif sqlstate(error) in {None, READ_ONLY}:",
-        "        elif sqlstate(error) is None:",
+        "library/plumbline/db/steps.py",
+        "    elif sqlstate(error) in {None, READ_ONLY}:",
+        "    elif sqlstate(error) is None:",
         "library/plumbline_tests/db/test_statements.py::test_write_leaves_a_demoted_primary",
     ),
     Sabotage(
@@ -80,15 +80,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "keep the stale plan of an insert",
-        "library/plumbline/db/statements.py",
-        "            dialect._invalidate_schema_cache()",
-        "            pass",
+        "library/plumbline/db/steps.py",
+        "        dialect._invalidate_schema_cache()",
+        "        pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",
     ),
     Sabotage(
         "keep what the driver knows of a composite type",
         "library/plumbline/db/engine.py",
-        "        dialect._invalidate_schema_cache()",
+        "        forget_plans(context.dialect, driver_of(context))",
         "        pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",
     ),

@@ -103,8 +103,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let a session hold itself until the collector comes",
         "app/services/callers.py",
-        "lambda connection: _lock(connection, caller, held[0])",
-        "lambda connection: _lock(connection, caller, db.info[_HELD][0])",
+        "lambda: _lock(caller, held[0])",
+        "lambda: _lock(caller, db.info[_HELD][0])",
         "tests/test_speed.py::test_request_costs_no_more_than_it_did",
     ),
     Sabotage(

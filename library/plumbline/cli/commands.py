@@ -13,10 +13,11 @@ from plumbline.cli.seed import seed
 from plumbline.cli.serve import serve
 from plumbline.cli.service import Service
 from plumbline.cli.terminal import new_group
+from plumbline.cli.top import top
 
 
 def service_commands(service: Service) -> typer.Typer:
-    """`dev`, `postgres`, `serve`, `check`, `seed`, `db`, `add` and `remove`, for this service."""
+    """`dev`, `postgres`, `serve`, `check`, `top`, `seed`, `db`, `add`, `remove`: this service's."""
     cli = new_group(
         "Run and look after the service. Settings come from the environment and from .env."
     )
@@ -24,6 +25,7 @@ def service_commands(service: Service) -> typer.Typer:
     cli.command()(MethodType(postgres, service.name))
     cli.command()(MethodType(serve, service))
     cli.command()(MethodType(check, service))
+    cli.command()(MethodType(top, service))
     if service.seeds is not None:
         cli.command()(MethodType(seed, service))
     db = new_group("The database's schema.")

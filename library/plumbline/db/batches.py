@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import InstrumentedAttribute
 
 from plumbline.db.keyset import Position, fetch_page, sort_orders
+from plumbline.usage import may_repeat
 
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
@@ -32,7 +33,8 @@ async def in_batches(
     after: Position | None = None
     while True:
         async with sessions() as db:
-            found = await fetch_page(db, rows, order, after, size)
+            with may_repeat():
+                found = await fetch_page(db, rows, order, after, size)
         if found:
             yield [make(*row[:-2]) for row in found]
         if len(found) < size:

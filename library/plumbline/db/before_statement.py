@@ -13,6 +13,7 @@ changed.
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from time import monotonic
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Dialect, Insert, MetaData, Table, TextClause, event
@@ -23,6 +24,7 @@ from sqlalchemy.util import await_only
 
 from plumbline.db.connection import DRIVER_ERRORS
 from plumbline.db.origin import models_of_dialect
+from plumbline.db.pool import count_statement
 from plumbline.db.read_only import (
     AS_THE_DATABASE,
     ONLY_READ,
@@ -47,6 +49,8 @@ _TAKES_SNAPSHOT = re.compile(
     re.IGNORECASE,
 )
 _RESETS = "plumbline_resets"  # among the attributes of a pool
+_STARTED = "plumbline_started"  # among the attributes of what SQLAlchemy executes: when
+_COUNTED = "plumbline_counted"  # the same: whether a part of it was
 _CHECKED = "plumbline_checked"  # among the attributes of what SQLAlchemy has compiled
 
 # DISCARD ALL, which must stand alone, without DEALLOCATE ALL: the driver knows what it prepared.
@@ -76,6 +80,7 @@ def before_statement(
     """If a transaction begins with it, let it learn its number; outside, let it write or not."""
     if context is not None:
         _check_once(context, statement)
+        context.__dict__[_STARTED] = monotonic()
     is_kept = len(statement) <= LONGEST_KEPT
     effect = effect_of(statement) if is_kept else effect_of.__wrapped__(statement)
     if effect is not None:
@@ -92,6 +97,27 @@ def before_statement(
         _choose_access(proxied, is_reading=is_reading)
     elif is_reading and looks_like_writing(statement):
         refuse_by_a_read_session()
+
+
+def after_statement(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    """Listens to `after_cursor_execute`."""
+    end_statement(arguments[4])
+
+
+def end_statement(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's, as of `before_statement`
+    """Count it, unless it was refused before it was sent."""
+    if context is not None and (started := context.__dict__.pop(_STARTED, None)) is not None:
+        # A long INSERT of many rows is one statement in several batches.
+        sql = None if _COUNTED in context.__dict__ else context.statement
+        context.__dict__[_COUNTED] = True
+        count_statement(started, sql)
+
+
+def is_plain(statement: str) -> bool:
+    """Whether nothing of the above has to be asked of it, in a transaction or as its first."""
+    if len(statement) > LONGEST_KEPT or _TAKES_SNAPSHOT.match(statement) is None:
+        return False
+    return effect_of(statement) in {None, Effect.LOCAL, Effect.TENDS}
 
 
 def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's

@@ -1,13 +1,18 @@
 """Opening connections: never more of them than an engine may have, and each to its end."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
 import asyncpg
+from sqlalchemy.exc import MissingGreenlet
+from sqlalchemy.util.concurrency import in_greenlet
 
+from plumbline import tracing
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
 from plumbline.db.hosts import Hosts
+from plumbline.db.pooler import check_pooler
 
 
 class _Slot:
@@ -28,6 +33,12 @@ class Slots(Protocol):
     def here(self) -> asyncio.Semaphore:
         """Those of the event loop that runs."""
         ...
+
+
+def require_greenlet(*_: object) -> None:
+    """Listens to `do_connect`: without it the driver begins what nobody waits for, and warns."""
+    if not in_greenlet():
+        raise MissingGreenlet("opening a connection takes a greenlet")
 
 
 async def connect(
@@ -73,6 +84,10 @@ async def _open(
     try:
         connection = await _open_alone(slot, hosts, *args, **options)
         await _greet(connection, owns_session=owns_session)
+        if hosts is not None:
+            place = _Slot(asyncio.Semaphore())  # it is there for a moment only
+            another = partial(_open_alone, place, hosts, *args, **options)
+            await _check(connection, hosts, another)
     except Exception as error:
         raise NotConnected(error) from error
     return connection
@@ -84,7 +99,8 @@ async def _open_alone(
     *args: Any,  # noqa: ANN401 - asyncpg's
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
-    opening = partial(asyncpg.connect, *args, connection_class=Connection)
+    kind = _with_spans(options.pop("connection_class", Connection))
+    opening = partial(asyncpg.connect, *args, connection_class=kind)
     try:
         if hosts is not None and hosts.are_several:
             connection = await hosts.open(opening, **options)
@@ -98,9 +114,28 @@ async def _open_alone(
     return connection
 
 
+def _with_spans(kind: type[Connection]) -> type[Connection]:
+    """In a service that makes traces; what makes them is loaded by nobody else."""
+    if not tracing.is_on():
+        return kind
+    from plumbline.db.traced_connection import traced  # noqa: PLC0415
+
+    return traced(kind)
+
+
 async def _greet(connection: Connection, *, owns_session: bool) -> None:
     try:
         await connection.greet(owns_session=owns_session)
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def _check(
+    connection: Connection, hosts: Hosts, another: Callable[[], Awaitable[Connection]]
+) -> None:
+    try:
+        await check_pooler(connection, hosts, another)
     except BaseException:
         connection.terminate()
         raise

@@ -15,14 +15,21 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from plumbline.db import mapping as _mapping  # noqa: F401 - it listens to each class that is mapped
-from plumbline.db.before_statement import before_statement, refuse_commit_by_another
+from plumbline.db.before_statement import (
+    after_statement,
+    before_statement,
+    end_statement,
+    refuse_commit_by_another,
+)
 from plumbline.db.commit_status import find_outcome
-from plumbline.db.connecting import connect
+from plumbline.db.connecting import connect, require_greenlet
 from plumbline.db.connection import APPLICATION_NAME, Connection, FindOutcome
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
+from plumbline.db.holding import watch_connections
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.pool import FairPool, fair_pool, refuse_unusable, require_greenlet
+from plumbline.db.pool import FairPool, fair_pool, refuse_unusable
+from plumbline.db.pooled_connection import PooledConnection, driver_of, forget_plans
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
@@ -117,6 +124,7 @@ def create_engine(
 
 
 def _watch(made: AsyncEngine) -> None:
+    watch_connections(made)
     watch(POOL_SIZE, made, lambda engine: fair_pool(engine).limit)
     watch(POOL_IN_USE, made, lambda engine: fair_pool(engine).checkedout())
     watch(POOL_WAITING, made, lambda engine: fair_pool(engine).waiting)
@@ -227,6 +235,7 @@ def _create(
     event.listen(made.sync_engine, "do_connect", require_greenlet)
     event.listen(made.sync_engine, "checkout", refuse_unusable)
     event.listen(made.sync_engine, "before_cursor_execute", before_statement)
+    event.listen(made.sync_engine, "after_cursor_execute", after_statement)
     event.listen(made.sync_engine, "commit", refuse_commit_by_another)
     event.listen(made.sync_engine, "handle_error", _on_error)
     return made
@@ -254,7 +263,9 @@ def _connect_args(settings: DatabaseSettings, role: str | None) -> dict[str, Any
         on_the_server["role"] = role
     if settings.DB_PGBOUNCER:  # it refuses other settings, and the next statement is elsewhere
         uncached = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-        return {**here, **uncached, "server_settings": on_the_server}
+        keeping = {"connection_class": PooledConnection}
+        cache = keeping if settings.DB_PGBOUNCER_PREPARES else uncached
+        return {**here, **cache, "server_settings": on_the_server}
     idle = settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
     timeouts = {
         "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
@@ -271,12 +282,12 @@ def _milliseconds(seconds: float) -> str:
 
 def _on_error(context: ExceptionContext) -> None:
     """Say what SQLAlchemy does not know of an error, and that it came from here."""
+    end_statement(context.execution_context)
     error, state = context.original_exception, sqlstate(context.original_exception)
     if context.connection is not None and is_of_a_read_session(context.connection):
         refuse_if_it_needs_a_transaction(state, error)
     if is_stale(error):  # SQLAlchemy does so itself, but not for OutdatedSchemaCacheError
-        dialect: Any = context.dialect
-        dialect._invalidate_schema_cache()  # noqa: SLF001
+        forget_plans(context.dialect, driver_of(context))
     # After a failover the pool's connections lead to a server that only reads. And a server may be
     # killed before asyncpg itself knows it: a statement has begun then.
     is_demoted = state == READ_ONLY

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError, InvalidRequestError, MissingGreenlet, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
-from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
+from plumbline.db.background import keep_until_done
+from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
 from plumbline.db.turns import PerLoop, Turns
 from plumbline.metrics import POOL_TIMEOUTS
+from plumbline.usage import of_request
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
@@ -38,12 +40,7 @@ open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", d
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
-
-
-def require_greenlet(*_: object) -> None:
-    """Listens to `do_connect`: without it the driver begins what nobody waits for, and warns."""
-    if not in_greenlet():
-        raise MissingGreenlet("opening a connection takes a greenlet")
+TAKEN = "plumbline.taken"  # since when and by whom: in the record_info, while it is taken
 
 
 def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
@@ -185,15 +182,12 @@ class FairPool(Pool):
 
     def _is_next_ready(self) -> bool:
         """Whether nothing is to be done before the next connection is used, and nobody told."""
-        if not self._idle or self._is_watched():
+        told = self.dispatch
+        is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
+        if is_watched or not self._idle:
             return False
         record, idle_since = self._idle[-1]
-        return not self._is_to_be_tested(idle_since) and self._is_usable(record)
-
-    def _is_watched(self) -> bool:
-        """Whether others listen to what is taken and given back, beside `refuse_unusable`."""
-        told = self.dispatch
-        return len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
+        return not self._is_to_be_tested(idle_since, monotonic()) and self._is_usable(record)
 
     def _is_usable(self, record: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy's private class
         """As SQLAlchemy and `refuse_unusable` see it, who would replace it."""
@@ -204,28 +198,39 @@ class FairPool(Pool):
         driver = record.dbapi_connection.driver_connection
         return not driver.is_closed() and driver.is_of_this_loop()
 
-    def _is_to_be_tested(self, idle_since: float) -> bool:
-        return self._tests and monotonic() - idle_since >= self._ping_seconds
+    def _is_to_be_tested(self, idle_since: float, now: float) -> bool:
+        return self._tests and now - idle_since >= self._ping_seconds
 
     def _do_get(self) -> ConnectionPoolEntry:
         has_turn, self._has_turn = self._has_turn, False
-        if not has_turn and in_greenlet():  # otherwise `acquire` has waited
-            self._take_turn()
+        # Otherwise `acquire` has waited.
+        if not has_turn and in_greenlet() and not self._turns.here().take():
+            await_only(self._wait_for_turn())
         self._taken += 1
+        now = monotonic()
         try:
-            return self._newest() if self._idle else self._create_connection()
+            record = self._newest(now) if self._idle else self._create_connection()
         except BaseException:
             self._give_turn()
             raise
+        info: Any = record.record_info
+        info[TAKEN] = now, of_request.get()
+        return record
 
-    def _newest(self) -> ConnectionPoolEntry:
+    def _newest(self, now: float) -> ConnectionPoolEntry:
         record, idle_since = self._idle.pop()
-        if self._is_to_be_tested(idle_since):
+        if self._is_to_be_tested(idle_since, now):
             record.info[_WAS_IDLE] = True
         return record
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        self._idle.append((record, monotonic()))
+        now, info = monotonic(), record.record_info
+        assert info is not None
+        taken_at, usage = info.pop(TAKEN)
+        usage = usage.total or usage
+        usage.connections += 1
+        usage.held_seconds += now - taken_at
+        self._idle.append((record, now))
         self._give_turn()
         if len(self._idle) > self._size:
             self._trim_later(self._keep_seconds)
@@ -251,10 +256,7 @@ class FairPool(Pool):
             keep_until_done(asyncio.get_running_loop().create_task(greenlet_spawn(record.close)))
 
     def _close_connection(self, connection: DBAPIConnection, *, terminate: bool = False) -> None:
-        """Without waiting for a broken connection, where SQLAlchemy gives it two seconds.
-
-        Nor for one of another event loop: nobody can say goodbye on it here.
-        """
+        """Without waiting for one that is broken, or of another event loop."""
         driver = getattr(connection, "driver_connection", None)
         if isinstance(driver, Connection) and (terminate or not driver.is_of_this_loop()):
             driver.give_up()
@@ -265,13 +267,9 @@ class FairPool(Pool):
         self._taken -= 1
         self._turns.here().give_back()
 
-    def _take_turn(self) -> None:
-        """In a greenlet."""
-        if not self._turns.here().take():
-            await_only(self._wait_for_turn())
-
     async def _wait_for_turn(self) -> None:
         self.waiting += 1
+        began = monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 await self._turns.here().wait()
@@ -281,6 +279,17 @@ class FairPool(Pool):
             raise mark(PoolTimeoutError(message), self._dialect) from None
         finally:
             self.waiting -= 1
+            of_request.get().waited_seconds += monotonic() - began
+
+
+def count_statement(started: float, sql: str | None) -> None:
+    """One has ended, well or not, that began at this `monotonic()`; None: a further part of one."""
+    usage = of_request.get()
+    if usage.texts is not None and sql is not None:
+        usage.texts[sql] = usage.texts.get(sql, 0) + 1
+    usage = usage.total or usage
+    usage.statements += 1
+    usage.statement_seconds += monotonic() - started
 
 
 def fair_pool(engine: AsyncEngine) -> FairPool:

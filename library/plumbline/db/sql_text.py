@@ -51,6 +51,15 @@ _WRITES = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\w+")
+_NAMED = re.compile(r'"[^"]*"')
+# A number is part of no name and no parameter.
+_VALUE = re.compile(rf"{_SILENT.pattern}|(?<![\w$.])\.?\d[\d_.]*(?:[eE][+-]?\d+)?\b", re.DOTALL)
+
+_SAVEPOINT = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK\s+TO)\b", re.IGNORECASE)
+_PARAMETER = re.compile(r"\$\d+")
+_TYPED = r"\?(?:::[\w\[\]]+(?: [a-z]+)*(?:\(\?\))?)?"
+_LIST = re.compile(rf"\( ?{_TYPED}(?:, ?{_TYPED})* ?\)")
+_ROWS = re.compile(r"\(\?\)(?:, ?\(\?\))+")
 
 # Of the key of a cache, in characters: a list that a caller sends can become thousands of
 # parameters, of another number each time, and what is kept is never given back.
@@ -79,6 +88,31 @@ def looks_like_writing(sql: str) -> bool:
 def without_literals(sql: str) -> str:
     """Its words and names, quoted ones too."""
     return _LITERALS.sub(" ", sql)
+
+
+def is_of_a_savepoint(sql: str) -> bool:
+    """Whether it makes, releases or rolls back to one."""
+    return _SAVEPOINT.match(sql) is not None
+
+
+def shape_of(sql: str) -> str:
+    """What is the same in all runs of a statement: `?` for each value, and for a list of them."""
+    plain = _PARAMETER.sub("?", without_values(sql) or sql)
+    return _ROWS.sub("(?)", _LIST.sub("(?)", plain))
+
+
+def without_values(sql: str) -> str | None:
+    """With `?` for each literal and number, and without comments; None: it cannot be read so."""
+    text = _VALUE.sub(_keep_names, sql)
+    if "'" in _NAMED.sub("", text) or "*/" in text:
+        return None
+    return " ".join(text.split())
+
+
+def _keep_names(found: re.Match[str]) -> str:
+    if found[0].startswith('"'):
+        return found[0]
+    return " " if found[0].startswith(("--", "/*")) else "?"
 
 
 def parts_of(sql: str) -> list[str]:

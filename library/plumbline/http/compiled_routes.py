@@ -2,8 +2,8 @@
 
 A `CompiledHandler` answers as FastAPI's own handler does, byte for byte, from what that one was
 made of: the analysed signature, the response model, the status. What is not known to be the same is
-left to FastAPI's: whole routes (`reason` says why), and single requests that are traced, that have
-a body which cannot be read, or for which tests have set `dependency_overrides`.
+left to FastAPI's: whole routes (`reason` says why), and single requests whose steps are traced,
+that have a body which cannot be read, or for which tests have set `dependency_overrides`.
 
 docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of it is noticed.
 """
@@ -28,6 +28,7 @@ from plumbline.http.fastapi_inside import (
     errors_of,
     is_generator,
     made_of,
+    tells_steps,
     validator_of,
     where_of,
     writer_of,
@@ -93,7 +94,8 @@ class _Route:
         return self._may_be_direct and not self._is_changed()
 
     async def __call__(self, request: Request) -> Response:
-        if self._is_changed() or request.scope.get("fastapi.telemetry") is not None:
+        telemetry = request.scope.get("fastapi.telemetry")
+        if self._is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
             return await self.handle(request)
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's

@@ -38,6 +38,7 @@ _MADE_OF = {
 INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
 # Among the routes: a tree of others, which were included.
 IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
+TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 Undefined = PydanticUndefined  # what was not sent
 HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
 
@@ -63,6 +64,12 @@ def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     if set(names) != _MADE_OF:
         raise Unknown("its handler is not FastAPI's own")
     return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))
+
+
+def tells_steps(request: Request, telemetry: Any) -> bool:  # noqa: ANN401 - FastAPI's, of a traced request
+    """Whether anybody hears of parameters, dependencies and the like: not where TRACES is set."""
+    is_ours = getattr(request.app.state, TRACES_ALONE, False)
+    return not is_ours or telemetry.tracer is not None or telemetry.logger is not None
 
 
 def handler_of(app: ASGIApp) -> Callable[..., Any] | None:

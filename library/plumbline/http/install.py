@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 
+from plumbline import __version__
 from plumbline.db.after_commit import finish_acts
 from plumbline.db.model_rules import require_models
 from plumbline.db.readiness import Readiness
@@ -16,6 +17,7 @@ from plumbline.http.async_routes import require_async
 from plumbline.http.commit_order import require_commit_before_response
 from plumbline.http.direct_routes import install_direct_routes
 from plumbline.http.exception_handlers import install_problems
+from plumbline.http.fastapi_inside import TRACES_ALONE
 from plumbline.http.headers import api_pages
 from plumbline.http.health import PROBES, install_health
 from plumbline.http.idempotency import install_idempotency
@@ -27,6 +29,7 @@ from plumbline.http.routing import left_to_fastapi
 from plumbline.http.shutdown import server_settings
 from plumbline.http.uploads import require_uploads_on_disk
 from plumbline.http.websocket_routes import require_websocket_dependencies
+from plumbline.metrics import name_build
 from plumbline.settings import HttpSettings
 
 # For FastAPI(telemetry=…): RequestContextMiddleware counts and logs, and FastAPI would mark the
@@ -70,14 +73,8 @@ def install(
     install_health(app, readiness, when_ready)
     install_problems(app, readiness, extend_problem)
     install_idempotency(app)
-    # What is added last is outermost: it gives every request its id, the refused ones as well.
-    install_load_shedding(app, settings)
-    if readiness is not None and readiness.replicas is not None:
-        # Here, since a service without replicas pays nothing for them.
-        from plumbline.http.consistency import install_consistency  # noqa: PLC0415
-
-        install_consistency(app, readiness.replicas, base_url=settings.BASE_URL)
-    install_request_context(app, settings)
+    _add_middlewares(app, settings, readiness)
+    name_build(app.title, settings.BUILD_REVISION, __version__)
     app.state.server_settings = settings  # for the connections of `serve` (protocol.py)
     if uses_rules:
         require_rules(app)
@@ -85,6 +82,30 @@ def install(
     _ask_pages_last(app)
     _require_of_routes(app, may_commit_late)
     _add_to_lifespan(app, may_commit_late)
+    if settings.TRACES:
+        _add_traces(app, settings)
+
+
+def _add_middlewares(app: FastAPI, settings: HttpSettings, readiness: Readiness | None) -> None:
+    """What is added last is outermost: it gives every request its id, the refused ones as well.
+
+    What only some need is imported here, so that the others pay nothing for it.
+    """
+    is_development = settings.ENVIRONMENT != "production"
+    if is_development:
+        from plumbline.http.statement_watch import install_statement_watch  # noqa: PLC0415
+
+        install_statement_watch(app, settings)
+    install_load_shedding(app, settings)
+    if readiness is not None and readiness.replicas is not None:
+        from plumbline.http.consistency import install_consistency  # noqa: PLC0415
+
+        install_consistency(app, readiness.replicas, base_url=settings.BASE_URL)
+    if is_development:
+        from plumbline.http.statement_watch import install_server_timing  # noqa: PLC0415
+
+        install_server_timing(app, settings)
+    install_request_context(app, settings)
 
 
 def _ask_pages_last(app: FastAPI) -> None:
@@ -121,3 +142,22 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
             await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)
 
     app.router.lifespan_context = check_run_and_finish  # type: ignore[assignment] # its two kinds in one
+
+
+def _add_traces(app: FastAPI, settings: HttpSettings) -> None:
+    """Around all else of the lifespan, whose connections and acts have spans."""
+    try:  # here, since a service without traces has no SDK
+        from plumbline.trace_export import traces  # noqa: PLC0415
+    except ImportError as error:
+        raise RuntimeError(
+            f"TRACES={settings.TRACES} needs the SDK: pip install 'plumbline-fastapi[telemetry]'"
+        ) from error
+    setattr(app.state, TRACES_ALONE, True)
+    run = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def run_traced(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
+        async with traces(settings, app.title), run(of) as state:
+            yield state
+
+    app.router.lifespan_context = run_traced  # type: ignore[assignment] # its two kinds in one

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from plumbline.db.readiness import Readiness
+from plumbline.holders import telling_holders
 from plumbline.http.shutdown import begin_at_sigterm
 from plumbline.metrics import reporting
 from plumbline.settings import ServerSettings
@@ -24,7 +25,7 @@ async def service_lifespan(
         await when_ready()
     begin_at_sigterm(settings)
     freeze_long_lived_objects()
-    async with reporting():
+    async with reporting(), telling_holders():
         yield
 
 

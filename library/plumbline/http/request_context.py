@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plumbline import context
+from plumbline import context, usage
 from plumbline.errors import Malformed, errors_in
 from plumbline.http.client_ip import ClientNetworks, ProxyWatch
 from plumbline.http.cors import with_cors
@@ -34,6 +34,7 @@ from plumbline.logging import REQUESTS, log_request
 from plumbline.metrics import DEFECTS, DURATION
 from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
 from plumbline.settings import HttpSettings
+from plumbline.usage import Usage
 
 log = structlog.stdlib.get_logger(REQUESTS)
 
@@ -91,10 +92,11 @@ class RequestContextMiddleware:
             return
         headers = Headers(scope=scope)  # makes a list of the scope's, which may be any iterable
         current = self._note_who_asks(scope, headers)
-        started = perf_counter()
+        started, used = perf_counter(), _begin_usage(scope)
         status, method = 0, scope["method"]
         if method == "HEAD":  # routes know GET; the server keeps its own scope
             scope, send = {**scope, "method": "GET"}, without_body(send)
+            used.scope = scope
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -115,7 +117,7 @@ class RequestContextMiddleware:
             defect = with_cors(await _answer_defect(scope, receive, error), self.origins)
             await defect(scope, receive, send_with_id)
         finally:
-            _record(scope, method, status, perf_counter() - started)
+            _record(scope, method, status, perf_counter() - started, used)
 
     async def _pass_by(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What is no request: a websocket, or the lifespan."""
@@ -133,6 +135,7 @@ class RequestContextMiddleware:
                 add_response_headers(message, NOTHING_LOADS, current, self.headers)
 
         app = self._refusal(scope) or self.app
+        usage.of_request.set(Usage(total=usage.totals[usage.WEBSOCKET], scope=scope))
         await serve_websocket(app, scope, receive, send, complete)
 
     def _note_who_asks(self, scope: Scope, headers: Headers) -> str:
@@ -239,12 +242,33 @@ def _harmless_id(scope: Scope) -> str | None:
     return value if value and CALLER_ID.fullmatch(value) else None
 
 
-def _record(scope: Scope, method: str, status: int, seconds: float) -> None:
+def _record(scope: Scope, method: str, status: int, seconds: float, used: Usage) -> None:
     method = method if method in METHODS else "(other)"
     route = getattr(scope.get("route"), "path", None) or _page(scope) or _refused_as(status)
     _series(method, route, status).observe(seconds)
+    _end_usage(used, route)
     ms = round(seconds * 1000, 2)
     log_request(method=method, path=scope["path"], route=route, status=status, ms=ms)
+
+
+def _begin_usage(scope: Scope) -> Usage:
+    """What this task does from now on belongs to a new request."""
+    used = Usage(scope=scope)
+    usage.of_request.set(used)
+    return used
+
+
+def _end_usage(used: Usage, route: str) -> None:
+    """A task that the request has left behind still counts for its route."""
+    try:
+        total = usage.totals[route]
+    except KeyError:
+        total = usage.totals[route] = Usage()
+    total.connections += used.connections
+    total.held_seconds += used.held_seconds
+    total.statements += used.statements
+    total.statement_seconds += used.statement_seconds
+    used.total, used.scope = total, None
 
 
 @cache

@@ -23,7 +23,11 @@ MEMORY_BYTES = 4 * 2**30  # some ten times what a run takes
 MAIN = "main"  # the database behind DATABASE_URL
 
 pytest.register_assert_rewrite("plumbline.testing.proofs", "plumbline.testing.documented")
-pytest_plugins = ["plumbline.testing.fixtures", "plumbline.testing.cases"]
+pytest_plugins = [
+    "plumbline.testing.fixtures",
+    "plumbline.testing.cases",
+    "plumbline.testing.statement_counts",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

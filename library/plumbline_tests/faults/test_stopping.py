@@ -28,11 +28,15 @@ REQUEST = b"GET /livez HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
 @contextmanager
 def serving(
-    port: int, log: Path, *options: str, module: str = "plumbline_tests.sandbox"
+    port: int,
+    log: Path,
+    *options: str,
+    module: str = "plumbline_tests.sandbox",
+    database: str = NOWHERE,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """`serve` without a database; killed at the end with all that it has started."""
+    """`serve`, usually without a database; killed at the end with all that it has started."""
     command = [*ENDS_WITH_US, sys.executable, "-m", module, "serve", f"--port={port}", *options]
-    own = {"DATABASE_URL": NOWHERE, "DRAIN_SECONDS": "5", "TMPDIR": str(log.parent)}
+    own = {"DATABASE_URL": database, "DRAIN_SECONDS": "5", "TMPDIR": str(log.parent)}
     with (
         log.open("wb") as output,
         subprocess.Popen(

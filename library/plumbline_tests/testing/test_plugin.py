@@ -132,3 +132,34 @@ def test_plugin_that_is_loaded_too_late_says_how(bookshop: Path, marked: str) ->
 
     assert tested.returncode == 4
     assert "was loaded too late: name it by -p in addopts\n" in tested.stderr
+
+
+REPEATS = """
+    for number in range(4):
+        await db.scalar(select(Book.title).where(Book.isbn == str(number)))
+    books = select(Book)
+"""
+LISTS = """
+import pytest
+
+async def test_that_may_not(client):
+    assert (await client.get("/books")).is_success
+
+@pytest.mark.repeats_statements("it is small")
+async def test_that_may(client):
+    assert (await client.get("/books")).is_success
+"""
+
+
+@pytest.mark.torture
+def test_request_that_repeats_a_statement_fails_the_test_of_any_service(
+    bookshop: Path, marked: str
+) -> None:
+    change(bookshop / BOOKSHOP / "main.py", "    books = select(Book)\n", REPEATS[1:])
+    (bookshop / BOOKSHOP / "test_repeats.py").write_text(LISTS)
+
+    tested = _test(bookshop, marked, "-k", "test_that_may", "--show-capture=no")
+
+    told = "GET /books ran one statement 4 times: SELECT shop.books.title FROM shop.books WHERE"
+    assert told in tested.stdout
+    assert "1 failed, 1 passed" in tested.stdout

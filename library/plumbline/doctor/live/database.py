@@ -112,7 +112,7 @@ def opened(conninfo: str, seconds: float, thresholds: Thresholds = USUAL) -> Ite
     """Connect, and cut the connection when the time is over, whatever it waits for."""
     ends_at = time.monotonic() + seconds
     connection = _connect(conninfo, seconds)
-    timer = threading.Timer(max(0, ends_at - time.monotonic()), _cut, [connection])
+    timer = threading.Timer(max(0, ends_at - time.monotonic()), cut, [connection])
     timer.daemon = True
     timer.start()
     try:
@@ -138,7 +138,7 @@ def _connect(conninfo: str, seconds: float) -> Connection[tuple[Any, ...]]:
         raise Unreachable(f"the database: {said or 'its URL cannot be read'}") from None
 
 
-def _cut(connection: Connection[tuple[Any, ...]]) -> None:
+def cut(connection: Connection[tuple[Any, ...]]) -> None:
     """Wake the thread that waits for an answer of the server."""
     with (
         suppress(OSError, psycopg.Error),

@@ -1,0 +1,1 @@
+"""What `top` shows: a running service and its PostgreSQL, at a glance."""
