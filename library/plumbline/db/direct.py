@@ -11,12 +11,12 @@ the statement is prepared once on each connection, and run by EXECUTE.
 import re
 import weakref
 from time import monotonic, time
-from typing import Any, NamedTuple, NoReturn, cast
+from typing import Any, NamedTuple, NoReturn
 
 import asyncpg
 from asyncpg import transaction
 from sqlalchemy import Connection, Engine
-from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, PoolProxiedConnection
+from sqlalchemy.pool import ManagesConnection, PoolProxiedConnection
 from sqlalchemy.pool import base as _base
 
 from plumbline.db.connection import Connection as DriverConnection
@@ -67,7 +67,7 @@ class Direct:
             if asked is not None and is_begun(self.driver):
                 raise_failed(self.as_connection(), error, *asked)
             self._held.invalidate()
-            _give_back(self._pool, self._held)
+            self._pool.give_back(self._held)
             self._raise(error)
 
     async def fetch(self, sql: str, arguments: list[object]) -> Rows:
@@ -101,7 +101,7 @@ class Direct:
             if self.driver.is_closed() or not isinstance(error, Exception):
                 connection.invalidate()
             self._raise(error)
-        _give_back(self._pool, self._held)
+        self._pool.give_back(self._held)
 
     def _raise(self, error: BaseException) -> NoReturn:
         if isinstance(error, Exception):
@@ -125,16 +125,9 @@ async def open_direct(engine: Engine, pool: FairPool) -> Direct | None:
     except Exception as error:  # noqa: BLE001 - it is raised again
         raise_as_sqlalchemy(error, engine, "", (), is_lost=has_lost_connection(error))
     if not is_usual(held.dbapi_connection):
-        _give_back(pool, held)
+        pool.give_back(held)
         return None
     return Direct(engine, pool, held)
-
-
-def _give_back(pool: FairPool, held: ManagesConnection) -> None:
-    if isinstance(held, PoolProxiedConnection):
-        held.close()
-    else:  # a record, which has no proxy yet
-        pool._do_return_conn(cast("ConnectionPoolEntry", held))  # noqa: SLF001
 
 
 def _proxy_of(pool: FairPool, held: ManagesConnection) -> PoolProxiedConnection:
