@@ -281,7 +281,7 @@ async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list
         raise
     finally:
         count_statement(started, sql)
-        connection.close()
+        pool.give_back(connection)
 
 
 def _log(sql: str, arguments: list[object]) -> None:
