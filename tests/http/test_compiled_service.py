@@ -23,7 +23,7 @@ TOO_MANY = 429  # who asked more often: it says nothing about the handler
 REDIRECTS = 300
 # What differs between two answers to the same request: ids, times, tokens, lengths.
 OWN = re.compile(r"plumb_[\w-]+|\d+")
-NOT_COMPARED = {"x-request-id", "date", "content-length"}
+NOT_COMPARED = {"x-request-id", "server-timing", "date", "content-length"}
 
 
 @contextmanager

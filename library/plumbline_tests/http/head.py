@@ -2,7 +2,7 @@
 
 import httpx2
 
-_OF_THE_REQUEST = {"date", "x-request-id"}
+_OF_THE_REQUEST = {"date", "server-timing", "x-request-id"}
 
 
 async def assert_head_is_get(

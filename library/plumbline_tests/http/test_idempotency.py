@@ -24,7 +24,7 @@ from plumbline_tests.sandbox.service import Db
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 BOOK = {"title": "Hello", "content": "World"}
-OF_THE_REQUEST = {"date", "x-request-id"}
+OF_THE_REQUEST = {"date", "server-timing", "x-request-id"}
 
 
 async def _create(
