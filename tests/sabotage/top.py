@@ -134,7 +134,7 @@ SABOTAGES = (
         WATCH,
         '    if settings.ENVIRONMENT != "production":\n        app.add_middleware(ServerTiming)',
         "    if settings:\n        app.add_middleware(ServerTiming)",
-        REPEATED + "test_production_has_neither_header_nor_warning",
+        REPEATED + "test_parts_add_nothing_in_production",
     ),
     Sabotage(
         "let a test pass whose request repeats a statement",
