@@ -48,8 +48,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let PgBouncer keep the stale plans of transactions",
         "library/plumbline/db/pooled_connection.py",
-        'f"ROLLBACK;{_FORGET}"',
-        '"ROLLBACK;"',
+        "            query += _FORGET",
+        '            query += ""',
         STALE
         + "test_session_of_a_pooler_forgets_all_plans_with_the_transaction_that_met_a_stale_one",
     ),

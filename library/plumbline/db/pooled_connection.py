@@ -15,7 +15,7 @@ from sqlalchemy.util import await_only
 from plumbline.db.connection import DRIVER_ERRORS, Connection
 
 _FORGET = "DEALLOCATE ALL"
-_ENDS = {"ROLLBACK;": f"ROLLBACK;{_FORGET}", "COMMIT;": "COMMIT;"}  # as asyncpg writes them
+_ROLLBACK = "ROLLBACK;"  # as asyncpg writes it, of a whole transaction
 
 
 class PooledConnection(Connection):
@@ -39,10 +39,15 @@ class PooledConnection(Connection):
             await self.execute(_FORGET)
 
     async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ANN401, ASYNC109 - asyncpg's
-        if self._has_stale_plans and query in _ENDS:
+        if self._has_stale_plans and query == _ROLLBACK:
             self._has_stale_plans = False
-            query = _ENDS[query]
+            query += _FORGET
         return await super().execute(query, *args, timeout=timeout)
+
+    async def commit(self, query: str = "COMMIT;") -> str:
+        """As its parent; what a savepoint has saved goes on with plans that were made since."""
+        self._has_stale_plans = False
+        return await super().commit(query)
 
 
 def forget_plans(dialect: Any, driver: object) -> None:  # noqa: ANN401 - asyncpg's dialect

@@ -56,7 +56,9 @@ class Pooler:
         self._file, self._log = folder / f"{port}.ini", folder / f"{port}.log"
         text = INI.format(server=server_port, port=port, mode=mode)
         self._file.write_text(text + (TRACKS if kind == "1.24" else "") + more)
-        self._command = [*ENDS_WITH_US, found, "-q", str(self._file)]
+        # Where it is another user may not get at it, such as below /root.
+        own = shutil.copy(found, folder / program)
+        self._command = [*ENDS_WITH_US, str(own), "-q", str(self._file)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def url(self, database: str = DATABASE) -> str:
