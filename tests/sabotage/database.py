@@ -230,9 +230,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let reads overtake who waits for a connection",
         "library/plumbline/db/pool.py",
-        """        await self._take_turn()
-        if self._idle and""",
-        "        if self._idle and",
+        """        if not self._turns.here().take():
+            await self._wait_for_turn()
+        self._has_turn = True
+""",
+        "        self._has_turn = True\n",
         "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(

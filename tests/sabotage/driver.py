@@ -94,15 +94,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let newcomers overtake who waits for a connection",
-        "library/plumbline/db/pool.py",
-        """            async with asyncio.timeout(self._timeout):
-                await turns.acquire()
+        "library/plumbline/db/turns.py",
+        """                first.set_result(None)
+                return
 """,
-        """            async with asyncio.timeout(self._timeout):
-                while turns.locked():
-                    await asyncio.sleep(0.01)
-                await turns.acquire()
-""",
+        "                first.set_result(None)\n",
         "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
 )

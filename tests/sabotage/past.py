@@ -40,7 +40,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
         PARTITIONING,
         "dict.fromkeys([*referred, found.name])",
         "[found.name]",
-        UNDER_LOAD + "test_tables_in_use_become_partitioned_and_nobody_notices",
+        PARTITIONS + "test_request_that_has_locked_what_the_table_refers_to_goes_on",
     ),
     Sabotage(
         "grant rights to a partition itself",

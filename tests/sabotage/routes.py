@@ -54,15 +54,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "forget dependency_overrides",
         HTTP + "compiled_routes.py",
-        "return is_overridden or is_changed or",
-        "return is_changed or",
+        "return is_overridden or",
+        "return",
         f"{COMPILED}::test_overridden_dependency_is_used",
     ),
     Sabotage(
         "forget a dependency that was added later",
         HTTP + "compiled_routes.py",
-        "return is_overridden or is_changed or",
-        "return is_overridden or",
+        "return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)",
+        "return is_overridden",
         LATER,
     ),
     Sabotage(

@@ -63,4 +63,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "if not folder.is_dir():",
         READ + "test_scripts_elsewhere_are_found_by_alembic",
     ),
+    Sabotage(
+        "call a target met that is missed",
+        "benchmarks/targets.py",
+        "                ratio <= aim,\n",
+        "                ratio > 0,\n",
+        "tests/test_targets.py::test_target_is_met_or_names_the_layer_that_holds_it",
+    ),
 )

@@ -74,7 +74,7 @@ SABOTAGES = (
         "decide about a trace before all of it has ended",
         SAMPLING,
         "            if request.open:\n",
-        "            if request.open and not _is_first(span):\n",
+        "            if request.open < 0:\n",
         KEPT + "test_what_outlives_its_request_decides_too",
     ),
     Sabotage(

@@ -3,7 +3,6 @@
 from tests.sabotage import Sabotage
 
 HOLDERS = "library/plumbline/holders.py"
-POOL = "library/plumbline/db/pool.py"
 WATCH = "library/plumbline/http/statement_watch.py"
 SQL = "library/plumbline/db/sql_text.py"
 LOOKING = "library/plumbline_tests/top/test_looking.py::"
@@ -16,17 +15,17 @@ COUNTS = "library/plumbline_tests/testing/test_statement_counts.py::"
 
 SABOTAGES = (
     Sabotage(
-        "name a connection by who looks, not by who took it",
-        POOL,
-        "info[TAKEN] = now, of_request.get()",
-        "info[TAKEN] = now, Usage()",
-        LOOKING + "test_connection_is_shown_with_its_route_its_age_and_its_statement",
+        "forget the request of a connection that is taken",
+        "library/plumbline/http/request_context.py",
+        "used = Usage(scope=scope)",
+        "used = Usage()",
+        TOLD + "test_holders_are_shown_where_metrics_are",
     ),
     Sabotage(
         "show the connections that are idle in the pool as held",
-        "library/plumbline/db/holding.py",
-        "if record.in_use and TAKEN in info:",
-        "if TAKEN in info:",
+        "library/plumbline/db/pool.py",
+        "taken_at, usage = info.pop(TAKEN)",
+        "taken_at, usage = info[TAKEN]",
         LOOKING + "test_connection_of_a_route_that_has_ended_is_shown_no_more",
     ),
     Sabotage(
@@ -115,8 +114,8 @@ SABOTAGES = (
     Sabotage(
         "count what runs after the answer",
         WATCH,
-        'if message["type"] == "http.response.body" and not message.get("more_body"):',
-        'if message["type"] == "nothing":',
+        'if message["type"] == "http.response.body" and not',
+        'if message["type"] == "nothing" and not',
         REPEATED + "test_work_after_the_answer_does_not_count",
     ),
     Sabotage(
@@ -135,7 +134,7 @@ SABOTAGES = (
         WATCH,
         '    if settings.ENVIRONMENT != "production":\n        app.add_middleware(ServerTiming)',
         "    if settings:\n        app.add_middleware(ServerTiming)",
-        REPEATED + "test_production_has_neither_header_nor_warning",
+        REPEATED + "test_parts_add_nothing_in_production",
     ),
     Sabotage(
         "let a test pass whose request repeats a statement",

@@ -10,7 +10,6 @@ And a statement that was given up ends on the server as well, before its place i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
@@ -155,9 +154,10 @@ class Connection(asyncpg.Connection):
 
     def is_of_this_loop(self) -> bool:
         """Whether the event loop that runs can send something on it."""
-        with suppress(RuntimeError):  # none runs
+        try:
             return self._loop is asyncio.get_running_loop()
-        return False
+        except RuntimeError:  # none runs
+            return False
 
     def give_up(self) -> None:
         """Close it without waiting; a statement that it runs is cancelled meanwhile."""

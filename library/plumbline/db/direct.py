@@ -9,19 +9,22 @@ the statement is prepared once on each connection, and run by EXECUTE.
 """
 
 import re
+import weakref
 from time import monotonic, time
 from typing import Any, NamedTuple, NoReturn
 
 import asyncpg
 from asyncpg import transaction
 from sqlalchemy import Connection, Engine
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import ManagesConnection, PoolProxiedConnection
+from sqlalchemy.pool import base as _base
 
 from plumbline.db.connection import Connection as DriverConnection
 from plumbline.db.errors import has_lost_connection, is_stale
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import FairPool, count_statement
+from plumbline.db.pool import FairPool
 from plumbline.db.steps import Asked, Existence, Rows, Steps, raise_failed
+from plumbline.usage import count_statement
 
 # A text that is the same in SQL, whatever the server's settings for quotes and backslashes.
 _PLAIN = re.compile(r"[A-Za-z0-9_ .:@-]*", re.ASCII)
@@ -42,14 +45,16 @@ class Direct:
     `connection` is SQLAlchemy's, as soon as there is one: then that one is to be used.
     """
 
-    __slots__ = ("_adapted", "_engine", "_pooled", "connection", "driver")
+    __slots__ = ("_adapted", "_engine", "_held", "_pool", "connection", "driver")
 
-    def __init__(self, engine: Engine, pooled: PoolProxiedConnection) -> None:
+    def __init__(self, engine: Engine, pool: FairPool, held: ManagesConnection) -> None:
         self.connection: Connection | None = None
-        self.driver: Any = pooled.driver_connection
+        adapted: Any = held.dbapi_connection  # SQLAlchemy's layer over asyncpg
+        self.driver: Any = adapted.driver_connection
+        self._adapted = adapted
         self._engine = engine
-        self._pooled = pooled
-        self._adapted: Any = pooled.dbapi_connection  # SQLAlchemy's layer over asyncpg
+        self._held = held
+        self._pool = pool
 
     async def begin(self, asked: Asked | None) -> Rows | None:
         """Begin; the rows of what is asked first, if that could go along.
@@ -62,8 +67,8 @@ class Direct:
         except BaseException as error:  # noqa: BLE001 - it is raised again
             if asked is not None and is_begun(self.driver):
                 raise_failed(self.as_connection(), error, *asked)
-            self._pooled.invalidate()
-            self._pooled.close()
+            self._held.invalidate()
+            self._pool.give_back(self._held)
             self._raise(error)
 
     async def fetch(self, sql: str, arguments: list[object]) -> Rows:
@@ -97,7 +102,7 @@ class Direct:
             if self.driver.is_closed() or not isinstance(error, Exception):
                 connection.invalidate()
             self._raise(error)
-        self._pooled.close()
+        self._pool.give_back(self._held)
 
     def _raise(self, error: BaseException) -> NoReturn:
         if isinstance(error, Exception):
@@ -109,7 +114,7 @@ class Direct:
         """SQLAlchemy's, in the transaction that has begun; it sends nothing."""
         if self.connection is None:
             adopt(self._adapted)
-            self.connection = Connection(self._engine, self._pooled)
+            self.connection = Connection(self._engine, _proxy_of(self._pool, self._held))
             self.connection.begin()
         return self.connection
 
@@ -117,13 +122,25 @@ class Direct:
 async def open_direct(engine: Engine, pool: FairPool) -> Direct | None:
     """None for a connection whose transactions only read, or that has none."""
     try:
-        pooled = await pool.acquire()
+        held: ManagesConnection = await pool.acquire()
     except Exception as error:  # noqa: BLE001 - it is raised again
         raise_as_sqlalchemy(error, engine, "", (), is_lost=has_lost_connection(error))
-    if not is_usual(pooled.dbapi_connection):
-        pooled.close()
+    if not is_usual(held.dbapi_connection):
+        pool.give_back(held)
         return None
-    return Direct(engine, pooled)
+    return Direct(engine, pool, held)
+
+
+def _proxy_of(pool: FairPool, held: ManagesConnection) -> PoolProxiedConnection:
+    """SQLAlchemy's, which gives the connection back."""
+    if isinstance(held, PoolProxiedConnection):
+        return held
+    record: Any = held
+    echo = pool._should_log_debug()  # noqa: SLF001 - all as `_ConnectionRecord.checkout` does it
+    made = _base._ConnectionFairy(pool, record.dbapi_connection, record, echo)  # noqa: SLF001
+    record.fairy_ref = weakref.ref(made, _base._NOOP_WEAKREF_CALLBACK)  # noqa: SLF001
+    made._counter = 1  # noqa: SLF001
+    return made
 
 
 class _Prepared(NamedTuple):

@@ -28,7 +28,7 @@ from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.holding import watch_connections
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable
+from plumbline.db.pool import FairPool, fair_pool, refuse_unusable
 from plumbline.db.pooled_connection import PooledConnection, driver_of, forget_plans
 from plumbline.db.read_only import (
     READ_ONLY,
@@ -36,6 +36,7 @@ from plumbline.db.read_only import (
     refuse_if_it_needs_a_transaction,
 )
 from plumbline.db.reading import note_primary
+from plumbline.db.turns import PerLoop
 from plumbline.db.url import asyncpg_url, single_hosts
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings

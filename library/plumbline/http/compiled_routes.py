@@ -9,7 +9,7 @@ docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of i
 """
 
 import email.message
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -18,16 +18,20 @@ from fastapi import Request, Response, routing
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.utils import is_body_allowed_for_status_code
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 
 from plumbline.http.fastapi_inside import (
     Undefined,
     Unknown,
+    errors_of,
     is_generator,
     made_of,
     tells_steps,
+    validator_of,
     where_of,
+    writer_of,
 )
 from plumbline.http.route_parameters import Run
 from plumbline.http.route_plans import Plan
@@ -35,6 +39,7 @@ from plumbline.http.route_plans import Plan
 _LONGEST_TYPE = 100  # of a Content-Type that is remembered, in characters
 _UNREADABLE = object()
 _WRITES = ["include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none"]
+_IS_JSON = (b"content-type", b"application/json")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -58,6 +63,11 @@ class CompiledHandler:
             self._compile()
         return self._reason
 
+    def is_direct(self) -> bool:
+        """Whether an answer takes no exit stack, and no handler of FastAPI's own."""
+        answer = self.answer or self._compile()
+        return isinstance(answer, _Route) and answer.is_direct()
+
     def _compile(self) -> Handler:
         try:
             self.answer = _Route(self.handle)
@@ -77,9 +87,15 @@ class _Route:
         self.provider = parts["dependency_overrides_provider"]
         self.takes_body = parts["body_field"] is not None
         self.is_strict = parts["actual_strict_content_type"]
+        is_entered = any(step.is_entered for step in self.plan.before)
+        self._may_be_direct = not self.takes_body and not is_entered
+
+    def is_direct(self) -> bool:
+        return self._may_be_direct and not self._is_changed()
 
     async def __call__(self, request: Request) -> Response:
-        if self._is_unusual(request):
+        telemetry = request.scope.get("fastapi.telemetry")
+        if self._is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
             return await self.handle(request)
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's
@@ -92,13 +108,10 @@ class _Route:
             raise RequestValidationError(run.errors, body=sent, endpoint_ctx=where)
         return await self.answer(run, await self.dependant.call(**arguments))
 
-    def _is_unusual(self, request: Request) -> bool:
-        """Whether its steps are told, or dependencies are others than when this was compiled."""
+    def _is_changed(self) -> bool:
+        """Whether dependencies are others than when this was compiled."""
         is_overridden = self.provider is not None and bool(self.provider.dependency_overrides)
-        is_changed = len(self.dependant.dependencies) != len(self.plan.route.needs)
-        telemetry = request.scope.get("fastapi.telemetry")
-        is_told = telemetry is not None and tells_steps(request, telemetry)
-        return is_overridden or is_changed or is_told
+        return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)
 
     async def _body(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         """What its JSON means, or the bytes of what is none; Undefined: it has no body."""
@@ -115,6 +128,18 @@ class _Route:
             return _UNREADABLE
 
 
+class _Json(Response):
+    """A response of which all is known but the body and its length."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        if self.status_code != HTTPStatus.OK or headers is not None:
+            super().init_headers(headers)
+        else:
+            self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _IS_JSON]
+
+
 class _Answer:
     """How a route answers."""
 
@@ -126,6 +151,9 @@ class _Answer:
         self.options = {name: made_of[f"response_model_{name}"] for name in _WRITES}
         is_usual = isinstance(made_of["response_class"], DefaultPlaceholder)
         self.is_written_by_model = self.field is not None and is_usual
+        if self.is_written_by_model:
+            self.validate = validator_of(self.field)
+            self.write = writer_of(self.field, self.options)
 
     async def __call__(self, run: Run, given: Any) -> Response:  # noqa: ANN401 - of any route
         if isinstance(given, Response):
@@ -138,7 +166,7 @@ class _Answer:
         options["background"] = run.background
         if self.is_written_by_model:
             body = self._write(run.request, given)
-            response = Response(body, media_type="application/json", **options)
+            response = _Json(body, **options)
         else:
             response = self.response_class(await self._content(run.request, given), **options)
         if not is_body_allowed_for_status_code(response.status_code):
@@ -149,12 +177,12 @@ class _Answer:
 
     def _write(self, request: Request, given: object) -> bytes:
         """JSON, which pydantic writes at once."""
-        value, errors = self.field.validate(given, {}, loc=("response",))
-        if errors:
-            where = where_of(self.dependant, request)
-            raise ResponseValidationError(errors=errors, body=given, endpoint_ctx=where)
-        written: bytes = self.field.serialize_json(value, **self.options)
-        return written
+        try:
+            value = self.validate(given)
+        except ValidationError as error:
+            errors, where = errors_of(error, ("response",)), where_of(self.dependant, request)
+            raise ResponseValidationError(errors=errors, body=given, endpoint_ctx=where) from None
+        return self.write(value)
 
     async def _content(self, request: Request, given: object) -> Any:  # noqa: ANN401 - for a response class
         """For a route with a response class of its own, or without a response model."""

@@ -87,7 +87,7 @@ def health_router(
     @router.get("/metrics", response_class=PlainTextResponse, dependencies=[ANONYMOUS])
     async def metrics(request: Request) -> Response:
         """Prometheus' text format: the sum over all workers."""
-        # For `top`. Not a path of its own: whoever may see the metrics may see who holds what.
+        # For `top`. Not a path of its own: who may see the metrics may see this.
         if request.query_params.get("holders") == "1":
             return JSONResponse([asdict(each) for each in find_holders()])
         return Response(await asyncio.to_thread(exposition), media_type=CONTENT_TYPE_LATEST)

@@ -15,6 +15,7 @@ from plumbline.db.readiness import Readiness
 from plumbline.http.access import has_rules, require_rules
 from plumbline.http.async_routes import require_async
 from plumbline.http.commit_order import require_commit_before_response
+from plumbline.http.direct_routes import install_direct_routes
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.fastapi_inside import TRACES_ALONE
 from plumbline.http.headers import api_pages
@@ -68,6 +69,7 @@ def install(
         require_models(readiness.models)
     settings = HttpSettings() if settings is None else settings
     uses_rules = has_rules(app)
+    install_direct_routes(app)
     install_health(app, readiness, when_ready)
     install_problems(app, readiness, extend_problem)
     install_idempotency(app)

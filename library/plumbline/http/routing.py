@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Match
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.db.rows import CheckVersion
@@ -114,6 +114,11 @@ class ApiRoute(APIRoute):
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
 
+    plain: tuple[ASGIApp | None, bool] = (
+        None,
+        False,
+    )  # of which `app` is known what (direct_routes.py)
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI's, for which most routes are another path: each request asks them in turn."""
         is_plain = INCLUDED is not None and INCLUDED not in scope and not scope.get("root_path")
@@ -133,6 +138,8 @@ class ApiRoute(APIRoute):
             if _CONDITIONS_OR_KEY.isdisjoint(names):
                 return await handle(request)
             return await _handle_and_keep(request, handle, names)
+
+        self.handle_request: Handler = handle_request
 
         async def handle_form(request: Request) -> Response:
             texts = list[str]()

@@ -16,7 +16,7 @@ from plumbline.usage import Usage, of_request
 
 MARKER = "repeats_statements"
 ADVICE = (
-    "load them with one (selectinload, a join, WHERE id = ANY); where it has to be so: "
+    "load them with the list (a join, WHERE id = ANY); where it has to be so: "
     f"may_repeat(), @pytest.mark.{MARKER}, or MAX_STATEMENT_REPEATS"
 )
 

@@ -1,7 +1,9 @@
 """A table becomes a partitioned one as it is, and what cannot is refused in one line."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -118,6 +120,33 @@ def test_table_keeps_all_that_it_has(url: str) -> None:
         key = "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'pk_Log'"
         assert db.execute(key).fetchall() == [("PRIMARY KEY (id, at)",)]
         db.execute('DROP TABLE shelf."Log_first"')  # nothing hangs on it
+
+
+def test_request_that_has_locked_what_the_table_refers_to_goes_on(url: str) -> None:
+    """It may write to the table before it ends; the migration waits for it, and not both."""
+    with psycopg.connect(url) as request, ThreadPoolExecutor() as pool:
+        author = "INSERT INTO authors (name) VALUES ('ada') RETURNING id"
+        author_id = request.execute(author).fetchone()
+        request.commit()
+        request.execute("SELECT FROM authors FOR KEY SHARE")
+        migration = pool.submit(_partition, url, "books", "id", 100)
+        _wait_for_the_migration(url, migration)
+
+        request.execute("SET lock_timeout = '20s'")
+        book = "INSERT INTO books (title, content, author_id) VALUES ('x', 'x', %s)"
+        request.execute(book, author_id)
+        request.commit()
+
+        migration.result()
+        assert request.execute("SELECT title FROM books").fetchall() == [("x",)]
+
+
+def _wait_for_the_migration(url: str, migration: Future[None]) -> None:
+    """Until it waits for the lock on authors."""
+    waits = "SELECT FROM pg_locks WHERE relation = 'authors'::regclass AND NOT granted"
+    with psycopg.connect(url, autocommit=True) as db:
+        while not migration.done() and not db.execute(waits).rowcount:
+            time.sleep(0.002)
 
 
 @pytest.mark.parametrize("statement", OBSTACLES)
