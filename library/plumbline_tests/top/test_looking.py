@@ -131,7 +131,11 @@ async def test_service_that_is_down_is_one_line_and_the_database_is_shown(free: 
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/books", "it answers 422 Unprocessable Entity"), ("/a", "it answers 404 Not Found")],
+    [
+        ("/books", "it answers 422 Unprocessable Entity"),
+        ("/a", "it answers 404 Not Found"),
+        ("/odd/moved", "it answers 307 Temporary Redirect"),
+    ],
 )
 async def test_address_that_is_no_service_of_ours_is_one_line(
     service: str, path: str, reason: str
