@@ -44,8 +44,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "take connections for reads without a word to those who listen",
         POOL,
-        "return len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)",
-        "return False",
+        "is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)",
+        "is_watched = False",
         OF_POOL + "test_who_listens_to_the_pool_hears_of_reads",
     ),
     Sabotage(

@@ -23,9 +23,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "show the connections that are idle in the pool as held",
-        "library/plumbline/db/holding.py",
-        "if record.in_use and TAKEN in info:",
-        "if TAKEN in info:",
+        "library/plumbline/db/pool.py",
+        "taken_at, usage = info.pop(TAKEN)",
+        "taken_at, usage = info[TAKEN]",
         LOOKING + "test_connection_of_a_route_that_has_ended_is_shown_no_more",
     ),
     Sabotage(
@@ -134,7 +134,7 @@ SABOTAGES = (
         WATCH,
         '    if settings.ENVIRONMENT != "production":\n        app.add_middleware(ServerTiming)',
         "    if settings:\n        app.add_middleware(ServerTiming)",
-        REPEATED + "test_production_has_neither_header_nor_warning",
+        REPEATED + "test_parts_add_nothing_in_production",
     ),
     Sabotage(
         "let a test pass whose request repeats a statement",

@@ -40,7 +40,7 @@ open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", d
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
-TAKEN = "plumbline.taken"  # since when and by whom: in the record_info, which outlives a loss
+TAKEN = "plumbline.taken"  # since when and by whom: in the record_info, while it is taken
 
 
 def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
@@ -182,15 +182,12 @@ class FairPool(Pool):
 
     def _is_next_ready(self) -> bool:
         """Whether nothing is to be done before the next connection is used, and nobody told."""
-        if not self._idle or self._is_watched():
+        told = self.dispatch
+        is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
+        if is_watched or not self._idle:
             return False
         record, idle_since = self._idle[-1]
         return not self._is_to_be_tested(idle_since, monotonic()) and self._is_usable(record)
-
-    def _is_watched(self) -> bool:
-        """Whether others listen to what is taken and given back, beside `refuse_unusable`."""
-        told = self.dispatch
-        return len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
 
     def _is_usable(self, record: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy's private class
         """As SQLAlchemy and `refuse_unusable` see it, who would replace it."""
@@ -206,8 +203,9 @@ class FairPool(Pool):
 
     def _do_get(self) -> ConnectionPoolEntry:
         has_turn, self._has_turn = self._has_turn, False
-        if not has_turn and in_greenlet():  # otherwise `acquire` has waited
-            self._take_turn()
+        # Otherwise `acquire` has waited.
+        if not has_turn and in_greenlet() and not self._turns.here().take():
+            await_only(self._wait_for_turn())
         self._taken += 1
         now = monotonic()
         try:
@@ -228,7 +226,7 @@ class FairPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         now, info = monotonic(), record.record_info
         assert info is not None
-        taken_at, usage = info[TAKEN]
+        taken_at, usage = info.pop(TAKEN)
         usage = usage.total or usage
         usage.connections += 1
         usage.held_seconds += now - taken_at
@@ -269,11 +267,6 @@ class FairPool(Pool):
         self._taken -= 1
         self._turns.here().give_back()
 
-    def _take_turn(self) -> None:
-        """In a greenlet."""
-        if not self._turns.here().take():
-            await_only(self._wait_for_turn())
-
     async def _wait_for_turn(self) -> None:
         self.waiting += 1
         began = monotonic()
@@ -287,16 +280,6 @@ class FairPool(Pool):
         finally:
             self.waiting -= 1
             of_request.get().waited_seconds += monotonic() - began
-
-
-def count_statement(started: float, sql: str | None) -> None:
-    """One has ended, well or not, that began at this `monotonic()`; None: a further part of one."""
-    usage = of_request.get()
-    if usage.texts is not None and sql is not None:
-        usage.texts[sql] = usage.texts.get(sql, 0) + 1
-    usage = usage.total or usage
-    usage.statements += 1
-    usage.statement_seconds += monotonic() - started
 
 
 def fair_pool(engine: AsyncEngine) -> FairPool:

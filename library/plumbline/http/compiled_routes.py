@@ -104,7 +104,8 @@ class _Route:
         self.takes_stacks = self.takes_body or is_entered
 
     async def __call__(self, request: Request) -> Response:
-        if self.is_changed() or self._is_told(request):
+        telemetry = request.scope.get("fastapi.telemetry")
+        if self.is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
             return await self.handle(request)
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's
@@ -121,11 +122,6 @@ class _Route:
         """Whether dependencies are others than when this was compiled."""
         is_overridden = self.provider is not None and bool(self.provider.dependency_overrides)
         return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)
-
-    def _is_told(self, request: Request) -> bool:
-        """Whether its steps are, to a trace."""
-        telemetry = request.scope.get("fastapi.telemetry")
-        return telemetry is not None and tells_steps(request, telemetry)
 
     async def _body(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         """What its JSON means, or the bytes of what is none; Undefined: it has no body."""

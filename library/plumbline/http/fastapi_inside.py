@@ -39,9 +39,9 @@ _MADE_OF = {
 
 # In the scope of a request to a route that was included; None: the name is another one now.
 INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
-TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 # Among the routes: a tree of others, which were included.
 IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
+TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 Undefined = PydanticUndefined  # what was not sent
 HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
 FILES = "fastapi_middleware_astack"  # in the scope: an exit stack, for files of forms
