@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from time import monotonic
 from typing import Any
 
 NO_REQUEST = "(no request)"  # commands, and tasks of the service itself
@@ -65,13 +64,3 @@ def name_of(usage: Usage) -> str:
         return getattr(usage.scope.get("route"), "path", None) or NO_ROUTE
     counted = usage.total or usage
     return next((name for name, each in totals.items() if each is counted), NO_ROUTE)
-
-
-def count_statement(started: float, sql: str | None) -> None:
-    """One has ended, well or not, that began at this `monotonic()`; None: a further part of one."""
-    usage = of_request.get()
-    if usage.texts is not None and sql is not None:
-        usage.texts[sql] = usage.texts.get(sql, 0) + 1
-    usage = usage.total or usage
-    usage.statements += 1
-    usage.statement_seconds += monotonic() - started

@@ -24,6 +24,7 @@ from sqlalchemy.util import await_only
 
 from plumbline.db.connection import DRIVER_ERRORS
 from plumbline.db.origin import models_of_dialect
+from plumbline.db.pool import count_statement
 from plumbline.db.read_only import (
     AS_THE_DATABASE,
     ONLY_READ,
@@ -39,7 +40,6 @@ from plumbline.db.sql_text import (
     looks_like_writing,
     without_literals,
 )
-from plumbline.usage import count_statement
 
 # What takes a snapshot anyway, so that asking for the number before it changes nothing. Others must
 # come first in their transaction, such as SET TRANSACTION SNAPSHOT, or LOCK before its snapshot.

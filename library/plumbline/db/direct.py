@@ -22,9 +22,8 @@ from sqlalchemy.pool import base as _base
 from plumbline.db.connection import Connection as DriverConnection
 from plumbline.db.errors import has_lost_connection, is_stale
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import FairPool
+from plumbline.db.pool import FairPool, count_statement
 from plumbline.db.steps import Asked, Existence, Rows, Steps, raise_failed
-from plumbline.usage import count_statement
 
 # A text that is the same in SQL, whatever the server's settings for quotes and backslashes.
 _PLAIN = re.compile(r"[A-Za-z0-9_ .:@-]*", re.ASCII)

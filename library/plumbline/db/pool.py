@@ -282,6 +282,16 @@ class FairPool(Pool):
             of_request.get().waited_seconds += monotonic() - began
 
 
+def count_statement(started: float, sql: str | None) -> None:
+    """One has ended, well or not, that began at this `monotonic()`; None: a further part of one."""
+    usage = of_request.get()
+    if usage.texts is not None and sql is not None:
+        usage.texts[sql] = usage.texts.get(sql, 0) + 1
+    usage = usage.total or usage
+    usage.statements += 1
+    usage.statement_seconds += monotonic() - started
+
+
 def fair_pool(engine: AsyncEngine) -> FairPool:
     """Asked of the engine each time: `dispose` makes it a new one."""
     pool = engine.sync_engine.pool

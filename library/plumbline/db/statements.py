@@ -27,12 +27,11 @@ from plumbline.db.before_statement import is_plain, require_moved
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
-from plumbline.db.pool import FairPool, fair_pool, open_session
+from plumbline.db.pool import FairPool, count_statement, fair_pool, open_session
 from plumbline.db.read_only import refuse_if_it_needs_a_transaction
 from plumbline.db.read_session import ReadSession
 from plumbline.db.session import BlockSession, OneTaskSession
 from plumbline.db.steps import Existence, Rows, Steps, execute, execute_on
-from plumbline.usage import count_statement
 
 P = ParamSpec("P")
 T = TypeVar("T")

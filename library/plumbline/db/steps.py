@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from plumbline.db.before_statement import before_statement
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
+from plumbline.db.pool import count_statement
 from plumbline.db.pooled_connection import forget_plans
 from plumbline.db.read_only import READ_ONLY, is_of_a_read_session, refuse_if_it_needs_a_transaction
-from plumbline.usage import count_statement
 
 T = TypeVar("T")
 Rows = list[Any]
