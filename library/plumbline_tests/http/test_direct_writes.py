@@ -9,9 +9,10 @@ import anyio.lowlevel
 import pytest
 from fastapi import BackgroundTasks, Body, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import BaseModel
 
 from plumbline.http.direct_routes import install_direct_routes
-from plumbline.http.routing import ApiRoute
+from plumbline.http.routing import ApiRoute, left_to_fastapi
 from plumbline_tests.http.asking import ask
 from plumbline_tests.http.odd_requests import Odd
 from plumbline_tests.http.test_direct_routes import (
@@ -81,13 +82,15 @@ async def _of_function(what: Annotated[str, Depends(_of_request)]) -> AsyncItera
 Opened = Annotated[str, Depends(_of_function, scope="function")]
 
 
-async def write(
-    opened: Opened, what: Annotated[str, Body(embed=True)], background: BackgroundTasks
-) -> dict[str, str]:
+class Wanted(BaseModel):
+    what: str
+
+
+async def write(opened: Opened, body: Wanted, background: BackgroundTasks) -> dict[str, str]:
     events.append(f"route {opened}")
     background.add_task(events.append, "in the background")
-    _raise(what)
-    return {"did": what}
+    _raise(body.what)
+    return {"did": body.what}
 
 
 async def stream(opened: Opened) -> Response:
@@ -117,6 +120,7 @@ def make_app(endpoint: Write, *, is_direct: bool) -> FastAPI:
     app.add_exception_handler(HandledAgain, handle)
     app.add_exception_handler(HandledBadly, fail_to_handle)
     app.add_exception_handler(HTTPStatus.CONFLICT, handle)
+    assert left_to_fastapi(app.routes) == {}
     if is_direct:
         install_direct_routes(app)
     return app
