@@ -9,8 +9,8 @@ from app.core import security
 from app.db.models import AccessToken, User
 from app.db.session import AsyncSessionFactory, engine
 from app.services import callers
-from plumbline_tests.http.head import OF_THE_REQUEST
 from tests.people import PASSWORD, make_user, signed_in
+from tests.service import OF_THE_REQUEST
 
 
 async def _log_in(client: httpx2.AsyncClient, **form: str) -> httpx2.Response:

@@ -17,8 +17,8 @@ from plumbline.testing.requests import Request, operations, send
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.service import ServiceUnderTest
 from plumbline.testing.wrong_requests import wrong_requests
-from plumbline_tests.http.head import OF_THE_REQUEST
 from plumbline_tests.torture import Amount
+from tests.service import OF_THE_REQUEST
 
 TOO_MANY = 429  # who asked more often: it says nothing about the handler
 REDIRECTS = 300

@@ -53,6 +53,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
         STALE
         + "test_session_of_a_pooler_forgets_all_plans_with_the_transaction_that_met_a_stale_one",
     ),
+    Sabotage(
+        "let reads wait for a connection to a replica that was left while it was opened",
+        "library/plumbline/db/replicas.py",
+        'options["opened"] = self._drivers.add',
+        'options["opened"] = id',
+        "library/plumbline_tests/faults/test_opening_replicas.py::"
+        "test_connection_that_is_being_opened_is_left_with_the_replica",
+    ),
 )
 
 # Their tests need what `make cluster` installs, which tries them.

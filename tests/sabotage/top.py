@@ -3,7 +3,6 @@
 from tests.sabotage import Sabotage
 
 HOLDERS = "library/plumbline/holders.py"
-POOL = "library/plumbline/db/pool.py"
 WATCH = "library/plumbline/http/statement_watch.py"
 SQL = "library/plumbline/db/sql_text.py"
 LOOKING = "library/plumbline_tests/top/test_looking.py::"
@@ -16,11 +15,11 @@ COUNTS = "library/plumbline_tests/testing/test_statement_counts.py::"
 
 SABOTAGES = (
     Sabotage(
-        "name a connection by who looks, not by who took it",
-        POOL,
-        "info[TAKEN] = now, of_request.get()",
-        "info[TAKEN] = now, Usage()",
-        LOOKING + "test_connection_is_shown_with_its_route_its_age_and_its_statement",
+        "forget the request of a connection that is taken",
+        "library/plumbline/http/request_context.py",
+        "used = Usage(scope=scope)",
+        "used = Usage()",
+        TOLD + "test_holders_are_shown_where_metrics_are",
     ),
     Sabotage(
         "show the connections that are idle in the pool as held",
@@ -135,7 +134,7 @@ SABOTAGES = (
         WATCH,
         '    if settings.ENVIRONMENT != "production":\n        app.add_middleware(ServerTiming)',
         "    if settings:\n        app.add_middleware(ServerTiming)",
-        REPEATED + "test_production_has_neither_header_nor_warning",
+        REPEATED + "test_parts_add_nothing_in_production",
     ),
     Sabotage(
         "let a test pass whose request repeats a statement",

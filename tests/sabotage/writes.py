@@ -5,6 +5,8 @@ from tests.sabotage import Sabotage
 SESSION = "library/plumbline/db/owned_session.py"
 DIRECT = "library/plumbline/db/direct.py"
 TESTS = "library/plumbline_tests/db/test_direct.py::"
+ROUTES = "library/plumbline/http/direct_routes.py"
+DIRECT_WRITES = "library/plumbline_tests/http/test_direct_writes.py::"
 FIRST = "library/plumbline_tests/db/test_beginning.py::"
 
 SABOTAGES = (
@@ -98,5 +100,26 @@ SABOTAGES = (
         "        or len(_listeners(kind).after_begin) > 1  # ours\n",
         "",
         FIRST + "test_who_listens_to_the_begin_is_given_the_connection",
+    ),
+    Sabotage(
+        "send writes through all layers of FastAPI",
+        ROUTES,
+        "            await _answer_in_stacks(route, scope, receive, send)\n",
+        "            await self.app(scope, receive, send)\n",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
+    Sabotage(
+        "let an error of a write pass by the handlers of the application",
+        ROUTES,
+        "        await _tell(error, request, send, is_started=is_started, is_told_once=True)\n",
+        "        raise\n",
+        DIRECT_WRITES + "test_write_is_told_as_by_fastapi",
+    ),
+    Sabotage(
+        "cancel a dependency while it closes",
+        "library/plumbline/http/fastapi_inside.py",
+        "        self.scope.shield = True\n",
+        "        self.scope.shield = False\n",
+        DIRECT_WRITES + "test_dependency_of_a_cancelled_request_closes_as_by_fastapi",
     ),
 )

@@ -57,7 +57,8 @@ async def connect(
     the server had the time to notice: so a pool whose users give up has no more backends at work
     than connections. `find_outcome` is asked when a COMMIT gets no answer; with `owns_session` the
     connection only reads outside of a transaction (not behind PgBouncer). Of several `hosts` it
-    is the one that is meant (hosts.py).
+    is the one that is meant (hosts.py). Among `options`, `opened` is called with the connection
+    before anything is asked on it.
     """
     free = slots.here() if slots else asyncio.Semaphore()
     async with asyncio.timeout(options.get("timeout")):
@@ -99,6 +100,7 @@ async def _open_alone(
     *args: Any,  # noqa: ANN401 - asyncpg's
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
+    opened = options.pop("opened", None)
     kind = _with_spans(options.pop("connection_class", Connection))
     opening = partial(asyncpg.connect, *args, connection_class=kind)
     try:
@@ -111,6 +113,8 @@ async def _open_alone(
         raise
     assert isinstance(connection, Connection)
     connection.add_termination_listener(slot.release)
+    if opened is not None:
+        opened(connection)
     return connection
 
 

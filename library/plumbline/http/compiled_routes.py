@@ -9,6 +9,7 @@ docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of i
 """
 
 import email.message
+import json
 from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -21,6 +22,7 @@ from fastapi.utils import is_body_allowed_for_status_code
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.types import Scope
 
 from plumbline.http.fastapi_inside import (
     Undefined,
@@ -33,21 +35,26 @@ from plumbline.http.fastapi_inside import (
     where_of,
     writer_of,
 )
-from plumbline.http.route_parameters import Run
+from plumbline.http.route_parameters import Run, in_headers
 from plumbline.http.route_plans import Plan
 
 _LONGEST_TYPE = 100  # of a Content-Type that is remembered, in characters
 _UNREADABLE = object()
 _WRITES = ["include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none"]
 _IS_JSON = (b"content-type", b"application/json")
+_WITH_BODY = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
+_content_type = in_headers("content-type")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+FindBody = Callable[[Scope], bytes | None]
 
 
 class CompiledHandler:
     """Answers as `handle` does, which is FastAPI's own."""
 
-    def __init__(self, handle: Handler) -> None:
+    def __init__(self, handle: Handler, find_body: FindBody | None = None) -> None:
+        """`find_body` gives a body that has been read before."""
         self.handle = handle
+        self.find_body = find_body
         self.answer: Handler | None = None  # None: not compiled yet
         self._reason = ""
 
@@ -64,20 +71,25 @@ class CompiledHandler:
         return self._reason
 
     def is_direct(self) -> bool:
-        """Whether an answer takes no exit stack, and no handler of FastAPI's own."""
+        """Whether an answer takes no handler of FastAPI's own."""
         answer = self.answer or self._compile()
-        return isinstance(answer, _Route) and answer.is_direct()
+        return isinstance(answer, _Route) and not answer.is_changed()
+
+    @property
+    def takes_stacks(self) -> bool:
+        """Whether something may have to be closed after it: of a direct one."""
+        return isinstance(self.answer, _Route) and self.answer.takes_stacks
 
     def _compile(self) -> Handler:
         try:
-            self.answer = _Route(self.handle)
+            self.answer = _Route(self.handle, self.find_body)
         except Exception as error:  # noqa: BLE001 - what is not understood is FastAPI's to answer
             self.answer, self._reason = self.handle, str(error)
         return self.answer
 
 
 class _Route:
-    def __init__(self, handle: Handler) -> None:
+    def __init__(self, handle: Handler, find_body: FindBody | None) -> None:
         parts = made_of(handle)
         _refuse_unusual(parts)
         self.handle = handle
@@ -85,17 +97,15 @@ class _Route:
         self.plan = Plan(self.dependant)
         self.answer = _Answer(parts)
         self.provider = parts["dependency_overrides_provider"]
+        self.find_body = find_body
         self.takes_body = parts["body_field"] is not None
         self.is_strict = parts["actual_strict_content_type"]
-        is_entered = any(step.is_entered for step in self.plan.before)
-        self._may_be_direct = not self.takes_body and not is_entered
-
-    def is_direct(self) -> bool:
-        return self._may_be_direct and not self._is_changed()
+        is_entered = any(step.enter is not None for step in self.plan.before)
+        self.takes_stacks = self.takes_body or is_entered
 
     async def __call__(self, request: Request) -> Response:
         telemetry = request.scope.get("fastapi.telemetry")
-        if self._is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
+        if self.is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
             return await self.handle(request)
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's
@@ -108,7 +118,7 @@ class _Route:
             raise RequestValidationError(run.errors, body=sent, endpoint_ctx=where)
         return await self.answer(run, await self.dependant.call(**arguments))
 
-    def _is_changed(self) -> bool:
+    def is_changed(self) -> bool:
         """Whether dependencies are others than when this was compiled."""
         is_overridden = self.provider is not None and bool(self.provider.dependency_overrides)
         return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)
@@ -117,13 +127,15 @@ class _Route:
         """What its JSON means, or the bytes of what is none; Undefined: it has no body."""
         if MAX_BODY_SIZE_SCOPE_KEY in request.scope:
             return _UNREADABLE
-        body = await _bytes(request)
+        body = None if self.find_body is None else self.find_body(request.scope)
+        if body is None:
+            body = await _bytes(request)
         if not body:
             return Undefined
         try:
-            content_type = request.headers.get("content-type")
+            content_type = _content_type(request)
             is_json = _is_json(content_type) if content_type else not self.is_strict
-            return await request.json() if is_json else body
+            return json.loads(body) if is_json else body
         except Exception:  # noqa: BLE001 - the body is kept, and FastAPI's handler reads it again
             return _UNREADABLE
 
@@ -134,7 +146,7 @@ class _Json(Response):
     media_type = "application/json"
 
     def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        if self.status_code != HTTPStatus.OK or headers is not None:
+        if self.status_code not in _WITH_BODY or headers is not None:
             super().init_headers(headers)
         else:
             self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _IS_JSON]

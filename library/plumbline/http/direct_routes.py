@@ -1,10 +1,13 @@
-"""Reads that pass FastAPI's inner layers by, which would do nothing for them.
+"""Routes that pass FastAPI's inner layers by, which would do nothing for them.
 
 Between the application's middleware and a route FastAPI makes three requests out of one, opens
 three exit stacks, and asks its router. A compiled route without a body, and without a dependency
-that has a `yield`, needs one request, and the handlers of exceptions. Everything else goes
-FastAPI's way (docs/adr/0062).
+that has a `yield`, needs one request, and the handlers of exceptions. Other compiled routes need
+their own stacks, and are called as the router would call them. Everything else goes FastAPI's way
+(docs/adr/0062).
 """
+
+from contextlib import AsyncExitStack
 
 from fastapi import FastAPI, Request
 from fastapi.routing import APIRoute
@@ -13,6 +16,7 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.http.fastapi_inside import (
+    FILES,
     HANDLERS,
     IncludedRouter,
     InnerLayers,
@@ -26,7 +30,7 @@ _START: Message = {"type": "http.response.start", "status": 200}
 
 
 def install_direct_routes(app: FastAPI) -> None:
-    """Let reads pass FastAPI's inner layers by; the innermost part, whenever it is added."""
+    """Let routes pass FastAPI's inner layers by; the innermost part, whenever it is added."""
     app.user_middleware.append(Middleware(DirectRoutesMiddleware))
 
 
@@ -38,10 +42,13 @@ class DirectRoutesMiddleware:
         self.layers = inner_layers(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        is_read = scope["type"] == "http" and scope["method"] == "GET"
-        route = _find(self.layers, scope) if is_read and self.layers is not None else None
+        route = None
+        if self.layers is not None and scope["type"] == "http":
+            route = _find(self.layers, scope)
         if route is None:
             await self.app(scope, receive, send)
+        elif route.handler.takes_stacks:
+            await _answer_in_stacks(route, scope, receive, send)
         else:
             await _answer(route, scope, receive, send)
 
@@ -93,7 +100,33 @@ async def _answer(route: ApiRoute, scope: Scope, receive: Receive, send: Send) -
         await _tell(error, request, send, is_started=is_started)
 
 
-async def _tell(error: Exception, request: Request, send: Send, *, is_started: bool) -> None:
+async def _answer_in_stacks(route: ApiRoute, scope: Scope, receive: Receive, send: Send) -> None:
+    """By its own `app`, which has the stacks of its dependencies, and asks the handlers first."""
+    is_started = False
+
+    async def send_and_note(message: Message) -> None:
+        nonlocal is_started
+        if message["type"] == "http.response.start":
+            is_started = True
+        await send(message)
+
+    try:
+        async with AsyncExitStack() as files:
+            scope[FILES] = files
+            await route.app(scope, receive, send_and_note)
+    except Exception as error:  # noqa: BLE001 - raised again, where nothing handles it
+        request = Request(scope, receive, send)
+        await _tell(error, request, send, is_started=is_started, is_told_once=True)
+
+
+async def _tell(
+    error: Exception,
+    request: Request,
+    send: Send,
+    *,
+    is_started: bool,
+    is_told_once: bool = False,
+) -> None:
     """By the handlers of exceptions, as often as FastAPI asks them: for the route, for the app."""
 
     async def fail(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -104,6 +137,6 @@ async def _tell(error: Exception, request: Request, send: Send, *, is_started: b
     async def ignore(_: Message) -> None: ...
 
     scope, receive = request.scope, request.receive
-    of_route = handling_exceptions(fail, request)
+    of_route = fail if is_told_once else handling_exceptions(fail, request)
     of_app = handling_exceptions(of_route, Request(scope, receive, send))
     await of_app(scope, receive, ignore if is_started else send)

@@ -4,11 +4,14 @@ Looked up when it is called, and only in versions that have been compared: in an
 of these needs to exist.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
 import fastapi
+from anyio import CancelScope
+from anyio.lowlevel import checkpoint_if_cancelled
 from fastapi import APIRouter, Request, routing
 from fastapi._compat import v2
 from fastapi.dependencies import models, utils
@@ -19,7 +22,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from starlette import _exception_handler
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 # Versions whose handler has been compared with the compiled one
 # (library/plumbline_tests/http/test_compiled_routes.py).
@@ -41,6 +44,7 @@ IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
 TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 Undefined = PydanticUndefined  # what was not sent
 HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
+FILES = "fastapi_middleware_astack"  # in the scope: an exit stack, for files of forms
 
 _models: Any = models
 _v2: Any = v2
@@ -122,15 +126,67 @@ def is_async(call: Callable[..., Any] | None) -> bool:
     return bool(_models._is_coroutine_callable(call))  # noqa: SLF001
 
 
-async def enter(dependant: Dependant, request: Request, arguments: dict[str, Any]) -> object:
-    """Run a dependency to its `yield`; the rest waits for the end of the function or request."""
+def enterer_of(dependant: Dependant) -> Callable[[Request, dict[str, Any]], Awaitable[object]]:
+    """Runs a dependency to its `yield`; the rest waits for the end of the function or request."""
+    call: Any = dependant.call
     scope = "function" if dependant.scope == "function" else "inner"
+    stack_name = f"fastapi_{scope}_astack"
+    if not _models._is_async_gen_callable(call):  # noqa: SLF001
+        return partial(_enter_by_fastapi, dependant, stack_name)
+    manage = asynccontextmanager(call)
+
+    async def enter(request: Request, arguments: dict[str, Any]) -> object:
+        stack: AsyncExitStack = request.scope[stack_name]
+        manager = _Shielded(manage(**arguments), _closing_scope(request.scope))
+        return await stack.enter_async_context(manager)
+
+    return enter
+
+
+async def _enter_by_fastapi(
+    dependant: Dependant, stack_name: str, request: Request, arguments: dict[str, Any]
+) -> object:
     return await _utils._solve_generator(  # noqa: SLF001
         dependant=dependant,
-        stack=request.scope[f"fastapi_{scope}_astack"],
+        stack=request.scope[stack_name],
         sub_values=arguments,
         request=request,
     )
+
+
+def _closing_scope(scope: Scope) -> CancelScope:
+    """The one of a request, as `_solve_generator` makes it: around all that is entered."""
+    made: dict[AsyncExitStack, CancelScope]
+    made = scope.setdefault("fastapi_async_cleanup_scopes", {})
+    stack: AsyncExitStack = scope["fastapi_inner_astack"]
+    if (found := made.get(stack)) is None:
+        found = made[stack] = stack.enter_context(CancelScope())
+        stack.callback(made.pop, stack)
+    return found
+
+
+class _Shielded:
+    """As FastAPI's `_asynccontextmanager_with_shielded_exit`, without a generator of its own."""
+
+    __slots__ = ("manager", "scope", "was_shielded")
+
+    def __init__(self, manager: AbstractAsyncContextManager[object], scope: CancelScope) -> None:
+        self.manager = manager
+        self.scope = scope
+
+    async def __aenter__(self) -> object:
+        self.was_shielded = self.scope.shield
+        return await self.manager.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> bool | None:  # noqa: ANN401, PYI036 - handed on
+        self.scope.shield = True
+        try:
+            is_over = await self.manager.__aexit__(*error)
+        finally:
+            self.scope.shield = self.was_shielded
+        if is_over or error[0] is None:
+            await checkpoint_if_cancelled()
+        return is_over
 
 
 def plain_alias(field: Any) -> str | None:  # noqa: ANN401 - FastAPI's ModelField

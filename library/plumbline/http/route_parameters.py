@@ -60,7 +60,7 @@ def takes_of(dependant: Dependant) -> list[Take]:
     """All arguments but those that are dependencies, in the order in which FastAPI reads them."""
     takes = [_parameter(each, "path", _in_path) for each in dependant.path_params]
     takes += [_parameter(each, "query", _in_query) for each in dependant.query_params]
-    takes += [_parameter(each, "header", _in_headers) for each in dependant.header_params]
+    takes += [_parameter(each, "header", in_headers) for each in dependant.header_params]
     takes += [_by_fastapi(each, "cookie") for each in dependant.cookie_params]
     takes += [_body(each) for each in dependant.body_params]
     wanted = {
@@ -165,7 +165,8 @@ def _in_query(alias: str) -> Find:
     return find
 
 
-def _in_headers(alias: str) -> Find:
+def in_headers(alias: str) -> Find:
+    """Finds a header; its name in whatever case."""
     name = alias.lower().encode("latin-1")
 
     def find(request: Request) -> str | None:

@@ -114,10 +114,7 @@ class ApiRoute(APIRoute):
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
 
-    plain: tuple[ASGIApp | None, bool] = (
-        None,
-        False,
-    )  # of which `app` is known what (direct_routes.py)
+    plain: tuple[ASGIApp | None, bool] = (None, False)  # of which `app` what (direct_routes.py)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI's, for which most routes are another path: each request asks them in turn."""
@@ -131,7 +128,9 @@ class ApiRoute(APIRoute):
         is_upload = takes_files(self)
         if is_upload:
             take_in_after_rules(self)
-        handle = self.handler = CompiledHandler(super().get_route_handler())
+        handle = self.handler = CompiledHandler(
+            super().get_route_handler(), lambda scope: state_of(scope).body
+        )
 
         async def handle_request(request: Request) -> Response:
             names = [name for name, _ in request.scope["headers"]]

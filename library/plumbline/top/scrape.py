@@ -5,9 +5,15 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
-from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    Request,
+)
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -40,14 +46,11 @@ class Scrape:
     held: tuple[Held, ...]
 
 
-class _NoRedirects(HTTPRedirectHandler):
-    """Headers may be secrets, which are for the address that was given, and no other."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:  # noqa: ANN401 - urllib's
-        return None
-
-
-_opener = build_opener(ProxyHandler({}), _NoRedirects())
+# Follows no redirect: headers may be secrets, for the address that was given and no other. And no
+# proxy of the environment, which could not reach this machine's services.
+_opener = OpenerDirector()
+for _handler in (HTTPHandler(), HTTPSHandler(), HTTPDefaultErrorHandler(), HTTPErrorProcessor()):
+    _opener.add_handler(_handler)
 
 
 def scrape(url: str, headers: Mapping[str, str]) -> Scrape:

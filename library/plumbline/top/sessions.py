@@ -120,7 +120,7 @@ class Watcher:
         self._connection = None
 
     def _connected(self) -> psycopg.Connection[tuple[Any, ...]]:
-        if self._connection is None or self._connection.closed:
+        if self._connection is None:
             self._connection = psycopg.connect(
                 **self._options,
                 autocommit=True,

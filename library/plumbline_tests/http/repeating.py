@@ -15,6 +15,7 @@ from plumbline.db.batches import in_batches
 from plumbline.db.statements import CompiledInsert, CompiledSelect
 from plumbline.http.access import ANONYMOUS
 from plumbline.http.routing import resource
+from plumbline.usage import of_request
 from plumbline_tests.sandbox.database import AsyncSessionFactory, engine
 from plumbline_tests.sandbox.models import Author, Book, Note
 from plumbline_tests.sandbox.service import Db
@@ -35,6 +36,7 @@ def _note(*, words: str) -> ReturningInsert[int]:
 TITLE, ADD = CompiledSelect(_title, str), CompiledInsert(_note)
 done = asyncio.Event()
 attempts: list[int] = []
+noted: list[object] = []  # of the statements of what a request leaves behind
 
 
 async def by_the_driver(_: AsyncSession) -> None:
@@ -224,9 +226,11 @@ async def leave_it_to_the_background(tasks: BackgroundTasks) -> None:
     async def work() -> None:
         for number in range(TIMES):
             await TITLE.all(engine, book_id=number)
+        noted.append(of_request.get().texts)
         done.set()
 
     done.clear()
+    noted.clear()
     tasks.add_task(work)
 
 

@@ -6,10 +6,17 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
+from fastapi import FastAPI
 from websockets.asyncio.client import connect
 
 from plumbline.db.after_commit import finish_acts
-from plumbline.http.statement_watch import Watched, watching_requests
+from plumbline.http.statement_watch import (
+    Watched,
+    install_server_timing,
+    install_statement_watch,
+    watching_requests,
+)
+from plumbline.settings import HttpSettings
 from plumbline.testing.server import serve
 from plumbline_tests.http import repeating
 from plumbline_tests.http.repeating import REPEATING, SOUND, TIMES, odd
@@ -96,6 +103,7 @@ async def test_work_after_the_answer_does_not_count(client: httpx2.AsyncClient) 
     await repeating.done.wait()
 
     assert found == []
+    assert repeating.noted == [None]
 
 
 async def test_websocket_is_watched_message_by_message(client: httpx2.AsyncClient) -> None:
@@ -106,7 +114,7 @@ async def test_websocket_is_watched_message_by_message(client: httpx2.AsyncClien
             for times in (2, 2, 2, TIMES):
                 await socket.send(str(times))
                 await socket.recv()
-        await until(lambda: len(seen) == 4)
+        await until(lambda: len(seen) >= 4)
 
     assert [[each.times for each in found.repeated] for found in seen] == [[], [], [], [TIMES]]
     assert {each.route for each in seen} == {"websocket /odd/socket"}
@@ -163,6 +171,14 @@ async def test_production_has_neither_header_nor_warning(
 
     assert found == []
     assert "again and again" not in caplog.text
+
+
+def test_parts_add_nothing_in_production() -> None:
+    app, production = FastAPI(), HttpSettings(ENVIRONMENT="production")
+    install_statement_watch(app, production)
+    install_server_timing(app, production)
+
+    assert app.user_middleware == []
 
 
 async def test_maximum_is_a_setting_and_0_is_none(main_database: str) -> None:

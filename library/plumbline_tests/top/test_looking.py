@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import LiteralString
 
 import httpx2
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
+from plumbline.db.embedded import run_postgres
 from plumbline.db.url import psycopg_url
 from plumbline.testing.cluster import Cluster
 from plumbline.top.connections import Line, lines, locks
@@ -17,6 +19,7 @@ from plumbline.top.figures import Route
 from plumbline.top.screen import View
 from plumbline.top.sessions import NO_STATISTICS, Watcher
 from plumbline.top.watching import Sources
+from plumbline_tests.faults.fixtures import FreePort
 from plumbline_tests.sandbox.database import settings
 from plumbline_tests.top import world
 from plumbline_tests.top.world import served, sources
@@ -128,7 +131,11 @@ async def test_service_that_is_down_is_one_line_and_the_database_is_shown(free: 
 
 @pytest.mark.parametrize(
     ("path", "reason"),
-    [("/books", "it answers 422 Unprocessable Entity"), ("/a", "it answers 404 Not Found")],
+    [
+        ("/books", "it answers 422 Unprocessable Entity"),
+        ("/a", "it answers 404 Not Found"),
+        ("/odd/moved", "it answers 307 Temporary Redirect"),
+    ],
 )
 async def test_address_that_is_no_service_of_ours_is_one_line(
     service: str, path: str, reason: str
@@ -217,3 +224,23 @@ def test_statistics_whose_library_is_not_loaded_are_the_same_line(empty_database
 
     assert (seen.slow, seen.slow_hint) == ((), NO_STATISTICS)
     assert not seen.obstacle
+
+
+@pytest.mark.torture
+def test_statistics_are_shown_whatever_their_schema(tmp_path: Path, free_port: FreePort) -> None:
+    preloaded = {"shared_preload_libraries": "pg_stat_statements"}
+    with (
+        run_postgres(
+            tmp_path / "pg", port=free_port(), durable=False, settings=preloaded
+        ) as server,
+        psycopg.connect(server.url(), autocommit=True) as db,
+        closing(Watcher(server.url())) as watcher,
+    ):
+        for each in CREATED:
+            db.execute(each)
+        db.execute("SELECT pg_sleep(0.1), 'a secret'")
+        seen = watcher.look()
+
+    found = [each for each in seen.slow if "pg_sleep" in each.statement]
+    assert [(each.calls, each.total >= 0.1) for each in found] == [(1, True)]
+    assert "secret" not in str(seen)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import httpx2
 from fastapi import WebSocket
+from fastapi.responses import RedirectResponse
 from sqlalchemy import text
 
 from plumbline.http.access import ANONYMOUS
@@ -37,6 +38,11 @@ async def wait_for_a_lock() -> None:
 @odd.get("/broken", dependencies=[ANONYMOUS])
 async def fail() -> None:
     raise RuntimeError("a defect of the test")
+
+
+@odd.get("/moved/metrics", dependencies=[ANONYMOUS])
+async def send_elsewhere() -> RedirectResponse:
+    return RedirectResponse("/metrics")
 
 
 @odd.websocket("/socket", dependencies=[ANONYMOUS])
