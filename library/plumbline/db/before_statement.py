@@ -106,7 +106,9 @@ def after_statement(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
 
 def end_statement(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's, as of `before_statement`
     """Count it, unless it was refused before it was sent."""
-    started = None if context is None else context.__dict__.pop(_STARTED, None)
+    if context is None:
+        return
+    started = context.__dict__.pop(_STARTED, None)
     if started is not None:
         # A long INSERT of many rows is one statement in several batches.
         sql = None if _COUNTED in context.__dict__ else context.statement
