@@ -1,6 +1,6 @@
 # The service, without a compiler or pip, run by a user who may write nowhere.
 #
-#   docker build --tag app .
+#   docker build --build-arg BUILD_REVISION="$(git rev-parse --short HEAD)" --tag app .
 #   docker run app               serves, on port 8000
 #   docker run app db upgrade    migrates: a step of its own, before the new version serves
 # hadolint global ignore=DL3008
@@ -35,5 +35,8 @@ USER 10001:10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
     CMD ["python3", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/livez', timeout=2)"]
+# Which build it is, in /metrics; last, so that the layers before it are kept.
+ARG BUILD_REVISION=""
+ENV BUILD_REVISION=$BUILD_REVISION
 ENTRYPOINT ["app"]
 CMD ["serve", "--host", "0.0.0.0"]

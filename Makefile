@@ -22,7 +22,7 @@ export PIP_ROOT_USER_ACTION ?= ignore
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run browser test check torture cluster fix migration lock bench
+.PHONY: help setup run browser test check torture cluster fix migration lock bench scale
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,11 +65,19 @@ torture: setup browser  ## Try for half an hour what check tries for minutes: ma
 	@$(BIN)/pytest -o plumbline_postgres=plan_cache_mode=force_generic_plan $(FAULTS:%=--ignore=%)
 
 # What Debian has; a member runs as the user `postgres`, so this needs root.
-CLUSTER := patroni etcd-server python3-etcd3 haproxy postgresql
-cluster: setup  ## Kill the leader of a Patroni cluster ten times, under load: make cluster (root, Debian)
-	@command -v patroni etcd haproxy >/dev/null || \
-		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends $(CLUSTER); }
-	@$(BIN)/pytest --torture --numprocesses=0 -v --tb=short library/plumbline_tests/cluster/patroni.py
+CLUSTER := patroni etcd-server python3-etcd3 haproxy postgresql pgbouncer
+CLUSTER_TESTS := $(patsubst %,library/plumbline_tests/cluster/%.py,recognised pooled rolling patroni)
+cluster: setup .cluster .tools/pgbouncer/pgbouncer  ## Behind PgBouncer, HAProxy and Patroni, under load: make cluster (root, Debian)
+	@$(BIN)/pytest --torture --numprocesses=0 -v --tb=short $(CLUSTER_TESTS) tests/sabotage/clustered.py
+
+.PHONY: .cluster
+.cluster:
+	@command -v patroni etcd haproxy pgbouncer >/dev/null || { echo "Installing $(CLUSTER) (apt)"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends $(CLUSTER); }
+
+# A PgBouncer that keeps statements prepared (1.21 or later), which Debian 12 has not: from Debian 13's source.
+.tools/pgbouncer/pgbouncer:
+	@sh scripts/build_pgbouncer.sh $(dir $@)
 
 fix: setup  ## Format, and correct what the linter can
 	$(BIN)/ruff format --quiet
@@ -83,6 +91,9 @@ bench: $(BENCH)/.installed  ## Measure against what others use: make bench, or m
 	@$(BENCH)/bin/python -m benchmarks.run $(if $(quick),--quick)
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/pool.py)
 	$(if $(quick),,@$(BENCH)/bin/python benchmarks/logins.py)
+
+scale: $(BENCH)/.installed  ## Measure how the service scales: make scale (ten minutes), or make scale quick=1
+	@$(BENCH)/bin/python -m benchmarks.scale $(if $(quick),--quick)
 
 lock: $(filter .tools/%,$(UV))  ## Lock the newest versions that pyproject.toml allows
 	$(COMPILE) --upgrade -o requirements/production.txt

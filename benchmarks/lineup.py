@@ -43,11 +43,18 @@ class Contender:
 
 UVICORN = (sys.executable, "-m", "uvicorn", "--loop=uvloop", "--http=httptools")
 QUIET = ("--no-access-log", "--no-proxy-headers", "--host=127.0.0.1")
+GO_PEER = "Go + pgx"
 GO = shutil.which("go")  # with pgx of Debian: golang-go, golang-github-jackc-pgx-v4-dev
 
 CEILING = Contender("by hand (ceiling)", "benchmarks.contenders.ceiling:app", by_key)
 EQUAL = Contender("by hand, equal work", "benchmarks.contenders.equal_work:app", by_key)
 OURS = Contender("Plumbline", "app.main:app", by_key)
+SERVE = Contender(  # as it runs in production; takes no part in what is compared
+    "Plumbline, `app serve`",
+    "app.main:app",
+    by_key,
+    (sys.executable, "-m", "app.cli", "serve", "--port"),
+)
 APPS = [
     CEILING,
     EQUAL,
@@ -62,5 +69,5 @@ APPS = [
 ROBYN = "benchmarks.contenders.robyn_asyncpg"
 SERVERS = [Contender("Robyn + asyncpg", ROBYN, by_key, (sys.executable, "-m", ROBYN))]
 if GO:
-    SERVERS.append(Contender("Go + pgx", "go_pgx", by_key, (".bench/go_pgx",)))
+    SERVERS.append(Contender(GO_PEER, "go_pgx", by_key, (".bench/go_pgx",)))
 LINEUP = APPS + SERVERS

@@ -1,10 +1,13 @@
 """Load over a socket: wrk where it is installed, otherwise benchmarks/client.py."""
 
 import re
+import resource
 import shutil
+import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
@@ -51,6 +54,25 @@ def put_requests(server: Server, asked: Sequence[Request], connections: int, sec
     if done == 0:
         return Load(0, inf, inf, inf, errors)
     return Load((done - errors) / duration * 1e6, p50 / 1e3, p99 / 1e3, cpu / done * 1e6, errors)
+
+
+@contextmanager
+def kept_alive(port: int, connections: int) -> Iterator[None]:
+    """So many that have asked once, and stay open."""
+    request = Request("GET", "/api/v1/posts/1").raw()
+    with ExitStack() as stack:
+        for _ in range(connections):
+            connection = stack.enter_context(socket.create_connection((HOST, port)))
+            connection.sendall(request)
+            connection.recv(65_536)
+        yield
+
+
+def allow_open_files() -> int:
+    """As many as the machine lets this process and what it starts have; gives the number."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return sys.maxsize if most == resource.RLIM_INFINITY else most
 
 
 def _command(port: int, connections: int, seconds: int, file: Path) -> list[str]:

@@ -1,10 +1,13 @@
 """The plots: one panel a work, the best on top."""
 
 from pathlib import Path
+from textwrap import wrap
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter, StrMethodFormatter
+from PIL import Image
 
 from benchmarks.lineup import CEILING, OURS
 
@@ -13,6 +16,7 @@ COLOURS = {CEILING.name: "#9aa5b1", OURS.name: "#d9480f"}
 OTHERS = "#4c6f94"
 INK = "#243b53"
 SHADES = ["#4c6f94", "#2b8a72", "#d9480f", "#8d6e9e", "#b58b00", "#9aa5b1"]
+LINES = ["#4c6f94", "#2b8a72", "#8d6e9e"]
 MIN_SHOWN = 15  # microseconds: a narrower part has no room for its number
 
 mpl.use("svg")
@@ -64,22 +68,28 @@ def stack(file: Path, title: str, panels: dict[str, Values]) -> None:
     plt.close(figure)
 
 
-def curves(file: Path, title: str, panels: dict[str, dict[str, dict[int, float]]]) -> None:
-    """A panel a title, in it a line a name, over what it grows with; both axes are logarithmic."""
-    figure, rows = plt.subplots(len(panels), figsize=(8.4, 3.0 * len(panels)), layout="constrained")
-    figure.suptitle(title, fontsize=12, fontweight="bold")
-    for axes, (panel, series) in zip(rows, panels.items(), strict=True):
-        for number, (name, values) in enumerate(series.items()):
-            axes.plot(*zip(*values.items(), strict=True), "o-", label=name, color=SHADES[number])
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        points = list(next(iter(series.values())))
-        axes.set_xticks(points, [f"{point:,}" for point in points], minor=False)
-        axes.set_xticks([], minor=True)
-        axes.set_title(panel, loc="left", fontsize=10.5)
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=9)
-    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+def curves(
+    file: Path, title: str, axis: str, series: dict[str, dict[int, tuple[float, float, float]]]
+) -> None:
+    """Answers a second, and beside them how long one takes, over what grows (`axis`).
+
+    A point is answers a second, and p50 and p99 in ms.
+    """
+    with mpl.rc_context({"svg.fonttype": "none", "font.family": "sans-serif"}):  # a small file
+        figure, (rates, times) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
+        figure.suptitle("\n".join(wrap(title, 95)), fontsize=11.5, fontweight="bold")
+        for number, (name, points) in enumerate(series.items()):
+            colour = COLOURS.get(name, LINES[number])
+            sizes, (per_second, p50, p99) = list(points), zip(*points.values(), strict=True)
+            rates.plot(sizes, per_second, "o-", label=name, color=colour)
+            times.plot(sizes, p50, "o-", color=colour)
+            times.plot(sizes, p99, "o--", color=colour, alpha=0.55)
+        rates.set(ylabel="answers a second", ylim=(0, None))
+        times.set(ylabel="ms until half have their answer\n(dashed: 99 of 100)", yscale="log")
+        for axes in (rates, times):
+            _size_axis(axes, axis, list(next(iter(series.values()))))
+        figure.legend(loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+        figure.savefig(file, metadata={"Date": None}, facecolor="white")
     plt.close(figure)
 
 
@@ -102,13 +112,51 @@ def panels(file: Path, title: str, found: dict[str, dict[str, list[tuple[float, 
         axes.tick_params(labelsize=7)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, fontsize=6, loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    for axes in grid.flat[len(found) :]:
+        axes.set_visible(False)
+    figure.savefig(file, dpi=110, facecolor="white")
     plt.close(figure)
+    with Image.open(file) as drawn:  # a quarter of the bytes
+        drawn.convert("RGB").quantize(64).save(file, optimize=True)
 
 
 def _tells(values: list[tuple[float, str]]) -> bool:
     """Whether it is ever something else than 0 and NaN."""
     return any(float(value) > 0 for _, value in values)
+
+
+def _size_axis(axes: Axes, title: str, sizes: list[int]) -> None:
+    axes.set(xlabel=title, xscale="log")
+    axes.set_xticks(sizes, [f"{each:,}" for each in sizes], minor=False)
+    axes.set_xticks([], minor=True)
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    axes.grid(axis="y", color="#e4e7eb", linewidth=0.7)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def model(
+    file: Path,
+    title: str,
+    grows: str,
+    lines: dict[str, dict[int, float]],
+    points: dict[str, dict[int, float]],
+) -> None:
+    """What a model says, as lines, and what was measured, as points."""
+    figure, axes = plt.subplots(figsize=(8.4, 4.2), layout="constrained")
+    figure.suptitle(title, fontsize=12, fontweight="bold")
+    for number, (name, values) in enumerate(lines.items()):
+        colour = SHADES[number]
+        axes.plot(*zip(*values.items(), strict=True), "-", color=colour, label=f"{name}: model")
+        axes.plot(*zip(*points[name].items(), strict=True), "o", color=colour, label="measured")
+    axes.set_xlabel(grows)
+    axes.set_xticks(sorted({each for values in points.values() for each in values}))
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside lower center", ncols=len(lines), frameon=False, fontsize=9)
+    figure.savefig(file, metadata={"Date": None}, facecolor="white")
+    plt.close(figure)
 
 
 def _bars(axes: Axes, title: str, values: Values, form: str) -> None:

@@ -2,12 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import count
 from typing import Any
 from urllib.request import urlopen
 
@@ -19,7 +19,6 @@ from benchmarks.data import FOLDER
 from benchmarks.lineup import APPS, GO, LINEUP, QUIET, UVICORN, Contender
 from benchmarks.works import HOST, Request
 
-PORTS = count(21_500)
 STARTS_WITHIN_SECONDS = 60
 PATIENCE_SECONDS = 10
 
@@ -104,12 +103,19 @@ def workers(url: str) -> Iterator[dict[str, Worker]]:
         yield {each.name: stack.enter_context(worker(each, url)) for each in APPS}
 
 
+def _free_port() -> int:
+    """Another run may be under way on the same machine."""
+    with socket.socket() as listening:
+        listening.bind((HOST, 0))
+        return int(listening.getsockname()[1])
+
+
 class Server:
     """A contender behind uvicorn, or with a server of its own."""
 
     def __init__(self, contender: Contender, url: str) -> None:
         self.contender, self.url = contender, url
-        self.port = next(PORTS)
+        self.port = _free_port()
 
     def start(self) -> float:
         """Seconds until its first answer."""

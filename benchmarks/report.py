@@ -1,13 +1,15 @@
 """The tables and plots of what was measured."""
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from benchmarks.lineup import CEILING
 from benchmarks.load import TOOL
 from benchmarks.plots import draw, stack
+from benchmarks.tables import table
+from benchmarks.targets import targets
 from benchmarks.works import PAGES, WORKS
 
 Measured = dict[str, Any]
@@ -24,6 +26,7 @@ def write(measured: Measured, folder: Path) -> dict[str, str]:
     """Tables and plots into `folder`; gives the tables by their names."""
     folder.mkdir(parents=True, exist_ok=True)
     tables = {
+        "targets": targets(measured),
         "cpu": _cpu(measured["cpu"]),
         "parts": _parts(measured["parts"]),
         "load": _load(measured["load"]),
@@ -206,8 +209,3 @@ def _spread(values: list[float]) -> str:
     middle = statistics.median(values)
     half = (max(values) - min(values)) / 2 / middle
     return f"{middle:,.0f} ±{half:.0%}" if len(values) > 1 else f"{middle:,.0f}"
-
-
-def table(title: str, heads: list[str], rows: Iterable[list[str]]) -> str:
-    lines = [heads, ["---", *("---:" for _ in heads[1:])], *rows]
-    return "\n".join([f"**{title}**", "", *(f"| {' | '.join(line)} |" for line in lines)])

@@ -14,6 +14,8 @@ from tests.people import PASSWORD, ROWS, make_row, make_users, refuse_secrets, s
 
 SIGNED_IN = ["admin", "other", "owner"]
 UNKNOWN = ["anonymous", "deactivated", "expired", "revoked"]
+# Headers of each answer alone, the last one in development only.
+OF_THE_REQUEST = {"date", "x-request-id", "server-timing"}
 
 
 async def make_world() -> World:

@@ -3,13 +3,15 @@
 python -m tests.speed: `app.main:app` with the settings of the environment. A function call is one
 of Python or of C; memory is what a request has allocated at most at one moment, in bytes. Both
 counts include the harness that calls the application (benchmarks/asgi.py). Garbage is how many
-objects a request leaves to the collector of cycles. How often memory is allocated is not counted:
+objects a request leaves to the collector of cycles. Tracing is how many of the calls are of
+OpenTelemetry, or of what makes spans here. How often memory is allocated is not counted:
 no interpreter says it, and what is allocated and freed at once shows in the calls.
 """
 
 import asyncio
 import gc
 import json
+import re
 import sys
 import tracemalloc
 from dataclasses import asdict, dataclass
@@ -18,8 +20,10 @@ from typing import Any
 
 import uvloop
 
+from app.cli import commands  # noqa: F401 - `app serve` imports them too
 from app.main import app
 from benchmarks import asgi
+from plumbline.cli import serving  # noqa: F401
 
 WARM_UP = 20  # caches are filled, statements prepared, adaptive code of the interpreter settled
 SAMPLES = 5  # the smallest is the request alone, without what the event loop does meanwhile
@@ -27,8 +31,13 @@ TOKEN = "plumb_for-the-guard"
 SIGNED_IN = {"Authorization": f"Bearer {TOKEN}"}
 JSON = {"Content-Type": "application/json"}
 POST = json.dumps({"title": "A title of thirty characters.", "content": "Some words. " * 17})
-# With the first new password, the first key, the first migration (docs/adr/0056).
-LOADED_LATE = {"zxcvbn", "cryptography", "psycopg"}
+# With the first new password, the first key, a migration, a traceback for people (docs/adr/0063).
+LOADED_LATE = {
+    *("zxcvbn", "cryptography", "psycopg", "alembic", "mako", "rich", "pygments", "attr"),
+    "opentelemetry.sdk",
+    *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle", "sqlite")),
+}
+TRACING = re.compile(r"/opentelemetry/|/plumbline/(db/)?trac(ing|e_|ed_)")
 WORKS: dict[str, tuple[str, str, str, dict[str, str], bytes]] = {
     "GET /posts/{id}": ("GET", "/api/v1/posts/1000", "", {}, b""),
     "GET /posts?limit=20": ("GET", "/api/v1/posts", "limit=20", {}, b""),
@@ -42,6 +51,7 @@ class Cost:
     calls: int
     memory_bytes: int
     garbage: int
+    tracing: int
 
 
 async def _count_calls(call: asgi.Call) -> int:
@@ -50,6 +60,21 @@ async def _count_calls(call: asgi.Call) -> int:
     def count(_frame: FrameType, event: str, _argument: object) -> None:
         nonlocal calls
         calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        await asgi.call(app, *call)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+async def _count_tracing(call: asgi.Call) -> int:
+    calls = 0
+
+    def count(frame: FrameType, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call" and TRACING.search(frame.f_code.co_filename) is not None
 
     sys.setprofile(count)
     try:
@@ -91,7 +116,8 @@ async def _cost(work: str, state: dict[str, Any]) -> Cost:
     calls = [await _count_calls(call) for _ in range(SAMPLES)]
     memory = [await _measure_memory(call) for _ in range(SAMPLES)]
     await asyncio.sleep(0)
-    return Cost(min(calls), min(memory), await _count_garbage(call))
+    garbage, tracing = await _count_garbage(call), await _count_tracing(call)
+    return Cost(min(calls), min(memory), garbage, tracing)
 
 
 async def measure() -> dict[str, Cost]:

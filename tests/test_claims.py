@@ -77,12 +77,14 @@ CLAIMS = [
     ),
     Claim(
         "docs/pitfalls.md",
-        "Only `library/plumbline/db/session.py`, `library/plumbline/db/statements.py` and "
+        "Only `library/plumbline/db/session.py`, `library/plumbline/db/owned_session.py`, "
+        "`library/plumbline/db/statements.py` and "
         "`library/plumbline/db/after_commit.py` name",
         lambda: (
             _files_with(r"\.sync_session\b")
             == {
                 "library/plumbline/db/session.py",
+                "library/plumbline/db/owned_session.py",
                 "library/plumbline/db/statements.py",
                 "library/plumbline/db/after_commit.py",
             }

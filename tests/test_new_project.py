@@ -132,9 +132,11 @@ def test_project_without_containers_has_none_of_their_files(project: Path, tmp_p
     files, all_files = files_of(tmp_path / "shop"), files_of(project)
     left_out = all_files.keys() - files.keys()
     assert {"Dockerfile", ".dockerignore", "compose.yaml", "docs/deploy.md"} <= left_out
+    assert {"deploy/prometheus/alerts.yaml", "deploy/grafana/dashboard.json"} <= left_out
+    assert {"docs/alerts.md", "tests/deploy/test_alerts.py"} <= left_out
     assert {name.split("/")[0] for name in left_out if "/" in name} == {"deploy", "docs", "tests"}
     assert not read_answers(tmp_path / "shop").container
-    assert "hadolint" not in files["pyproject.toml"]
+    assert not re.search("hadolint|promql", files["pyproject.toml"])
     assert "ocker" not in files["README.md"]
 
 

@@ -8,7 +8,6 @@ from functools import cache
 import structlog
 from sqlalchemy import (
     ColumnElement,
-    Connection,
     Interval,
     Select,
     func,
@@ -23,9 +22,10 @@ from app.db.models import AccessToken, User
 from app.db.session import AsyncSessionFactory, engine
 from app.services.locks import LOCK_ADMINS, take_turn
 from plumbline.db.errors import DATABASE_ERRORS, explain
+from plumbline.db.owned_session import steps_at_begin
 from plumbline.db.reading import read_from_primary
-from plumbline.db.session import at_begin
 from plumbline.db.statements import CompiledLock, CompiledSelect
+from plumbline.db.steps import Steps
 from plumbline.errors import AppError, Forbidden, Outdated, Unauthenticated
 
 log = structlog.stdlib.get_logger(__name__)
@@ -152,7 +152,7 @@ def hold(db: AsyncSession, caller: Caller) -> None:
     """
     held = [_lock_of(shared=True)]  # what names `db` would keep it until the collector comes
     db.info[_HELD] = held
-    at_begin(db, lambda connection: _lock(connection, caller, held[0]))
+    steps_at_begin(db, lambda: _lock(caller, held[0]))
 
 
 def hold_alone(db: AsyncSession) -> None:
@@ -164,10 +164,10 @@ def hold_alone(db: AsyncSession) -> None:
     held[:] = [_lock_of(shared=False)]
 
 
-def _lock(connection: Connection, caller: Caller, lock: CompiledLock[...]) -> None:
+def _lock(caller: Caller, lock: CompiledLock[...]) -> Steps[None]:
     if lock is _lock_of(shared=False) and caller.role == "admin":
-        _ADMINS.is_found(connection)  # before any account
-    if not lock.is_found(connection, token_id=caller.token_id, role=caller.role):
+        yield from _ADMINS.steps()  # before any account
+    if not (yield from lock.steps(token_id=caller.token_id, role=caller.role)):
         raise Outdated
 
 

@@ -53,19 +53,18 @@ class PostRead:
 def _post(  # noqa: PLR0913, PLR0917 - a row
     post_id: int,
     title: str,
-    content: str,
+    content: str | None,
     version: int,
     created_at: datetime,
     updated_at: datetime | None,
     author_id: int,
     username: str,
-) -> PostRead:
+) -> PostRead | None:
+    """None for one whose content did not fit on its page."""
+    if content is None:
+        return None
     author = AuthorRead(author_id, username)
     return PostRead(post_id, title, content, author, version, created_at, updated_at)
-
-
-def _post_if_fitting(*row: Any) -> PostRead | None:  # noqa: ANN401 - as _post
-    return None if row[2] is None else _post(*row)
 
 
 _POSTS = select(
@@ -117,8 +116,8 @@ def _new_post(*, title: str, content: str, author_id: int) -> ReturningInsert[in
 
 
 _POST_BY_ID = CompiledSelect(_post_by_id, _post)
-_NEWEST = CompiledSelect(_newest, _post_if_fitting)
-_NEWEST_OF_AUTHOR = CompiledSelect(_newest_of_author, _post_if_fitting)
+_NEWEST = CompiledSelect(_newest, _post)
+_NEWEST_OF_AUTHOR = CompiledSelect(_newest_of_author, _post)
 _NEW_POST = CompiledInsert(_new_post)
 
 

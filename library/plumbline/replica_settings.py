@@ -23,3 +23,7 @@ class ReplicaSettings(BaseSettings):
         le=60,
         description="A replica that is further behind is not read from.",
     )
+    DB_PGBOUNCER_PREPARES: bool = Field(
+        default=False,
+        description="DB_PGBOUNCER is 1.21 or later: with max_prepared_statements it prepares.",
+    )

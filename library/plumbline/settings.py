@@ -18,6 +18,7 @@ from plumbline.setting_values import (
     normalise_url,
     wrong_settings,
 )
+from plumbline.telemetry_settings import TelemetrySettings
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -153,7 +154,7 @@ class BodySettings(BaseSettings):
     )
 
 
-class HttpSettings(BodySettings, DevelopmentSettings, CommonSettings):
+class HttpSettings(TelemetrySettings, BodySettings, DevelopmentSettings, CommonSettings):
     """Of the parts that `install` adds to an application."""
 
     MAX_RUNNING_REQUESTS: int = Field(
@@ -189,7 +190,6 @@ class HttpSettings(BodySettings, DevelopmentSettings, CommonSettings):
         pattern=r"^https?://[^/?#]+$",
         description="Where callers find this service; https:// adds Strict-Transport-Security.",
     )
-    BUILD_REVISION: str = Field(default="", description="Which build runs (a commit), in /metrics.")
     ALLOW_HTTP: bool = Field(
         default=False, description="Accept a BASE_URL without https in production."
     )

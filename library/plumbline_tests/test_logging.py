@@ -39,6 +39,20 @@ def test_request_in_production_is_a_whole_record() -> None:
     assert {"request_id", "route", "timestamp", "status", "path", "ms"} <= record.keys()
 
 
+UVICORN = """
+import logging, uvicorn
+from plumbline.logging import configure_logging
+uvicorn.Config(None, access_log=True)
+configure_logging(production=True)
+print(logging.getLogger("uvicorn.access").hasHandlers(), logging.getLogger("uvicorn").hasHandlers())
+"""
+
+
+def test_uvicorn_makes_no_line_of_a_request() -> None:
+    """It asks whether a handler would take the line, and makes it even if nobody writes it."""
+    assert python("-c", UVICORN).stdout.split() == ["False", "True"]
+
+
 # The line of a request by `log_request`, and by the logger itself.
 BOTH = """
 import os, sys, structlog

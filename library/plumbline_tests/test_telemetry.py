@@ -3,6 +3,7 @@
 import asyncio
 import http.server
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,6 +20,7 @@ from plumbline_tests.faults.wire import Wire
 from plumbline_tests.processes import python
 
 NOWHERE = {"DATABASE_URL": "postgresql://postgres:postgres@127.0.0.1:1/app"}
+REQUESTS = 20
 PROBES = ("/livez", "/readyz", "/metrics")
 IN_MEMORY = """
 import asyncio, json, sys
@@ -89,6 +91,80 @@ def test_each_request_is_one_span_that_only_a_5xx_marks_as_an_error() -> None:
     assert set(told) == {span[3] for span in spans}
 
 
+CONSOLE = """
+import asyncio
+import httpx2
+from fastapi import routing
+from benchmarks.asgi import running
+from plumbline_tests.sandbox.service import app
+
+solved, solve = [], routing.solve_dependencies
+
+async def solve_and_count(**given):
+    solved.append(given)
+    return await solve(**given)
+
+async def ask():
+    routing.solve_dependencies = solve_and_count
+    transport = httpx2.ASGITransport(app)
+    async with running(app), httpx2.AsyncClient(transport=transport, base_url="http://a") as client:
+        await client.get("/books?limit=3")
+        await client.get("/books/4711")
+
+asyncio.run(ask())
+print(len(solved))
+"""
+LINE = re.compile(r"trace ([0-9a-f]{32}) +\d+\.\d ms {2}(.*)")
+
+
+def test_one_variable_prints_traces_of_compiled_routes(main_database: str) -> None:
+    """FastAPI's own handler, which solves dependencies each time, is not needed for them."""
+    variables = {"TRACES": "console", "TRACES_RATIO": "1", "DATABASE_URL": main_database}
+    ended = python("-c", CONSOLE, **variables)
+    told = LINE.findall(ended.stderr)
+
+    assert (ended.returncode, ended.stdout) == (0, "0\n"), ended.stderr[-3000:]
+    requests = [name for _, name in told if name.startswith("GET")]
+    assert requests == ["GET /books 200", "GET /books/{book_id} 404"]
+    assert told[-1] == (told[-2][0], "  SELECT books")
+
+
+SDK_MISSING = f"import sys; sys.modules['opentelemetry.sdk.trace'] = None\n{CONSOLE}"
+SECOND_PROVIDER = """
+import asyncio
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from plumbline.telemetry_settings import TelemetrySettings
+from plumbline.trace_export import traces
+
+trace.set_tracer_provider(TracerProvider())
+
+async def start():
+    async with traces(TelemetrySettings(), "Sandbox"):
+        raise AssertionError
+
+asyncio.run(start())
+"""
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        (SDK_MISSING, "TRACES=console needs the SDK: pip install 'plumbline-fastapi[telemetry]'"),
+        (
+            SECOND_PROVIDER,
+            "TRACES: this process has a TracerProvider already, of the program or by",
+        ),
+    ],
+    ids=["no SDK", "second provider"],
+)
+def test_traces_that_cannot_be_made_stop_the_start(program: str, says: str) -> None:
+    ended = python("-c", program, TRACES="console", **NOWHERE)
+
+    assert ended.returncode == 1
+    assert f"RuntimeError: {says}" in ended.stderr.splitlines()[-1]
+
+
 @contextmanager
 def _collector(port: int) -> Iterator[SimpleQueue[str]]:
     """The names of the spans that arrive by OTLP."""
@@ -117,19 +193,30 @@ def _collector(port: int) -> Iterator[SimpleQueue[str]]:
 
 @pytest.mark.torture
 @pytest.mark.timeout(200)
+@pytest.mark.parametrize(
+    "variables", [{"FASTAPI_OTEL_AUTO_CONFIGURE": "true"}, {"TRACES": "otlp", "TRACES_RATIO": "1"}]
+)
 async def test_two_variables_send_the_spans_of_each_worker_to_a_collector(
-    free_port: FreePort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    free_port: FreePort,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    variables: dict[str, str],
 ) -> None:
+    """Those of the last second when it stops."""
     port, log, collecting = free_port(), tmp_path / "log", free_port()
-    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collecting}")
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
+    endpoint = f"http://127.0.0.1:{collecting}"
+    own = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_BSP_SCHEDULE_DELAY": "3600000"}
+    for name, value in (variables | own).items():
+        monkeypatch.setenv(name, value)
     with (
         _collector(collecting) as names,
-        serving(port, log, "--workers=2", module="plumbline_tests.sandbox"),
+        serving(port, log, "--workers=2", module="plumbline_tests.sandbox") as service,
     ):
         await until_started(log, 2)
-        with closing(Wire(port)) as wire:
-            await wire.get("/docs")
+        for _ in range(REQUESTS):  # connections, of which either worker gets some
+            with closing(Wire(port)) as wire:
+                await wire.get("/docs")
+        service.terminate()
 
-        assert await asyncio.to_thread(names.get, timeout=60) == "GET /docs"
+        told = [await asyncio.to_thread(names.get, timeout=60) for _ in range(REQUESTS)]
+        assert told == ["GET /docs"] * REQUESTS

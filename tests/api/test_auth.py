@@ -10,6 +10,7 @@ from app.db.models import AccessToken, User
 from app.db.session import AsyncSessionFactory, engine
 from app.services import callers
 from tests.people import PASSWORD, make_user, signed_in
+from tests.service import OF_THE_REQUEST
 
 
 async def _log_in(client: httpx2.AsyncClient, **form: str) -> httpx2.Response:
@@ -48,8 +49,7 @@ async def test_unknown_wrong_and_deactivated_are_the_same_work_and_the_same_answ
         answer = await _log_in(client, username=login, password=password)
         same = {"request_id", "instance"}
         body = {name: value for name, value in answer.json().items() if name not in same}
-        other = {"x-request-id", "date", "server-timing"}
-        headers = {n: v for n, v in answer.headers.items() if n not in other}
+        headers = {n: v for n, v in answer.headers.items() if n not in OF_THE_REQUEST}
         observed.append((answer.status_code, body, headers, list(work)))
         work.clear()
     event.remove(engine.sync_engine, *listen)

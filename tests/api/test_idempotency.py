@@ -13,10 +13,10 @@ from app.db.models import AccessToken, AttemptCount, AuditEvent, IdempotencyKey,
 from app.db.session import AsyncSessionFactory, engine
 from plumbline.testing.rows import StoredRows
 from tests.people import PASSWORD, make_user, signed_in, token_of
+from tests.service import OF_THE_REQUEST
 
 CHANGE = {"current_password": PASSWORD, "new_password": "a different long password"}
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
-OF_THE_REQUEST = {"date", "server-timing", "x-request-id"}
 
 
 async def _change(client: httpx2.AsyncClient, token: str) -> httpx2.Response:

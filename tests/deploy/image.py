@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 from plumbline_tests.processes import until
 from tests.deploy.dockerfile import Instruction, Stage, command, read_stages
@@ -58,14 +59,14 @@ class Image:
         return [self.user or "0:0", f"--chdir={self.folder}", *set_, *words]
 
 
-def build_image(dockerfile: Path, folder: Path) -> Image:
-    """Run the steps of each stage; gives the last one."""
+def build_image(dockerfile: Path, folder: Path, **arguments: str) -> Image:
+    """Run the steps of each stage; gives the last one. `arguments` are those of `--build-arg`."""
     bare, made = _bare_debian(folder), dict[str, Image]()
     image = Image(bare)
     for number, stage in enumerate(read_stages(dockerfile.read_text())):
         base = made.get(stage.base) or Image(bare)
         image = Image(_copy(base.root, folder / str(number)), environment=dict(base.environment))
-        _build(stage, image, made, dockerfile.parent)
+        _build(_with_arguments(stage, arguments), image, made, dockerfile.parent)
         made[stage.name] = image
     return image
 
@@ -87,6 +88,21 @@ def _copy(source: Path, target: Path) -> Path:
     return target
 
 
+def _with_arguments(stage: Stage, given: dict[str, str]) -> Stage:
+    """Each ARG put where ENV asks for it."""
+    steps = list[Instruction]()
+    values = {"PATH": PATH}
+    for step in stage.steps:
+        if step.name == "ARG":
+            name, _, default = step.text.partition("=")
+            values[name] = given.get(name, default.strip('"'))
+        elif step.name == "ENV":
+            steps.append(Instruction("ENV", Template(step.text).safe_substitute(values)))
+        else:
+            steps.append(step)
+    return Stage(stage.base, stage.name, steps)
+
+
 def _build(stage: Stage, image: Image, made: dict[str, Image], context: Path) -> None:
     for step in stage.steps:
         match step.name:
@@ -98,8 +114,7 @@ def _build(stage: Stage, image: Image, made: dict[str, Image], context: Path) ->
                 (image.root / step.text.lstrip("/")).mkdir(parents=True, exist_ok=True)
                 image.folder = step.text
             case "ENV":
-                given = re.findall(r"(\w+)=(\S+)", step.text)
-                image.environment |= {k: v.replace("$PATH", PATH) for k, v in given}
+                image.environment |= dict(re.findall(r"(\w+)=(\S*)", step.text))
             case "USER":
                 image.user = step.text
             case "CMD" | "ENTRYPOINT" | "HEALTHCHECK":

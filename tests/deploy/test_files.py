@@ -187,6 +187,15 @@ def test_build_gets_what_it_copies_and_no_secret() -> None:
     assert {line[1:] for line in ignored if line.startswith("!")} == names
 
 
+def test_build_knows_its_revision_which_nothing_else_sets() -> None:
+    last = DOCKERFILE.rpartition("\nFROM ")[2]
+
+    assert 'ARG BUILD_REVISION=""\nENV BUILD_REVISION=$BUILD_REVISION\n' in last
+    assert compose()["service"]["build"]["args"] == {"BUILD_REVISION": "${BUILD_REVISION:-}"}
+    assert "BUILD_REVISION" not in compose()["service"]["environment"]
+    assert "BUILD_REVISION" not in manifests()["ConfigMap"]["data"]
+
+
 def test_archive_is_received_as_the_page_says() -> None:
     page = (ROOT / "docs/deploy.md").read_text()
     received = re.findall(r"^pg_receivewal .*", page, re.MULTILINE)

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(1800)]
 def image() -> Iterator[Image]:
     """On the disk: a gigabyte."""
     with TemporaryDirectory(dir="/var/tmp") as folder:
-        yield build_image(ROOT / "Dockerfile", Path(folder))
+        yield build_image(ROOT / "Dockerfile", Path(folder), BUILD_REVISION="1a2b3c4")
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,13 @@ def test_workers_count_their_requests_in_the_memory(image: Image, database: Data
         answer = running.beside(sys.executable, "-c", ASK.format("/metrics"))
 
     assert answer.stdout == "200\n", answer.stderr
+
+
+def test_metrics_name_the_build(container: Container) -> None:
+    page = ASK.format("/metrics").replace(".status", ".read().decode()")
+    told = container.beside(sys.executable, "-c", page).stdout
+
+    assert re.findall(r'^service_build_info{.*revision="(.*?)"', told, re.MULTILINE) == ["1a2b3c4"]
 
 
 def test_container_stops_by_itself(image: Image, database: Database) -> None:

@@ -22,7 +22,7 @@ COMMANDS = {
     for line in block.splitlines()
 }
 MAKEFILE = (ROOT / "library/plumbline/template/overlay/Makefile").read_text()
-OF_OTHERS = {"cd", "curl", "git", "pip"}
+OF_OTHERS = {"cd", "curl", "export", "git", "pip"}
 OF_POSTGRES = {"pg_dump", "pg_restore", "pg_receivewal", "pg_basebackup", "pg_verifybackup"}
 
 

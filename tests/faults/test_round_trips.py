@@ -96,11 +96,11 @@ async def _change_role(wire: Wire, scene: Scene) -> Answer:
 
 
 WRITES = {  # why each is there: benchmarks/README.md
-    "create_post": (_create, 5),
-    "update_post": (_change, 6),
-    "delete_post": (_delete, 6),
-    "update_me": (_change_email, 11),
-    "update_user": (_change_role, 8),
+    "create_post": (_create, 4),
+    "update_post": (_change, 5),
+    "delete_post": (_delete, 5),
+    "update_me": (_change_email, 10),
+    "update_user": (_change_role, 7),
 }
 
 

@@ -18,12 +18,13 @@ from plumbline.testing.rows import StoredRows
 from plumbline.testing.service import ServiceUnderTest
 from plumbline.testing.wrong_requests import wrong_requests
 from plumbline_tests.torture import Amount
+from tests.service import OF_THE_REQUEST
 
 TOO_MANY = 429  # who asked more often: it says nothing about the handler
 REDIRECTS = 300
 # What differs between two answers to the same request: ids, times, tokens, lengths.
 OWN = re.compile(r"plumb_[\w-]+|\d+")
-NOT_COMPARED = {"x-request-id", "server-timing", "date", "content-length"}
+NOT_COMPARED = OF_THE_REQUEST | {"content-length"}
 
 
 @contextmanager

@@ -16,10 +16,13 @@ from tests.sabotage import (
     lists,
     migrations,
     names,
+    past,
     plugin,
+    pooled,
     processes,
     projects,
     protocol,
+    reads,
     replicas,
     resource,
     routes,
@@ -27,6 +30,7 @@ from tests.sabotage import (
     setup,
     slow,
     sockets,
+    start,
     statements,
     stored,
     suite,
@@ -35,6 +39,7 @@ from tests.sabotage import (
     tenants,
     text,
     top,
+    writes,
 )
 
 SABOTAGES = (
@@ -48,6 +53,7 @@ SABOTAGES = (
     *doctor_rules.SABOTAGES,
     *document.SABOTAGES,
     *plugin.SABOTAGES,
+    *pooled.SABOTAGES,
     *driver.SABOTAGES,
     *stored.SABOTAGES,
     *edge.SABOTAGES,
@@ -55,9 +61,11 @@ SABOTAGES = (
     *lists.SABOTAGES,
     *migrations.SABOTAGES,
     *names.SABOTAGES,
+    *past.SABOTAGES,
     *processes.SABOTAGES,
     *projects.SABOTAGES,
     *protocol.SABOTAGES,
+    *reads.SABOTAGES,
     *replicas.SABOTAGES,
     *resource.SABOTAGES,
     *routes.SABOTAGES,
@@ -65,6 +73,7 @@ SABOTAGES = (
     *setup.SABOTAGES,
     *slow.SABOTAGES,
     *sockets.SABOTAGES,
+    *start.SABOTAGES,
     *statements.SABOTAGES,
     *suite.SABOTAGES,
     *teams.SABOTAGES,
@@ -72,4 +81,8 @@ SABOTAGES = (
     *tenants.SABOTAGES,
     *text.SABOTAGES,
     *top.SABOTAGES,
+    *writes.SABOTAGES,
 )
+
+# What `make cluster` tries, since it installs what their tests need.
+CLUSTERED = (*pooled.CLUSTERED,)

@@ -58,9 +58,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "go on after a failed flush",
         "library/plumbline/db/session.py",
-        "                await self._session.commit()\n",
+        "                await self._session.commit_block()\n",
         """                if self._session.is_active:
-                    await self._session.commit()
+                    await self._session.commit_block()
 """,
         "library/plumbline_tests/db/test_session.py::test_swallowed_error_of_a_flush_is_not_taken_for_success",
     ),
@@ -81,25 +81,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "keep the answer in a transaction of its own",
         "library/plumbline/db/idempotency.py",
-        """        await db.execute(
-            insert(self._model)
-            .values(digest=claim.digest, **row)
-            .on_conflict_do_update(index_elements=[self._model.digest], set_=row)
-        )
-""",
+        "        await self._keep.one(db, digest",
         """        async with AsyncSession(db.bind) as own, own.begin():
-            await own.execute(
-                insert(self._model)
-                .values(digest=claim.digest, **row)
-                .on_conflict_do_update(index_elements=[self._model.digest], set_=row)
-            )
-""",
+            await self._keep.one(own, digest""",
         FAULTS + "test_once.py::test_as_many_rows_as_requests",
     ),
     Sabotage(
         "let two requests with one key run at once",
         "library/plumbline/db/idempotency.py",
-        "if not connection.scalar(select(func.pg_try_advisory_xact_lock(number))):",
+        "if not (yield from _LOCK.steps(number=number)):",
         "if number is None:",
         FAULTS + "test_once.py::test_as_many_rows_as_requests",
     ),
@@ -240,9 +230,11 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let reads overtake who waits for a connection",
         "library/plumbline/db/pool.py",
-        """        await self._take_turn()
-        if self._idle and""",
-        "        if self._idle and",
+        """        if not self._turns.here().take():
+            await self._wait_for_turn()
+        self._has_turn = True
+""",
+        "        self._has_turn = True\n",
         "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(
@@ -254,7 +246,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let an insert overtake what the session has to say",
-        "library/plumbline/db/statements.py",
+        "library/plumbline/db/steps.py",
         "    session.flush()",
         "    pass",
         "library/plumbline_tests/db/test_statements.py::test_write_comes_after_what_the_session_has_to_say",

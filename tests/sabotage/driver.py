@@ -9,9 +9,9 @@ STALE = "library/plumbline_tests/db/test_stale_plans.py::"
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "write on for ever to a primary that has been demoted",
-        "library/plumbline/db/statements.py",
-        "        elif sqlstate(error) in {None, READ_ONLY}:",
-        "        elif sqlstate(error) is None:",
+        "library/plumbline/db/steps.py",
+        "    elif sqlstate(error) in {None, READ_ONLY}:",
+        "    elif sqlstate(error) is None:",
         "library/plumbline_tests/db/test_statements.py::test_write_leaves_a_demoted_primary",
     ),
     Sabotage(
@@ -80,29 +80,25 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "keep the stale plan of an insert",
-        "library/plumbline/db/statements.py",
-        "            dialect._invalidate_schema_cache()",
-        "            pass",
-        STALE + "test_session_is_worth_another_try_when_the_schema_changes",
-    ),
-    Sabotage(
-        "keep what the driver knows of a composite type",
-        "library/plumbline/db/engine.py",
+        "library/plumbline/db/steps.py",
         "        dialect._invalidate_schema_cache()",
         "        pass",
         STALE + "test_session_is_worth_another_try_when_the_schema_changes",
     ),
     Sabotage(
+        "keep what the driver knows of a composite type",
+        "library/plumbline/db/engine.py",
+        "        forget_plans(context.dialect, driver_of(context))",
+        "        pass",
+        STALE + "test_session_is_worth_another_try_when_the_schema_changes",
+    ),
+    Sabotage(
         "let newcomers overtake who waits for a connection",
-        "library/plumbline/db/pool.py",
-        """            async with asyncio.timeout(self._timeout):
-                await turns.acquire()
+        "library/plumbline/db/turns.py",
+        """                first.set_result(None)
+                return
 """,
-        """            async with asyncio.timeout(self._timeout):
-                while turns.locked():
-                    await asyncio.sleep(0.01)
-                await turns.acquire()
-""",
+        "                first.set_result(None)\n",
         "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
 )

@@ -82,8 +82,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "lose a filter that is given twice",
         "library/plumbline/http/pagination.py",
-        "for item in request.query_params.multi_items() if",
-        "for item in request.query_params.items() if",
+        "in QueryParams(query).multi_items()",
+        "in QueryParams(query).items()",
         HTTP + "test_link_keeps_what_was_asked_for",
     ),
 )

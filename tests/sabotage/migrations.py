@@ -3,6 +3,7 @@
 from tests.sabotage import Sabotage
 
 MIGRATE, READINESS = "library/plumbline/db/migrate.py", "library/plumbline/db/readiness.py"
+ALEMBIC = "library/plumbline/db/alembic_commands.py"
 AUTOGENERATE = "library/plumbline/db/autogenerate.py"
 ENUMS = "library/plumbline_tests/db/test_enum_types.py::"
 CREATED, OBJECTS = "library/plumbline/db/objects.py", "library/plumbline_tests/db/test_objects.py::"
@@ -18,8 +19,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "name no way out of two heads",
-        MIGRATE,
-        "self._diverged() if is_diverged else str(error)",
+        ALEMBIC,
+        "self.tell_diverged(self.find_heads()) if is_diverged else str(error)",
         "str(error)",
         HEADS + "test_migrating_to_the_head_of_two_says_the_same",
     ),
@@ -60,14 +61,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "put what a script forgets down to the settings",
-        MIGRATE,
+        ALEMBIC,
         '        if not state.startswith("42") and state not in _ADVICE:\n',
         "        if state:\n",
         ENUMS + "test_what_a_script_does_wrong_is_not_put_down_to_the_settings",
     ),
     Sabotage(
         "end in a traceback where rows have a label that goes",
-        MIGRATE,
+        ALEMBIC,
         "                if isinstance(error.__cause__, DBAPIError):\n",
         "                if False:\n",
         ENUMS + "test_label_that_rows_have_is_not_taken_away",

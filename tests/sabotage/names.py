@@ -30,8 +30,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "call the command of every service by one name",
-        "library/plumbline/db/migrate.py",
-        "explain(error, self.settings.PROGRAM)",
+        "library/plumbline/db/alembic_commands.py",
+        "explain(error, self.migrations.settings.PROGRAM)",
         "explain(error)",
         PROGRAM + "test_error_of_a_migration_names_it_as_well",
     ),

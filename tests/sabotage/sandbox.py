@@ -9,9 +9,9 @@ IN_TURN = (
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "keep the locks of the first event loop",
-        "library/plumbline/db/pool.py",
-        "                    self._made = self._make()\n",
-        "                    pass\n",
+        "library/plumbline/db/turns.py",
+        "                self._made = self._make()\n",
+        "                pass\n",
         IN_TURN,
     ),
     Sabotage(

@@ -8,7 +8,97 @@ CONTEXT = "library/plumbline/http/request_context.py"
 USAGE = "library/plumbline_tests/http/test_usage.py::"
 ALERTS = "tests/deploy/test_alerts.py::"
 
+TRACED = "library/plumbline/db/traced_connection.py"
+SAMPLING = "library/plumbline/trace_sampling.py"
+TRACES = "library/plumbline_tests/http/test_traces.py::"
+KEPT = "library/plumbline_tests/test_trace_sampling.py::"
+
 SABOTAGES = (
+    Sabotage(
+        "make no span of what sessions run",
+        TRACED,
+        "        return TracedStatement(self, query, made._state)",
+        "        return made",
+        TRACES + "test_statements_of_session_and_driver_are_under_the_request",
+    ),
+    Sabotage(
+        "make no span of what compiled statements run",
+        TRACED,
+        '    fetch = _traced("fetch")\n',
+        "",
+        TRACES + "test_statements_of_session_and_driver_are_under_the_request",
+    ),
+    Sabotage(
+        "begin another trace after the commit",
+        "library/plumbline/db/after_commit.py",
+        "    with tracing.within(span):\n",
+        "    with tracing.within(None):\n",
+        TRACES + "test_what_runs_after_the_commit_is_in_the_trace_with_its_statements",
+    ),
+    Sabotage(
+        "write the literals of a statement into its span",
+        "library/plumbline/db/sql_text.py",
+        'return " " if found[0].startswith(("--", "/*")) else "?"',
+        'return " " if found[0].startswith(("--", "/*")) else found[0]',
+        TRACES + "test_no_value_is_in_any_span",
+    ),
+    Sabotage(
+        "write the message of an error into its span",
+        "library/plumbline/tracing.py",
+        "    span.set_status(StatusCode.ERROR)\n",
+        "    span.set_status(StatusCode.ERROR, str(error))\n",
+        TRACES + "test_no_value_is_in_any_span",
+    ),
+    Sabotage(
+        "write the values of the query string into the span of a request",
+        SAMPLING,
+        "            _withhold_query(span)\n",
+        "            pass\n",
+        TRACES + "test_no_value_is_in_any_span",
+    ),
+    Sabotage(
+        "forget the trace of a request that failed",
+        SAMPLING,
+        "return is_slow or span.status.status_code is StatusCode.ERROR",
+        "return is_slow",
+        KEPT + "test_request_is_kept_with_all_of_it_when_it_was_slow_or_failed",
+    ),
+    Sabotage(
+        "keep the trace of every conflict",
+        SAMPLING,
+        "        if span.kind is SpanKind.CLIENT:\n",
+        "        if span.kind is SpanKind.PRODUCER:\n",
+        KEPT + "test_statement_that_is_slow_or_fails_decides_nothing",
+    ),
+    Sabotage(
+        "decide about a trace before all of it has ended",
+        SAMPLING,
+        "            if request.open:\n",
+        "            if request.open < 0:\n",
+        KEPT + "test_what_outlives_its_request_decides_too",
+    ),
+    Sabotage(
+        "hold each span of a request that runs a loop",
+        SAMPLING,
+        "if len(request.spans) >= SPANS_OF_A_REQUEST and not _is_first(span):",
+        "if len(request.spans) < 0:",
+        TRACES + "test_trace_is_bounded_and_says_what_it_left_out",
+    ),
+    Sabotage(
+        "leave the routes to FastAPI where traces are made",
+        "library/plumbline/http/install.py",
+        "    setattr(app.state, TRACES_ALONE, True)\n",
+        "",
+        "library/plumbline_tests/test_telemetry.py"
+        "::test_one_variable_prints_traces_of_compiled_routes",
+    ),
+    Sabotage(
+        "let services without traces pay for them",
+        "library/plumbline/db/connecting.py",
+        "    if not tracing.is_on():\n",
+        "    if False:\n",
+        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+    ),
     Sabotage(
         "forget what a task takes that a request left behind",
         CONTEXT,
@@ -74,9 +164,45 @@ SABOTAGES = (
     ),
     Sabotage(
         "alert without a section that says more",
-        "docs/operations.md",
-        "### EventLoopBlocked\n",
-        "### Blocked\n",
+        "docs/alerts.md",
+        "## EventLoopBlocked\n",
+        "## Blocked\n",
         ALERTS + "test_each_alert_says_what_to_do_and_where_more_is",
+    ),
+    Sabotage(
+        "alert at once of what passes by itself",
+        "deploy/prometheus/alerts.yaml",
+        "for: 1m\n",
+        "for: 0m\n",
+        "tests/deploy/test_promtool.py::test_prometheus_reads_them_and_fires_when_it_should",
+    ),
+    Sabotage(
+        "count what a websocket takes for no request",
+        CONTEXT,
+        "        usage.of_request.set(Usage(total=usage.totals[usage.WEBSOCKET], scope=scope))\n",
+        "",
+        USAGE + "test_websocket_counts_while_it_is_open",
+    ),
+    Sabotage(
+        "lose what a worker counted in its last second",
+        METRICS,
+        "        _report()  # counters outlive the worker, gauges do not\n",
+        "",
+        "library/plumbline_tests/http/test_metrics.py"
+        "::test_workers_count_together_and_keep_what_one_counted_before_it_stopped",
+    ),
+    Sabotage(
+        "build an image that does not know its revision",
+        "Dockerfile",
+        "ENV BUILD_REVISION=$BUILD_REVISION\n",
+        "",
+        "tests/deploy/test_files.py::test_build_knows_its_revision_which_nothing_else_sets",
+    ),
+    Sabotage(
+        "leave the dashboard out of new projects",
+        "library/plumbline/template/template.toml",
+        '    "deploy/**/*.json",\n',
+        "",
+        "tests/test_new_project.py::test_project_without_containers_has_none_of_their_files",
     ),
 )

@@ -36,7 +36,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "begin as a tenant where no transaction begins",
-        "library/plumbline/db/session.py",
+        "library/plumbline/db/owned_session.py",
         "        raise TypeError(_NO_TRANSACTION)\n",
         "        pass\n",
         TESTS + "test_session_that_cannot_be_a_tenants_is_refused",

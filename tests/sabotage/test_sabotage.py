@@ -10,7 +10,7 @@ import pytest
 from tests.copies import changed, copy_project, run_tests_in
 from tests.postgres import ROOT
 from tests.sabotage import Sabotage
-from tests.sabotage.catalogue import SABOTAGES
+from tests.sabotage.catalogue import CLUSTERED, SABOTAGES
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +19,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_project(tmp_path_factory.mktemp("project"))
 
 
-@pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda each: each.name)
+@pytest.mark.parametrize("sabotage", [*SABOTAGES, *CLUSTERED], ids=lambda each: each.name)
 def test_sabotage_fits_the_code(sabotage: Sabotage) -> None:
     path, _, name = sabotage.test.partition("::")
 
@@ -31,6 +31,10 @@ def test_sabotage_fits_the_code(sabotage: Sabotage) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("sabotage", SABOTAGES, ids=lambda each: each.name)
 def test_sabotage_is_noticed(sabotage: Sabotage, copy: Path) -> None:
+    assert_noticed(sabotage, copy)
+
+
+def assert_noticed(sabotage: Sabotage, copy: Path) -> None:
     with changed(copy / sabotage.file, sabotage.sound, sabotage.broken):
         ended = run_tests_in(copy, "-x", "-q", "-n0", sabotage.test)
 

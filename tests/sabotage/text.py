@@ -93,8 +93,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "a path goes into a header as it came",
         "library/plumbline/http/pagination.py",
-        'quote(request.scope["path"])',
-        'request.scope["path"]',
+        "{quote(path)}?",
+        "{path}?",
         "library/plumbline_tests/http/test_numbers.py::test_path_is_quoted_in_the_link_to_the_next_page",
     ),
     Sabotage(

@@ -23,9 +23,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "show the connections that are idle in the pool as held",
-        "library/plumbline/db/holding.py",
-        "if record.in_use and TAKEN in info:",
-        "if TAKEN in info:",
+        "library/plumbline/db/pool.py",
+        "taken_at, usage = info.pop(TAKEN)",
+        "taken_at, usage = info[TAKEN]",
         LOOKING + "test_connection_of_a_route_that_has_ended_is_shown_no_more",
     ),
     Sabotage(

@@ -7,16 +7,18 @@ import socket
 import subprocess
 import sys
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from plumbline.cli.postgres import refuse_stopped
 from plumbline.cli.service import Service
 from plumbline.cli.terminal import POSTGRES, DataDir, Host, Port
-from plumbline.db.embedded import GUARD, Server, run_postgres
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import OperatorError
+
+if TYPE_CHECKING:
+    from plumbline.db.embedded import Server
 
 LOOK_SECONDS = 0.2  # between two looks at whether PostgreSQL and the server still run
 # uvicorn's own command line knows no protocol but its own.
@@ -32,6 +34,8 @@ def dev(
     reload: Annotated[bool, typer.Option(help="Restart when a file changes.")] = True,
 ) -> None:
     """Develop: PostgreSQL (or DATABASE_URL where it is set), migrations, the server with reload."""
+    from plumbline.db.embedded import run_postgres  # noqa: PLC0415 - psycopg: `serve` does without
+
     settings = service.settings
     service.configure_logging()
     _refuse_taken_port(service.name, host, port)
@@ -90,8 +94,10 @@ def _prepare(service: Service, url: str, base_url: str, *, shown: str) -> None:
     service.say(f"try it     {base_url}/docs")
 
 
-def _run(command: list[str], url: str, postgres: Server | None) -> None:
+def _run(command: list[str], url: str, postgres: "Server | None") -> None:
     """Serve in a process of its own, which loads the settings, until it or PostgreSQL ends."""
+    from plumbline.db.embedded import GUARD  # noqa: PLC0415 - as above
+
     with subprocess.Popen(  # noqa: S603 - our own words
         ["/bin/sh", "-c", GUARD, "server", *command],
         env=os.environ | {"DATABASE_URL": url},

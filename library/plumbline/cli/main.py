@@ -11,8 +11,8 @@ import typer
 from pydantic import ValidationError
 from typer.exceptions import Abort, TyperException
 
+from plumbline.cli.importing import collector_at_rest
 from plumbline.cli.terminal import POSTGRES, say, take_numbers
-from plumbline.db.embedded import find_url
 from plumbline.errors import AppError, OperatorError
 
 SINGLE = {"seed", "top"}  # no groups, and use the database all the same
@@ -77,6 +77,8 @@ def _load(
 
 def _use_running_server(settings: Any) -> None:  # noqa: ANN401 - a DatabaseSettings, not imported
     """Prefer what `dev` or `postgres` runs in this folder, whatever its port."""
+    from plumbline.db.embedded import find_url  # noqa: PLC0415 - psycopg, which `serve` does without
+
     if url := find_url(POSTGRES):
         settings.DATABASE_URL = url
 
@@ -100,4 +102,5 @@ def _load_without_settings(commands: str) -> typer.Typer:
 
 def _import(path: str) -> Any:  # noqa: ANN401 - whatever is there
     module, _, name = path.partition(":")
-    return getattr(import_module(module), name)
+    with collector_at_rest():
+        return getattr(import_module(module), name)

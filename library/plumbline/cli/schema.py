@@ -1,4 +1,7 @@
-"""`db`: the database's schema."""
+"""`db`: the database's schema.
+
+What a command uses is imported by it: `serve`, which knows them all, does without Alembic.
+"""
 
 from dataclasses import replace
 from typing import Annotated
@@ -6,17 +9,10 @@ from typing import Annotated
 import typer
 
 from plumbline.cli.service import Service
-from plumbline.db import drift, grants
-from plumbline.db.advice import PAGE, find_unsafe
 from plumbline.db.diagram import draw_tables
 from plumbline.errors import OperatorError
 
 Revision = Annotated[str, typer.Argument(help="A revision, `head`, `base`, or steps as in -1.")]
-
-_WAY_OUT = (
-    f"write the safe sequence ({PAGE}), or say in the script why it is right as it is: "
-    'SAFE = {"drop-column users.nickname": "no release since 2.3 reads it"}'
-)
 
 
 def upgrade(service: Service, revision: Revision = "head") -> None:
@@ -26,6 +22,8 @@ def upgrade(service: Service, revision: Revision = "head") -> None:
         service.migrations.head_revision()  # when there are several, no database is asked
     service.migrations.upgrade(revision=revision)
     if role := service.settings.DB_APPLICATION_ROLE:
+        from plumbline.db import grants  # noqa: PLC0415
+
         append_only, schemas = service.append_only, service.migrations.schemas
         grants.grant(service.settings, role, append_only=append_only, schemas=schemas)
 
@@ -41,6 +39,8 @@ def revision(
     message: Annotated[str, typer.Argument(help="What it changes, in a few words.")],
 ) -> None:
     """Write the migration from what the migrations so far make to what the models say."""
+    from plumbline.db import advice, drift  # noqa: PLC0415
+
     service.configure_logging()
     head = service.migrations.head_revision()  # when there are several, nothing needs to start
     service.say("migrating a throw-away PostgreSQL to compare with the models")
@@ -49,13 +49,13 @@ def revision(
         service.migrations.revision(message, server.url())
         written = replace(service.migrations, baseline=head)
         try:
-            unsafe = find_unsafe(written, server.url())
+            unsafe = advice.find_unsafe(written, server.url())
         except OperatorError as error:
             raise OperatorError(f"the script is written, but {error}") from error
     for line in unsafe:
         service.say(line)
     if unsafe:
-        service.say(f"`{service.name} db check` refuses that: {_WAY_OUT}")
+        service.say(f"`{service.name} db check` refuses that: {advice.WAY_OUT}")
 
 
 def merge(
@@ -68,12 +68,14 @@ def merge(
 
 def check(service: Service) -> None:
     """Prove that the migrations make what the models say, and are in nobody's way."""
+    from plumbline.db import advice, drift  # noqa: PLC0415
+
     service.say("running them on a throw-away PostgreSQL")
     service.migrations.head_revision()  # when there are several, nothing needs to start
     with drift.temporary_postgres() as server:
         urls = [server.url(name) for name in ("migrated", "modelled", "postgres")]
         differences = drift.compare(service.migrations, *urls)
-        unsafe = find_unsafe(service.migrations, server.url())
+        unsafe = advice.find_unsafe(service.migrations, server.url())
     if differences:
         print(differences)
         raise OperatorError(
@@ -83,7 +85,7 @@ def check(service: Service) -> None:
         )
     if unsafe:
         print("\n".join(unsafe))
-        raise OperatorError(f"migrations are in the way of requests: {_WAY_OUT}")
+        raise OperatorError(f"migrations are in the way of requests: {advice.WAY_OUT}")
     print("Models and migrations agree, and the migrations are in nobody's way.")
 
 

@@ -9,7 +9,6 @@ from sqlalchemy import make_url
 
 from plumbline.cli.service import Service
 from plumbline.cli.terminal import POSTGRES
-from plumbline.db.embedded import find_url
 from plumbline.errors import OperatorError
 
 MOST = 10_000_000
@@ -68,6 +67,8 @@ def _require_development(service: Service, into: str) -> None:
 
 
 def _is_of_this_folder(host: str | None, port: int | None, database: str | None) -> bool:
+    from plumbline.db.embedded import find_url  # noqa: PLC0415 - psycopg, which `serve` does without
+
     there = find_url(POSTGRES)
     if there is None:
         return False

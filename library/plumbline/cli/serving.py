@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import uvicorn
 
 from plumbline import metrics
+from plumbline.cli.importing import collector_at_rest
 from plumbline.cli.service import Service
 from plumbline.cli.workers import Supervisor
 from plumbline.errors import OperatorError
@@ -20,12 +21,21 @@ from plumbline.http.shutdown import accept_all_of
 SILENT_SECONDS = 30  # the longest that a worker may leave its supervisor without an answer
 
 
+class Config(uvicorn.Config):
+    """uvicorn's, which imports the application in each process that serves."""
+
+    def load(self) -> None:
+        """The import takes most of the start."""
+        with collector_at_rest():
+            super().load()
+
+
 def serve_until_stopped(
     service: Service, host: str, port: int, *, workers: int, fd: int | None
 ) -> None:
     """Until SIGTERM, which ends it without losing a request; OperatorError where it cannot."""
     service.migrations.head_revision()  # with several no database is ever the right one
-    config = uvicorn.Config(
+    config = Config(
         service.app,
         workers=workers,
         http=BoundedProtocol,

@@ -13,10 +13,12 @@ from functools import partial
 from typing import Any, NamedTuple, ParamSpec
 
 import structlog
+from opentelemetry.trace import Span
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, SessionTransaction
 
+from plumbline import tracing
 from plumbline.db.pool import open_session
 from plumbline.db.read_only import refuse_transaction
 from plumbline.db.read_session import ReadSession
@@ -91,7 +93,9 @@ def _begin(session: Session) -> None:
         return
     acts, session.info[_ACTS] = session.info[_ACTS], []
     if acts:
-        task = asyncio.get_running_loop().create_task(_run([each.call for each in acts]))
+        span = tracing.begin("after the commit")  # now, while that of the request is open
+        work = _run([each.call for each in acts], span)
+        task = asyncio.get_running_loop().create_task(work)
         _running.add(task)
         task.add_done_callback(_running.discard)
 
@@ -114,12 +118,18 @@ def _around(transaction: SessionTransaction | None) -> Iterator[SessionTransacti
         transaction = transaction.parent
 
 
-async def _run(calls: Sequence[partial[Any]]) -> None:
+async def _run(calls: Sequence[partial[Any]], span: Span | None) -> None:
     belong_to(AFTER_COMMIT)
     open_session.set(None)  # that of the block: its transaction has ended, and another may be open
+    with tracing.within(span):
+        await _run_each(calls)
+
+
+async def _run_each(calls: Sequence[partial[Any]]) -> None:
     for number, call in enumerate(calls):
         try:
-            await _call(call)
+            with tracing.within(tracing.begin(_name(call))):
+                await _call(call)
         except (Exception, asyncio.CancelledError) as error:
             if _is_given_up(error):
                 names = [_name(each) for each in calls[number:]]

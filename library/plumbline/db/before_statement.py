@@ -106,14 +106,18 @@ def after_statement(*arguments: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
 
 def end_statement(context: Any) -> None:  # noqa: ANN401 - SQLAlchemy's, as of `before_statement`
     """Count it, unless it was refused before it was sent."""
-    if context is None:
-        return
-    started = context.__dict__.pop(_STARTED, None)
-    if started is not None:
+    if context is not None and (started := context.__dict__.pop(_STARTED, None)) is not None:
         # A long INSERT of many rows is one statement in several batches.
         sql = None if _COUNTED in context.__dict__ else context.statement
         context.__dict__[_COUNTED] = True
         count_statement(started, sql)
+
+
+def is_plain(statement: str) -> bool:
+    """Whether nothing of the above has to be asked of it, in a transaction or as its first."""
+    if len(statement) > LONGEST_KEPT or _TAKES_SNAPSHOT.match(statement) is None:
+        return False
+    return effect_of(statement) in {None, Effect.LOCAL, Effect.TENDS}
 
 
 def _check_once(context: Any, sql: str) -> None:  # noqa: ANN401 - SQLAlchemy's

@@ -1,6 +1,7 @@
 """Opening connections: never more of them than an engine may have, and each to its end."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Protocol
 
@@ -8,8 +9,10 @@ import asyncpg
 from sqlalchemy.exc import MissingGreenlet
 from sqlalchemy.util.concurrency import in_greenlet
 
+from plumbline import tracing
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
 from plumbline.db.hosts import Hosts
+from plumbline.db.pooler import check_pooler
 
 
 class _Slot:
@@ -54,7 +57,8 @@ async def connect(
     the server had the time to notice: so a pool whose users give up has no more backends at work
     than connections. `find_outcome` is asked when a COMMIT gets no answer; with `owns_session` the
     connection only reads outside of a transaction (not behind PgBouncer). Of several `hosts` it
-    is the one that is meant (hosts.py).
+    is the one that is meant (hosts.py). Among `options`, `opened` is called with the connection
+    before anything is asked on it.
     """
     free = slots.here() if slots else asyncio.Semaphore()
     async with asyncio.timeout(options.get("timeout")):
@@ -81,6 +85,10 @@ async def _open(
     try:
         connection = await _open_alone(slot, hosts, *args, **options)
         await _greet(connection, owns_session=owns_session)
+        if hosts is not None:
+            place = _Slot(asyncio.Semaphore())  # it is there for a moment only
+            another = partial(_open_alone, place, hosts, *args, **options)
+            await _check(connection, hosts, another)
     except Exception as error:
         raise NotConnected(error) from error
     return connection
@@ -92,7 +100,9 @@ async def _open_alone(
     *args: Any,  # noqa: ANN401 - asyncpg's
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
-    opening = partial(asyncpg.connect, *args, connection_class=Connection)
+    opened = options.pop("opened", None)
+    kind = _with_spans(options.pop("connection_class", Connection))
+    opening = partial(asyncpg.connect, *args, connection_class=kind)
     try:
         if hosts is not None and hosts.are_several:
             connection = await hosts.open(opening, **options)
@@ -103,12 +113,33 @@ async def _open_alone(
         raise
     assert isinstance(connection, Connection)
     connection.add_termination_listener(slot.release)
+    if opened is not None:
+        opened(connection)
     return connection
+
+
+def _with_spans(kind: type[Connection]) -> type[Connection]:
+    """In a service that makes traces; what makes them is loaded by nobody else."""
+    if not tracing.is_on():
+        return kind
+    from plumbline.db.traced_connection import traced  # noqa: PLC0415
+
+    return traced(kind)
 
 
 async def _greet(connection: Connection, *, owns_session: bool) -> None:
     try:
         await connection.greet(owns_session=owns_session)
+    except BaseException:
+        connection.terminate()
+        raise
+
+
+async def _check(
+    connection: Connection, hosts: Hosts, another: Callable[[], Awaitable[Connection]]
+) -> None:
+    try:
+        await check_pooler(connection, hosts, another)
     except BaseException:
         connection.terminate()
         raise

@@ -10,12 +10,12 @@ And a statement that was given up ends on the server as well, before its place i
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 import asyncpg
 from asyncpg import transaction
 
+from plumbline.db.background import keep_until_done
 from plumbline.db.read_only import GUARD, LET_WRITE, ONLY_READ
 
 IsolationLevel = Literal["read_committed", "read_uncommitted", "serializable", "repeatable_read"]
@@ -40,8 +40,7 @@ LIFE = (
     "concat(pg_postmaster_start_time(), ' ', pg_stat_get_bgwriter_stat_reset_time(), ' ', "
     "pg_is_in_recovery())"
 )
-
-_in_background: set[asyncio.Task[None]] = set()  # asyncio itself holds tasks only weakly
+_GREETING = f"SELECT {LIFE}, pg_backend_pid(), current_setting('statement_timeout')"
 
 
 class Transaction(NamedTuple):
@@ -94,11 +93,14 @@ class Connection(asyncpg.Connection):
         "_ending",
         "_send",
         "find_outcome",
+        "has_timeout",
         "is_changed",
         "is_numbering",
+        "is_pooled",
         "is_writing",
         "life",
         "owns_session",
+        "prepared",
     )
     _loop: asyncio.AbstractEventLoop
     _aborted: bool
@@ -117,11 +119,14 @@ class Connection(asyncpg.Connection):
         # Whether the server's session is its own: not behind PgBouncer, where what one client sets
         # meets another. Then it only reads outside of a transaction.
         self.owns_session = False
+        self.is_pooled = False  # whether another process answers than the one that greeted
+        self.has_timeout = True  # whether PostgreSQL ends a statement that takes too long
         self.is_writing = True  # whether the next transaction is not one that only reads
         self.is_changed = False  # whether something is left there (before_statement.py)
         # Whether the next transaction shall learn its number. That takes a snapshot and a number
         # of PostgreSQL's, so not where the first statement must come before both.
         self.is_numbering = False
+        self.prepared: dict[str, Any] = {}  # by their SQL (direct.py)
 
     def transaction(
         self,
@@ -149,9 +154,10 @@ class Connection(asyncpg.Connection):
 
     def is_of_this_loop(self) -> bool:
         """Whether the event loop that runs can send something on it."""
-        with suppress(RuntimeError):  # none runs
+        try:
             return self._loop is asyncio.get_running_loop()
-        return False
+        except RuntimeError:  # none runs
+            return False
 
     def give_up(self) -> None:
         """Close it without waiting; a statement that it runs is cancelled meanwhile."""
@@ -170,29 +176,35 @@ class Connection(asyncpg.Connection):
     async def greet(self, *, owns_session: bool) -> None:
         """Once, when the connection is new."""
         self.owns_session = owns_session
-        self.life = str(await self.fetchval(f"SELECT {LIFE}{GUARD if owns_session else ''}"))
+        greeter = self.get_server_pid()
+        guard = GUARD.format(greeter) if owns_session else ""
+        told: Any = await self.fetchrow(_GREETING + guard)
+        self.life, self.is_pooled, self.has_timeout = told[0], told[1] != greeter, told[2] != "0"
 
     def send_next(self, kind: Kind | None) -> None:
         """What the next `execute` is, told by the one who knows: not by the look of its text."""
         if kind is None:
             self._send = None
         else:
-            self._send = self._begin if kind == "BEGIN" else self._commit
+            self._send = self.begin if kind == "BEGIN" else self.commit
 
-    async def _begin(self, query: str) -> str:
+    async def begin(self, query: str = "BEGIN;", along: str = "") -> str:
+        """As `query` says; `along` is the first statement in it, whose status this is."""
         is_writing, self.is_writing = self.is_writing, True
         is_numbering, self.is_numbering = self.is_numbering, False
         sent = f"{LET_WRITE}{query}{ONLY_READ};" if is_writing and self.owns_session else query
         if is_numbering:
-            sent += _NUMBER
+            sent += f"{_NUMBER};"
         try:
-            return str(await super().execute(sent))
+            return str(await super().execute(sent + along))
         except BaseException as error:
-            if sent is not query or not isinstance(error, asyncpg.PostgresError):
+            is_known = sent is query or (along and self.is_in_transaction())
+            if not is_known or not isinstance(error, asyncpg.PostgresError):
                 self.give_up()  # nobody knows if a transaction is open: nobody may have it next
             raise
 
-    async def _commit(self, query: str) -> str:
+    async def commit(self, query: str = "COMMIT;") -> str:
+        """Return if all is stored; else as `transaction` says."""
         committing = self.current()
         try:
             status = str(await super().execute(query))
@@ -255,12 +267,6 @@ class Connection(asyncpg.Connection):
                 keep_until_done(request)
             self._cancellations.clear()
             self.terminate()
-
-
-def keep_until_done(task: asyncio.Task[None]) -> None:
-    """Let it run to its end, whatever becomes of those who began it."""
-    _in_background.add(task)
-    task.add_done_callback(_in_background.discard)
 
 
 class _Transaction(transaction.Transaction):

@@ -11,6 +11,14 @@ from plumbline.db.redaction import key_of
 # Literals, functions, types.
 _NOT_NAMES = re.compile(r"'[^']*'|\w+(?=\()|::[\w ]+")
 
+# Where PostgreSQL says that a row fits into no partition; its words are translated, these are not.
+_NO_PARTITION = {"ExecFindPartition", "ExecPartitionCheckEmitError"}
+
+
+def has_no_partition(error: BaseException) -> bool:
+    """Whether a row is right, and its table lacks the partition for it: 23514, as of a CHECK."""
+    return getattr(error, "server_source_function", None) in _NO_PARTITION
+
 
 def violated_fields(error: asyncpg.PostgresError, models: MetaData | None) -> tuple[str, ...]:
     """As far as PostgreSQL names the column, the key, the constraint or the unique index.

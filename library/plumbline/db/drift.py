@@ -21,6 +21,7 @@ from sqlalchemy.schema import CreateSchema
 
 from plumbline.db.embedded import Server, binary, run_postgres
 from plumbline.db.migrate import Migrations
+from plumbline.db.partitions import find_partitions
 from plumbline.db.url import psycopg_url
 
 _TABLE = re.compile(r"(?<=^CREATE TABLE )(\S+ \(\n)(.*?)(?=^\))", re.DOTALL | re.MULTILINE)
@@ -74,6 +75,9 @@ def compare(migrations: Migrations, migrated: str, modelled: str, maintenance: s
 def dump(url: str) -> str:
     """The schema as SQL, without what differs between equal databases; columns by name."""
     options = ["--schema-only", "--no-owner", "--exclude-table=alembic_version"]
+    with create_engine(psycopg_url(url), poolclass=NullPool).connect() as connection:
+        partitions = find_partitions(connection)  # made by a job, and not by the models
+    options += [f'--exclude-table="{schema}"."{name}"' for schema, name in sorted(partitions)]
     command = [str(binary("pg_dump")), *options, "--restrict-key=x", f"--dbname={url}"]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
     return _TABLE.sub(_sort_columns, ended.stdout)

@@ -28,13 +28,15 @@ from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.holding import watch_connections
 from plumbline.db.hosts import Hosts
 from plumbline.db.origin import Origin, claim, remember_origin
-from plumbline.db.pool import FairPool, PerLoop, fair_pool, refuse_unusable
+from plumbline.db.pool import FairPool, fair_pool, refuse_unusable
+from plumbline.db.pooled_connection import PooledConnection, driver_of, forget_plans
 from plumbline.db.read_only import (
     READ_ONLY,
     is_of_a_read_session,
     refuse_if_it_needs_a_transaction,
 )
 from plumbline.db.reading import note_primary
+from plumbline.db.turns import PerLoop
 from plumbline.db.url import asyncpg_url, single_hosts
 from plumbline.metrics import POOL_IN_USE, POOL_SIZE, POOL_WAITING, watch
 from plumbline.settings import DatabaseSettings
@@ -261,7 +263,9 @@ def _connect_args(settings: DatabaseSettings, role: str | None) -> dict[str, Any
         on_the_server["role"] = role
     if settings.DB_PGBOUNCER:  # it refuses other settings, and the next statement is elsewhere
         uncached = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}
-        return {**here, **uncached, "server_settings": on_the_server}
+        keeping = {"connection_class": PooledConnection}
+        cache = keeping if settings.DB_PGBOUNCER_PREPARES else uncached
+        return {**here, **cache, "server_settings": on_the_server}
     idle = settings.DB_IDLE_TRANSACTION_TIMEOUT_SECONDS
     timeouts = {
         "statement_timeout": _milliseconds(settings.DB_STATEMENT_TIMEOUT_SECONDS),
@@ -283,8 +287,7 @@ def _on_error(context: ExceptionContext) -> None:
     if context.connection is not None and is_of_a_read_session(context.connection):
         refuse_if_it_needs_a_transaction(state, error)
     if is_stale(error):  # SQLAlchemy does so itself, but not for OutdatedSchemaCacheError
-        dialect: Any = context.dialect
-        dialect._invalidate_schema_cache()  # noqa: SLF001
+        forget_plans(context.dialect, driver_of(context))
     # After a failover the pool's connections lead to a server that only reads. And a server may be
     # killed before asyncpg itself knows it: a statement has begun then.
     is_demoted = state == READ_ONLY

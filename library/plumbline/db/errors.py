@@ -12,8 +12,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm.exc import StaleDataError
 
 from plumbline.db.connection import DRIVER_ERRORS, CommitResultUnknown, NotConnected
-from plumbline.db.constraints import is_still_referred_to, violated_fields
+from plumbline.db.constraints import has_no_partition, is_still_referred_to, violated_fields
 from plumbline.db.origin import is_ours, origin_of
+from plumbline.db.pooler import PoolerBetween
 from plumbline.db.read_only import READ_ONLY
 from plumbline.db.values import refused_values
 from plumbline.errors import (
@@ -46,6 +47,7 @@ _LOCKED = "55P03"  # the lock did not come within DB_LOCK_TIMEOUT_SECONDS
 _CANCELLED = "57014"  # by PostgreSQL after DB_STATEMENT_TIMEOUT_SECONDS, or by somebody
 _TOO_LONG = "The database took too long."
 _AWAY = "The database cannot be reached."
+_NOT_NOW = "The database cannot answer right now."
 _UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000"}
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
 _WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
@@ -85,7 +87,7 @@ def _classify_dbapi(error: DBAPIError) -> AppError | None:
         or error.connection_invalidated
         or is_stale(error)
     ):
-        detail = _TOO_LONG if state == _CANCELLED else "The database cannot answer right now."
+        detail = _TOO_LONG if state == _CANCELLED else _NOT_NOW
         return Unavailable(detail, retry_after_seconds=1)
     return None
 
@@ -159,6 +161,8 @@ def driver_error(error: DBAPIError) -> BaseException:
 def _classify_constraint(
     state: str, cause: asyncpg.PostgresError, models: MetaData | None
 ) -> AppError:
+    if has_no_partition(cause):
+        return Unavailable(_NOT_NOW, retry_after_seconds=1)
     fields = violated_fields(cause, models)
     if state == "23505":
         return Conflict("It exists already.", errors=_each(fields, "taken", "is already taken"))
@@ -212,6 +216,8 @@ _ADVICE_BY_TEXT = {
 }
 
 
+_BY_A_POOLER = "unsupported startup parameter"  # PgBouncer's, of our timeouts
+_ADD_PARTITIONS = ": add the next ones (plumbline.db.partitions.extend)"
 _SILENT = "PostgreSQL did not answer within {}: look at its load, and at the network"
 
 
@@ -253,18 +259,25 @@ def explain(error: BaseException, program: str | None = None) -> str:
 def _explain_dbapi(error: DBAPIError, program: str | None) -> str:
     cause, state = driver_error(error), sqlstate(error)
     if isinstance(cause, NotConnected):
-        if isinstance(cause.__cause__, TimeoutError):
-            return _SILENT.format("DB_CONNECT_TIMEOUT_SECONDS")
-        return _explain_silence(cause.__cause__ or cause, program)
+        return _explain_no_connection(cause, program)
     words = str(cause)
     if state:
-        return f"PostgreSQL refuses: {_line(words)} ({state})"
+        advice = _ADD_PARTITIONS if has_no_partition(cause) else ""
+        return f"PostgreSQL refuses: {_line(words)} ({state}){advice}"
     for sign, advice in _ADVICE_BY_TEXT.items():
         if sign in words:
             return advice
     if isinstance(cause, DRIVER_ERRORS) and not error.connection_invalidated:
         return f"the driver refuses: {_line(words)}"
     return _explain_silence(cause, program)
+
+
+def _explain_no_connection(error: NotConnected, program: str | None) -> str:
+    if isinstance(error.__cause__, TimeoutError):
+        return _SILENT.format("DB_CONNECT_TIMEOUT_SECONDS")
+    if isinstance(error.__cause__, PoolerBetween) or _BY_A_POOLER in str(error):
+        return str(PoolerBetween())
+    return _explain_silence(error.__cause__ or error, program)
 
 
 def _explain_silence(error: BaseException, program: str | None) -> str:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from plumbline.db.errors import explain
 from plumbline.db.migrate import acquire_migration_lock
+from plumbline.db.partitions import find_partitions
 from plumbline.db.url import psycopg_url
 from plumbline.errors import OperatorError
 from plumbline.settings import DatabaseSettings
@@ -45,8 +46,11 @@ def grant(
         with engine.connect() as connection:
             acquire_migration_lock(connection)
             _refuse_owner(connection, role, append_only)
+            parts = find_partitions(connection)
             for schema in sorted({PUBLIC, *schemas}):
-                for statement in _statements(inspect(connection), schema, role, append_only):
+                partitions = {name for of, name in parts if of == schema}
+                inspector = inspect(connection)
+                for statement in _statements(inspector, schema, role, append_only, partitions):
                     connection.execute(text(statement))
             connection.commit()
     except DBAPIError as error:
@@ -64,14 +68,22 @@ def _refuse_owner(connection: Connection, role: str, append_only: Collection[str
 
 
 def _statements(
-    inspector: Inspector, schema: str, role: str, append_only: Collection[str]
+    inspector: Inspector,
+    schema: str,
+    role: str,
+    append_only: Collection[str],
+    partitions: Collection[str],
 ) -> Iterator[str]:
+    """A partition is used through its table alone, which has the rights and the policies."""
     quote = inspector.dialect.identifier_preparer.quote
     quoted = quote(schema)
     yield f"GRANT USAGE ON SCHEMA {quoted} TO {role}"
     yield f"REVOKE ALL ON ALL TABLES IN SCHEMA {quoted} FROM {role}"
     yield f"GRANT SELECT ON ALL TABLES IN SCHEMA {quoted} TO {role}"
-    for table in sorted(set(inspector.get_table_names(schema)) - {MIGRATIONS_ONLY}):
+    for partition in sorted(partitions):
+        yield f"REVOKE ALL ON {quoted}.{quote(partition)} FROM {role}"
+    tables = set(inspector.get_table_names(schema)).difference(partitions, {MIGRATIONS_ONLY})
+    for table in sorted(tables):
         name = table if schema == PUBLIC else f"{schema}.{table}"
         for right in _rights(inspector, schema, table, may_change=name not in append_only):
             yield f"GRANT {right} ON {quoted}.{quote(table)} TO {role}"

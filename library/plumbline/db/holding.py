@@ -28,7 +28,7 @@ def _taken(records: Records) -> Taken:
     found = []
     for record in [*records]:
         info: Any = record.record_info
-        if record.in_use and TAKEN in info:
+        if TAKEN in info:
             driver: Any = record.driver_connection
             found.append((None if driver is None else driver.get_server_pid(), *info[TAKEN]))
     return found

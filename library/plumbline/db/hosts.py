@@ -39,6 +39,8 @@ class Hosts:
         self._wanted = str(url.query.get("target_session_attrs", PRIMARY))
         self._addresses = [(each.host, each.port or DEFAULT_PORT) for each in found]
         self._none_until = 0.0
+        self.keeps_session = False  # of a pooler: whether it was seen to (pooler.py)
+        self.warned: set[str] = set()
 
     @property
     def are_several(self) -> bool:

@@ -7,32 +7,31 @@ until they time out, and what was done for them is lost.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
-from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from time import monotonic, time
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from sqlalchemy.engine import AdaptedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DisconnectionError, InvalidRequestError, MissingGreenlet, SQLAlchemyError
+from sqlalchemy.exc import DisconnectionError, InvalidRequestError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import ConnectionPoolEntry, Pool, PoolProxiedConnection
+from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, Pool, PoolProxiedConnection
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
-from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected, keep_until_done
+from plumbline.db.background import keep_until_done
+from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
+from plumbline.db.turns import PerLoop, Turns
 from plumbline.metrics import POOL_TIMEOUTS
 from plumbline.usage import of_request
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
     from plumbline.db.session import OneTaskSession
-
-T = TypeVar("T")
 
 # The session whose `async with` block runs, in this task and in those that it has begun. If it
 # holds a connection, what is asked of the engine runs there (statements.py): a request that waits
@@ -41,28 +40,7 @@ open_session: ContextVar["OneTaskSession | None"] = ContextVar("open_session", d
 
 PING_SECONDS = 2.0  # how long the server has to answer one
 _WAS_IDLE = "plumbline.was_idle"  # in the info of a connection that is pinged before its next use
-TAKEN = "plumbline.taken"  # since when and by whom: in the record_info, which outlives a loss
-
-
-class PerLoop(Generic[T]):
-    """A lock or a semaphore for the event loop that runs, made again in each new one.
-
-    Those of asyncio belong to the loop that waited first, and are a RuntimeError in any other.
-    """
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made = make()
-        self._loop: asyncio.AbstractEventLoop | None = None
-
-    def here(self) -> T:
-        """That of the running loop; outside of one, that of the last."""
-        with suppress(RuntimeError):
-            if (loop := asyncio.get_running_loop()) is not self._loop:
-                if self._loop is not None:
-                    self._made = self._make()
-                self._loop = loop
-        return self._made
+TAKEN = "plumbline.taken"  # since when and by whom: in the record_info, while it is taken
 
 
 def refuse_unusable(connection: AdaptedConnection, record: ConnectionPoolEntry, _: object) -> None:
@@ -118,7 +96,7 @@ class FairPool(Pool):
         self._ping_seconds = ping_seconds
         self._taken = 0
         self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
-        self._turns = PerLoop(partial(asyncio.Semaphore, self.limit))
+        self._turns = PerLoop(partial(Turns, self.limit))
         self._has_turn = False  # of the `connect` that `acquire` is about to call
         self._trimming_in: asyncio.AbstractEventLoop | None = None  # where a timer runs
 
@@ -180,27 +158,54 @@ class FairPool(Pool):
         adapted = adapt(NotConnected(error), self._dialect)
         raise adapted from adapted.__cause__
 
-    async def acquire(self) -> PoolProxiedConnection:
-        """As `connect()`, for who can await: without a greenlet, which is costly beside one query.
+    async def acquire(self) -> ManagesConnection:
+        """A connection for who can await, to be handed to `give_back`; for statements alone.
 
-        Only what has to wait for the server takes one: to test a connection, and to open one.
+        Not SQLAlchemy's proxy, and without a greenlet: both are costly beside one query. They are
+        taken where somebody listens, or where the server has to be waited for: to ask whether a
+        connection still works, and to open one.
         """
-        await self._take_turn()
-        if self._idle and not self._is_to_be_tested(self._idle[-1][1], monotonic()):
-            try:
-                return self.connect()
-            except MissingGreenlet:  # it has to be opened again; the turn has been given back
-                return await greenlet_spawn(self.connect)
+        if not self._turns.here().take():
+            await self._wait_for_turn()
         self._has_turn = True
+        if self._is_next_ready():
+            return self._do_get()
         return await greenlet_spawn(self.connect)
+
+    def give_back(self, connection: ManagesConnection) -> None:
+        """What `acquire` gave, whose transactions, if any, have ended."""
+        if isinstance(connection, PoolProxiedConnection):
+            connection.close()
+        else:
+            assert isinstance(connection, ConnectionPoolEntry)
+            self._do_return_conn(connection)
+
+    def _is_next_ready(self) -> bool:
+        """Whether nothing is to be done before the next connection is used, and nobody told."""
+        told = self.dispatch
+        is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
+        if is_watched or not self._idle:
+            return False
+        record, idle_since = self._idle[-1]
+        return not self._is_to_be_tested(idle_since, monotonic()) and self._is_usable(record)
+
+    def _is_usable(self, record: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy's private class
+        """As SQLAlchemy and `refuse_unusable` see it, who would replace it."""
+        if record.dbapi_connection is None or record._is_hard_or_soft_invalidated():  # noqa: SLF001
+            return False
+        if -1 < self._recycle < time() - record.starttime:
+            return False
+        driver = record.dbapi_connection.driver_connection
+        return not driver.is_closed() and driver.is_of_this_loop()
 
     def _is_to_be_tested(self, idle_since: float, now: float) -> bool:
         return self._tests and now - idle_since >= self._ping_seconds
 
     def _do_get(self) -> ConnectionPoolEntry:
         has_turn, self._has_turn = self._has_turn, False
-        if in_greenlet() and not has_turn:  # otherwise `acquire` has waited
-            await_only(self._take_turn())
+        # Otherwise `acquire` has waited.
+        if not has_turn and in_greenlet() and not self._turns.here().take():
+            await_only(self._wait_for_turn())
         self._taken += 1
         now = monotonic()
         try:
@@ -221,7 +226,7 @@ class FairPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         now, info = monotonic(), record.record_info
         assert info is not None
-        taken_at, usage = info[TAKEN]
+        taken_at, usage = info.pop(TAKEN)
         usage = usage.total or usage
         usage.connections += 1
         usage.held_seconds += now - taken_at
@@ -260,18 +265,14 @@ class FairPool(Pool):
 
     def _give_turn(self) -> None:
         self._taken -= 1
-        self._turns.here().release()
+        self._turns.here().give_back()
 
-    async def _take_turn(self) -> None:
-        turns = self._turns.here()
-        if not turns.locked():
-            await turns.acquire()
-            return
+    async def _wait_for_turn(self) -> None:
         self.waiting += 1
         began = monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                await turns.acquire()
+                await self._turns.here().wait()
         except TimeoutError:
             POOL_TIMEOUTS.inc()
             message = f"all {self.limit} connections were in use for {self._timeout} seconds"

@@ -16,7 +16,8 @@ READING = {"isolation_level": "AUTOCOMMIT", OPTION: True}
 # BEGIN, so that what the operator has said of the database (ALTER SYSTEM, ALTER DATABASE) holds for
 # who writes. All go in a message that is sent anyway.
 SETTING = "default_transaction_read_only"
-GUARD = f", set_config('{SETTING}', 'on', false)"  # beside what a new connection asks
+# Beside what a new connection asks; not where a pooler is between, whose session may be another's.
+GUARD = f", CASE WHEN pg_backend_pid() = {{}} THEN set_config('{SETTING}', 'on', false) END"
 LET_WRITE = f"BEGIN;RESET {SETTING};COMMIT;"  # before BEGIN
 ONLY_READ = f"SET {SETTING}=on"  # after BEGIN: for what comes after the transaction
 AS_THE_DATABASE = f"RESET {SETTING}"  # for who writes in AUTOCOMMIT

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, NoReturn
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 
+from plumbline.db.owned_session import OwnedSession
 from plumbline.db.read_only import READING, refuse_by_a_read_session, refuse_transaction
-from plumbline.db.session import BlockSession, OwnedSession
+from plumbline.db.session import BlockSession
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas

@@ -18,7 +18,7 @@ from plumbline.db.errors import (
     upgrade_command,
 )
 from plumbline.db.origin import models_of_dialect
-from plumbline.db.pool import PerLoop
+from plumbline.db.turns import PerLoop
 from plumbline.errors import AppError, OperatorError, Unavailable
 from plumbline.settings import DatabaseSettings
 

@@ -56,7 +56,7 @@ class Replica:
         self._met_at: int | None = None  # its position when it was first seen beside this primary
         self._is_joined = False
         self._drivers = WeakSet[Connection]()
-        event.listen(engine.sync_engine, "connect", self._remember)
+        event.listen(engine.sync_engine, "do_connect", self._remember)
         event.listen(engine.sync_engine, "checkout", self._refuse_another_server)
         event.listen(engine.sync_engine, "checkin", note_promotion)
         event.listen(engine.sync_engine, "handle_error", let_run_again)
@@ -119,8 +119,9 @@ class Replica:
         else:
             log.warning("read replica left", host=self.host, cause=why)
 
-    def _remember(self, connection: Any, _: object) -> None:  # noqa: ANN401 - SQLAlchemy's
-        self._drivers.add(connection.driver_connection)
+    def _remember(self, _dialect: object, _record: object, _: object, options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        """From the first moment: what asks it something when it is new waits as long as others."""
+        options["opened"] = self._drivers.add
 
     def _refuse_another_server(self, connection: Any, *_: object) -> None:  # noqa: ANN401 - same
         """A name may lead to several, of which one was asked; a server may have restarted."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from functools import wraps
 from typing import Any, NoReturn, Self, TypeVar
 
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
@@ -19,17 +19,15 @@ from sqlalchemy.ext.asyncio import (
     AsyncSessionTransaction,
     async_sessionmaker,
 )
-from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from sqlalchemy.util import greenlet_spawn
 
-from plumbline.db.before_statement import OWNER, refuse_by_owner, require_versions
+from plumbline.db.before_statement import refuse_by_owner
+from plumbline.db.owned_session import OwnedSession, WriteSession
 from plumbline.db.pool import open_session
+from plumbline.db.steps import Rows, execute
 
 T = TypeVar("T")
 Method = Callable[..., Awaitable[Any]]
-
-_AT_BEGIN = "plumbline.at_begin"  # in the info of a session
-_NO_TRANSACTION = "a read session has no transaction to begin: take Db instead of ReadDb"
 
 
 class OneTaskSession(AsyncSession):
@@ -133,8 +131,23 @@ for _name in _USES:
 class BlockSession(OneTaskSession):
     """A session in an `async with` block, at whose end nothing of it is left."""
 
-    sync_session: "OwnedSession"  # pyright: ignore[reportIncompatibleVariableOverride]
+    sync_session: OwnedSession  # pyright: ignore[reportIncompatibleVariableOverride]
     _outer: OneTaskSession | None = None  # whose block is around this one's
+
+    @_alone
+    async def fetch(self, sql: str, arguments: list[object]) -> Rows:
+        """The rows of a compiled statement, by the driver where that says the same."""
+        session = self.sync_session
+        if session.is_direct() and (session.direct or await session.begin_directly()):
+            assert session.direct is not None
+            return await session.direct.fetch(sql, arguments)
+        return await greenlet_spawn(execute, session, sql, arguments)
+
+    @_alone
+    async def commit_block(self) -> None:
+        """As `commit`; by the driver where only compiled statements have run."""
+        if not await self.sync_session.commit_directly():
+            await self.commit()
 
     async def __aenter__(self) -> Self:
         if self.sync_session.is_owned:
@@ -175,66 +188,6 @@ def _give_up(connection: Connection) -> None:
         connection.invalidate()
 
 
-class OwnedSession(Session):
-    """`is_owned`: inside of a block that ends its transaction, so nobody else ends it.
-
-    What a route has committed by itself stays when the route raises, and the answer would say that
-    nothing was stored.
-    """
-
-    is_owned = False
-
-
-class _WriteSession(OwnedSession):
-    """What `at_begin` was given goes first in each of its transactions."""
-
-    def begin(self, nested: bool = False) -> SessionTransaction:  # noqa: FBT001, FBT002 - SQLAlchemy's
-        if self.is_owned and not nested:
-            refuse_by_owner("begin")
-        return super().begin(nested)
-
-    def commit(self) -> None:
-        if self.is_owned:
-            refuse_by_owner("commit")
-        super().commit()
-
-    def rollback(self) -> None:
-        if self.is_owned:
-            refuse_by_owner("rollback")
-        super().rollback()
-
-    def _close_impl(self, invalidate: bool, is_reset: bool = False) -> None:  # noqa: FBT001, FBT002 - SQLAlchemy's
-        """Of close(), reset() and invalidate()."""
-        if self.is_owned:
-            refuse_by_owner("close")
-        super()._close_impl(invalidate, is_reset)
-
-
-@event.listens_for(_WriteSession, "after_begin")
-def _go_first(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
-    connection.__dict__[OWNER] = session
-    if not transaction.nested:
-        for act in session.info.get(_AT_BEGIN, ()):
-            act(connection)
-
-
-@event.listens_for(_WriteSession, "do_orm_execute")
-def _require_versions(state: ORMExecuteState) -> None:
-    if state.is_update and state.is_orm_statement and state.bind_mapper is not None:
-        require_versions(state.bind_mapper, state.parameters)
-
-
-def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
-    """Make `act` the first thing in each transaction of `db`, whenever one begins.
-
-    Work that needs no transaction, like hashing a password, comes before and holds no connection.
-    TypeError for a session that reads without a transaction.
-    """
-    if not isinstance(db.sync_session, _WriteSession):
-        raise TypeError(_NO_TRANSACTION)
-    db.info.setdefault(_AT_BEGIN, []).append(act)
-
-
 class _Transaction:
     """A session in a `with` block: committed at its end, rolled back by an error."""
 
@@ -252,7 +205,7 @@ class _Transaction:
         self._session.sync_session.is_owned = False
         if error[0] is None:
             try:
-                await self._session.commit()
+                await self._session.commit_block()
             except BaseException as raised:
                 await self._session.__aexit__(type(raised), raised, None)
                 raise
@@ -281,5 +234,5 @@ def session_factory(engine: AsyncEngine) -> SessionFactory:
         class_=BlockSession,
         expire_on_commit=False,
         close_resets_only=False,
-        sync_session_class=_WriteSession,
+        sync_session_class=WriteSession,
     )

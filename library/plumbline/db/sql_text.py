@@ -51,9 +51,12 @@ _WRITES = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(r"\w+")
+_NAMED = re.compile(r'"[^"]*"')
+# A number is part of no name and no parameter.
+_VALUE = re.compile(rf"{_SILENT.pattern}|(?<![\w$.])\.?\d[\d_.]*(?:[eE][+-]?\d+)?\b", re.DOTALL)
 
 _SAVEPOINT = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK\s+TO)\b", re.IGNORECASE)
-_VALUE = re.compile(r'"[^"]*"|\$\d+|(?<![\w.])\d[\d.]*\b')
+_PARAMETER = re.compile(r"\$\d+")
 _TYPED = r"\?(?:::[\w\[\]]+(?: [a-z]+)*(?:\(\?\))?)?"
 _LIST = re.compile(rf"\( ?{_TYPED}(?:, ?{_TYPED})* ?\)")
 _ROWS = re.compile(r"\(\?\)(?:, ?\(\?\))+")
@@ -94,12 +97,19 @@ def is_of_a_savepoint(sql: str) -> bool:
 
 def shape_of(sql: str) -> str:
     """What is the same in all runs of a statement: `?` for each value, and for a list of them."""
-    plain = _SILENT.sub(_without_value, sql)
-    plain = _VALUE.sub(_without_value, " ".join(plain.split()))
+    plain = _PARAMETER.sub("?", without_values(sql) or sql)
     return _ROWS.sub("(?)", _LIST.sub("(?)", plain))
 
 
-def _without_value(found: re.Match[str]) -> str:
+def without_values(sql: str) -> str | None:
+    """With `?` for each literal and number, and without comments; None: it cannot be read so."""
+    text = _VALUE.sub(_keep_names, sql)
+    if "'" in _NAMED.sub("", text) or "*/" in text:
+        return None
+    return " ".join(text.split())
+
+
+def _keep_names(found: re.Match[str]) -> str:
     if found[0].startswith('"'):
         return found[0]
     return " " if found[0].startswith(("--", "/*")) else "?"

@@ -23,24 +23,22 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningInsert
 
-from plumbline.db.before_statement import before_statement, require_moved
+from plumbline.db.before_statement import is_plain, require_moved
 from plumbline.db.compiling import Compiled, compile_statement, refuse_listeners
 from plumbline.db.errors import has_lost_connection, is_stale, sqlstate
 from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import FairPool, count_statement, fair_pool, open_session
-from plumbline.db.read_only import (
-    READ_ONLY,
-    is_of_a_read_session,
-    refuse_if_it_needs_a_transaction,
-)
+from plumbline.db.read_only import refuse_if_it_needs_a_transaction
 from plumbline.db.read_session import ReadSession
-from plumbline.db.session import OneTaskSession
+from plumbline.db.session import BlockSession, OneTaskSession
+from plumbline.db.steps import Existence, Rows, Steps, execute, execute_on
 
 P = ParamSpec("P")
 T = TypeVar("T")
 Columns = TypeVarTuple("Columns")
 
 _NO_ROW = "the INSERT stored no row, by ON CONFLICT or a trigger: take find()"
+_NO_STEP = "what may leave something in the server's session is no step: take at_begin for it"
 _ABORTED = "25P02"  # a statement of the transaction has failed before
 STALE_TRIES = 3  # how many changes of the schema may overtake one statement
 
@@ -52,6 +50,18 @@ class _Statement:
         self._compiled = compile_statement(statement)
         self.sql = self._compiled.sql
         self._readers = self._compiled.readers
+        self._is_plain = is_plain(self.sql)
+
+    def _refuse_in_steps(self) -> None:
+        if not self._is_plain:
+            raise TypeError(_NO_STEP)
+
+    async def _run_in(self, db: AsyncSession, arguments: list[object]) -> Rows:
+        """In the transaction of `db`."""
+        if self._is_plain and isinstance(db, BlockSession):
+            rows: Rows = await db.fetch(self.sql, arguments)
+            return rows
+        return await db.run_sync(execute, self.sql, arguments)
 
     def _arguments(self, values: Mapping[str, object]) -> list[object]:
         """In the order of the SQL; TypeError for a name that is missing, or one too many."""
@@ -137,6 +147,14 @@ class CompiledSelect(_Statement, Generic[P, T]):
         rows = await self._rows(on, values)
         return self._row_factory(*rows[0]) if rows else None
 
+    def first(self, *_: P.args, **values: P.kwargs) -> Steps[T | None]:
+        """As `find`, for `steps_at_begin`: `post = yield from BY_ID.first(post_id=post_id)`."""
+        self._refuse_in_steps()
+        rows = yield self.sql, self._arguments(values)
+        if rows and self._readers:
+            rows = self._as_read(rows)
+        return self._row_factory(*rows[0]) if rows else None
+
     async def _rows(self, on: AsyncEngine | AsyncSession, values: Mapping[str, object]) -> Any:  # noqa: ANN401 - rows
         sql, arguments = self.sql, self._arguments(values)
         given: Any = on
@@ -151,7 +169,7 @@ class CompiledSelect(_Statement, Generic[P, T]):
             else:
                 rows = await _fetch(given, sql, arguments)
         elif session.in_transaction() or not isinstance(session, ReadSession):
-            rows = await given.run_sync(_execute, sql, arguments)
+            rows = await self._run_in(given, arguments)
         else:
             rows = await _fetch(given.bind, sql, arguments)
         return self._as_read(rows) if self._readers else rows
@@ -172,7 +190,7 @@ class CompiledInsert(_Statement, Generic[P, *Columns]):
         self, db: AsyncSession, *_: P.args, **values: P.kwargs
     ) -> tuple[*Columns] | None:
         """What the new row got from the database; None where ON CONFLICT DO NOTHING did nothing."""
-        rows: Any = await db.run_sync(_execute, self.sql, self._arguments(values))
+        rows: Any = await self._run_in(db, self._arguments(values))
         if self._readers:
             rows = self._as_read(rows)
         return tuple(rows[0]) if rows else None
@@ -180,7 +198,7 @@ class CompiledInsert(_Statement, Generic[P, *Columns]):
     async def one(self, db: AsyncSession, *_: P.args, **values: P.kwargs) -> tuple[*Columns]:
         """As `find`, for an INSERT that always gives a row; else NoResultFound."""
         # Not by `find`: each further call in the way of a write is paid by all writes.
-        rows: Any = await db.run_sync(_execute, self.sql, self._arguments(values))
+        rows: Any = await self._run_in(db, self._arguments(values))
         if not rows:
             raise NoResultFound(_NO_ROW)
         if self._readers:
@@ -189,7 +207,10 @@ class CompiledInsert(_Statement, Generic[P, *Columns]):
 
 
 class CompiledLock(_Statement, Generic[P]):
-    """A SELECT … FOR SHARE or FOR UPDATE, in a transaction that has begun."""
+    """A SELECT of which counts only whether it finds something: FOR SHARE, FOR UPDATE, a function.
+
+    First in a transaction (`steps_at_begin`) it goes with BEGIN, and costs no round trip.
+    """
 
     @overload
     def __init__(self: "CompiledLock[[]]", statement: Select[*tuple[Any, ...]]) -> None: ...
@@ -201,9 +222,15 @@ class CompiledLock(_Statement, Generic[P]):
         """TypeError for a statement that cannot be compiled once for all values."""
         super().__init__(statement)
 
+    def steps(self, *_: P.args, **values: P.kwargs) -> Steps[bool]:
+        """As `is_found`, for `steps_at_begin`: `if (yield from lock.steps(post_id=post_id))`."""
+        self._refuse_in_steps()
+        rows = yield Existence(self.sql, self._arguments(values))
+        return bool(rows)
+
     def is_found(self, connection: Connection, *_: P.args, **values: P.kwargs) -> bool:
         """Whether there is such a row; then it is locked until the transaction ends."""
-        return bool(_execute_on(connection, self.sql, self._arguments(values)))
+        return bool(execute_on(connection, self.sql, self._arguments(values)))
 
 
 async def _fetch_in(
@@ -211,7 +238,7 @@ async def _fetch_in(
 ) -> list[Any]:
     """In the transaction of the request, whose connection is its only one."""
     try:
-        return await session.run_in_turn(_execute, sql, arguments)
+        return await session.run_in_turn(execute, sql, arguments)
     except DBAPIError as error:
         if sqlstate(error) != _ABORTED:
             raise
@@ -220,39 +247,6 @@ async def _fetch_in(
 
 def _has_connection_of(engine: AsyncEngine, session: AsyncSession) -> bool:
     return session.bind is engine and session.in_transaction() and session.is_active
-
-
-def _execute(session: Session, sql: str, arguments: list[object]) -> list[Any]:
-    session.flush()  # what was said before goes first
-    return _execute_on(session.connection(), sql, arguments)
-
-
-def _execute_on(connection: Connection, sql: str, arguments: list[object]) -> list[Any]:
-    if connection.engine.echo:
-        _log(sql, arguments)
-    driver: Any = connection.connection.driver_connection
-    cursor: Any = connection.connection.cursor()
-    dialect: Any = connection.dialect
-    cursor._invalidate_schema_cache_asof = dialect._invalidate_schema_cache_asof  # noqa: SLF001
-    started = monotonic()
-    try:
-        before_statement(connection, cursor, sql)
-        cursor.execute(sql, arguments)
-    except BaseException as error:
-        if is_of_a_read_session(connection):
-            refuse_if_it_needs_a_transaction(sqlstate(error), error)
-        is_closed = driver.is_closed()
-        if is_stale(error):
-            dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
-        elif sqlstate(error) in {None, READ_ONLY}:  # no answer of the server, or of a demoted one
-            connection.invalidate()
-        if isinstance(error, Exception):
-            is_lost = is_closed or has_lost_connection(error)
-            raise_as_sqlalchemy(error, connection.engine, sql, arguments, is_lost=is_lost)
-        raise
-    finally:
-        count_statement(started, sql)
-    return list(cursor.fetchall())
 
 
 async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list[Any]:
@@ -287,7 +281,7 @@ async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list
         raise
     finally:
         count_statement(started, sql)
-        connection.close()
+        pool.give_back(connection)
 
 
 def _log(sql: str, arguments: list[object]) -> None:

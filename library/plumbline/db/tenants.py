@@ -9,13 +9,15 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Connection, MetaData, func, select, text
+from sqlalchemy import Column, MetaData, Select, func, literal_column, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from plumbline.db.compiling import DIALECT
 from plumbline.db.objects import create_with
-from plumbline.db.session import at_begin
+from plumbline.db.owned_session import steps_at_begin
+from plumbline.db.statements import CompiledLock
+from plumbline.db.steps import Steps
 from plumbline.errors import OperatorError
 
 SETTING = "plumbline.tenant"
@@ -38,6 +40,13 @@ _HOLES = text(
     "WHERE NOT coalesce(relrowsecurity AND relforcerowsecurity, false)) "
     "FROM pg_roles WHERE rolname = current_user"
 )
+
+
+def _set(*, tenant: str) -> Select[str]:
+    return select(func.set_config(SETTING, tenant, literal_column("true")))
+
+
+_SET = CompiledLock(_set)
 
 
 def isolate(tenant_id: InstrumentedAttribute[Any]) -> None:
@@ -80,16 +89,16 @@ def _quote(name: str) -> str:
 def set_tenant(db: AsyncSession, tenant_id: int | str | UUID) -> None:
     """Make each transaction of `db` that tenant's, whatever it executes.
 
-    One statement at the begin of a transaction; it ends with it, so that the next one on the
+    In the message that begins a transaction; it ends with it, so that the next one on the
     connection is nobody's. TypeError for a session that reads without a transaction.
     """
     if db.in_transaction():
         raise TypeError("the transaction has begun as nobody's: set_tenant(db, …) comes first")
-    at_begin(db, partial(_begin_as, str(tenant_id)))
+    steps_at_begin(db, partial(_begin_as, str(tenant_id)))
 
 
-def _begin_as(tenant: str, connection: Connection) -> None:
-    connection.execute(select(func.set_config(SETTING, tenant, True)))  # noqa: FBT003 - PostgreSQL's
+def _begin_as(tenant: str) -> Steps[None]:
+    yield from _SET.steps(tenant=tenant)
 
 
 async def require_isolation(engine: AsyncEngine, models: MetaData) -> None:

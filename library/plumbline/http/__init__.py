@@ -1,0 +1,3 @@
+from plumbline.late_rich import import_structlog
+
+import_structlog()

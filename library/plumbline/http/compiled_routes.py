@@ -2,14 +2,15 @@
 
 A `CompiledHandler` answers as FastAPI's own handler does, byte for byte, from what that one was
 made of: the analysed signature, the response model, the status. What is not known to be the same is
-left to FastAPI's: whole routes (`reason` says why), and single requests that are traced, that have
-a body which cannot be read, or for which tests have set `dependency_overrides`.
+left to FastAPI's: whole routes (`reason` says why), and single requests whose steps are traced,
+that have a body which cannot be read, or for which tests have set `dependency_overrides`.
 
 docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of it is noticed.
 """
 
 import email.message
-from collections.abc import Callable, Coroutine
+import json
+from collections.abc import Callable, Coroutine, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -18,24 +19,42 @@ from fastapi import Request, Response, routing
 from fastapi.datastructures import DefaultPlaceholder
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.utils import is_body_allowed_for_status_code
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.types import Scope
 
-from plumbline.http.fastapi_inside import Undefined, Unknown, is_generator, made_of, where_of
-from plumbline.http.route_parameters import Run
+from plumbline.http.fastapi_inside import (
+    Undefined,
+    Unknown,
+    errors_of,
+    is_generator,
+    made_of,
+    tells_steps,
+    validator_of,
+    where_of,
+    writer_of,
+)
+from plumbline.http.route_parameters import Run, in_headers
 from plumbline.http.route_plans import Plan
 
 _LONGEST_TYPE = 100  # of a Content-Type that is remembered, in characters
 _UNREADABLE = object()
 _WRITES = ["include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none"]
+_IS_JSON = (b"content-type", b"application/json")
+_WITH_BODY = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
+_content_type = in_headers("content-type")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+FindBody = Callable[[Scope], bytes | None]
 
 
 class CompiledHandler:
     """Answers as `handle` does, which is FastAPI's own."""
 
-    def __init__(self, handle: Handler) -> None:
+    def __init__(self, handle: Handler, find_body: FindBody | None = None) -> None:
+        """`find_body` gives a body that has been read before."""
         self.handle = handle
+        self.find_body = find_body
         self.answer: Handler | None = None  # None: not compiled yet
         self._reason = ""
 
@@ -51,16 +70,26 @@ class CompiledHandler:
             self._compile()
         return self._reason
 
+    def is_direct(self) -> bool:
+        """Whether an answer takes no handler of FastAPI's own."""
+        answer = self.answer or self._compile()
+        return isinstance(answer, _Route) and not answer.is_changed()
+
+    @property
+    def takes_stacks(self) -> bool:
+        """Whether something may have to be closed after it: of a direct one."""
+        return isinstance(self.answer, _Route) and self.answer.takes_stacks
+
     def _compile(self) -> Handler:
         try:
-            self.answer = _Route(self.handle)
+            self.answer = _Route(self.handle, self.find_body)
         except Exception as error:  # noqa: BLE001 - what is not understood is FastAPI's to answer
             self.answer, self._reason = self.handle, str(error)
         return self.answer
 
 
 class _Route:
-    def __init__(self, handle: Handler) -> None:
+    def __init__(self, handle: Handler, find_body: FindBody | None) -> None:
         parts = made_of(handle)
         _refuse_unusual(parts)
         self.handle = handle
@@ -68,11 +97,15 @@ class _Route:
         self.plan = Plan(self.dependant)
         self.answer = _Answer(parts)
         self.provider = parts["dependency_overrides_provider"]
+        self.find_body = find_body
         self.takes_body = parts["body_field"] is not None
         self.is_strict = parts["actual_strict_content_type"]
+        is_entered = any(step.enter is not None for step in self.plan.before)
+        self.takes_stacks = self.takes_body or is_entered
 
     async def __call__(self, request: Request) -> Response:
-        if self._is_unusual(request):
+        telemetry = request.scope.get("fastapi.telemetry")
+        if self.is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
             return await self.handle(request)
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's
@@ -85,25 +118,38 @@ class _Route:
             raise RequestValidationError(run.errors, body=sent, endpoint_ctx=where)
         return await self.answer(run, await self.dependant.call(**arguments))
 
-    def _is_unusual(self, request: Request) -> bool:
-        """Whether it is traced, or dependencies are others than when this was compiled."""
+    def is_changed(self) -> bool:
+        """Whether dependencies are others than when this was compiled."""
         is_overridden = self.provider is not None and bool(self.provider.dependency_overrides)
-        is_changed = len(self.dependant.dependencies) != len(self.plan.route.needs)
-        return is_overridden or is_changed or request.scope.get("fastapi.telemetry") is not None
+        return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)
 
     async def _body(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         """What its JSON means, or the bytes of what is none; Undefined: it has no body."""
         if MAX_BODY_SIZE_SCOPE_KEY in request.scope:
             return _UNREADABLE
-        body = await _bytes(request)
+        body = None if self.find_body is None else self.find_body(request.scope)
+        if body is None:
+            body = await _bytes(request)
         if not body:
             return Undefined
         try:
-            content_type = request.headers.get("content-type")
+            content_type = _content_type(request)
             is_json = _is_json(content_type) if content_type else not self.is_strict
-            return await request.json() if is_json else body
+            return json.loads(body) if is_json else body
         except Exception:  # noqa: BLE001 - the body is kept, and FastAPI's handler reads it again
             return _UNREADABLE
+
+
+class _Json(Response):
+    """A response of which all is known but the body and its length."""
+
+    media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        if self.status_code not in _WITH_BODY or headers is not None:
+            super().init_headers(headers)
+        else:
+            self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _IS_JSON]
 
 
 class _Answer:
@@ -117,6 +163,9 @@ class _Answer:
         self.options = {name: made_of[f"response_model_{name}"] for name in _WRITES}
         is_usual = isinstance(made_of["response_class"], DefaultPlaceholder)
         self.is_written_by_model = self.field is not None and is_usual
+        if self.is_written_by_model:
+            self.validate = validator_of(self.field)
+            self.write = writer_of(self.field, self.options)
 
     async def __call__(self, run: Run, given: Any) -> Response:  # noqa: ANN401 - of any route
         if isinstance(given, Response):
@@ -129,7 +178,7 @@ class _Answer:
         options["background"] = run.background
         if self.is_written_by_model:
             body = self._write(run.request, given)
-            response = Response(body, media_type="application/json", **options)
+            response = _Json(body, **options)
         else:
             response = self.response_class(await self._content(run.request, given), **options)
         if not is_body_allowed_for_status_code(response.status_code):
@@ -140,12 +189,12 @@ class _Answer:
 
     def _write(self, request: Request, given: object) -> bytes:
         """JSON, which pydantic writes at once."""
-        value, errors = self.field.validate(given, {}, loc=("response",))
-        if errors:
-            where = where_of(self.dependant, request)
-            raise ResponseValidationError(errors=errors, body=given, endpoint_ctx=where)
-        written: bytes = self.field.serialize_json(value, **self.options)
-        return written
+        try:
+            value = self.validate(given)
+        except ValidationError as error:
+            errors, where = errors_of(error, ("response",)), where_of(self.dependant, request)
+            raise ResponseValidationError(errors=errors, body=given, endpoint_ctx=where) from None
+        return self.write(value)
 
     async def _content(self, request: Request, given: object) -> Any:  # noqa: ANN401 - for a response class
         """For a route with a response class of its own, or without a response model."""

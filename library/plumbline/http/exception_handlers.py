@@ -25,6 +25,7 @@ from plumbline.http.problems import (
 )
 from plumbline.http.routing import state_of
 from plumbline.http.sent import was_sent
+from plumbline.tracing import note_attempt
 
 MAX_REPORTED_FIELDS = 20
 
@@ -69,14 +70,16 @@ async def _find_meaning(error: BaseException) -> AppError | None:
 async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     if isinstance(error, Outdated):
-        _run_again(request)
+        _run_again(request, error)
     return problem_response(error)
 
 
-def _run_again(request: Request) -> None:
+def _run_again(request: Request, error: Exception) -> None:
     """Unless it was run often enough: LoadSheddingMiddleware drops the answer to this attempt."""
     state = state_of(request.scope)
     state.is_to_run_again = state.attempts_left > 0
+    if state.is_to_run_again:
+        note_attempt(error)
 
 
 async def _on_database_error(
@@ -92,7 +95,7 @@ async def _on_database_error(
     elif isinstance(meaning, Invalid):
         log.warning("value refused by the database", cause=failures.explain(error))
     if failures.will_pass(error):
-        _run_again(request)
+        _run_again(request, error)
     return problem_response(meaning)
 
 

@@ -4,15 +4,25 @@ Looked up when it is called, and only in versions that have been compared: in an
 of these needs to exist.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any, NamedTuple
 
 import fastapi
-from fastapi import Request, routing
+from anyio import CancelScope
+from anyio.lowlevel import checkpoint_if_cancelled
+from fastapi import APIRouter, Request, routing
+from fastapi._compat import v2
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import EndpointContext
+from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
+from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
+from starlette import _exception_handler
+from starlette.middleware.exceptions import ExceptionMiddleware
+from starlette.types import ASGIApp, Scope
 
 # Versions whose handler has been compared with the compiled one
 # (library/plumbline_tests/http/test_compiled_routes.py).
@@ -29,9 +39,15 @@ _MADE_OF = {
 
 # In the scope of a request to a route that was included; None: the name is another one now.
 INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+# Among the routes: a tree of others, which were included.
+IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
+TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 Undefined = PydanticUndefined  # what was not sent
+HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
+FILES = "fastapi_middleware_astack"  # in the scope: an exit stack, for files of forms
 
 _models: Any = models
+_v2: Any = v2
 _utils: Any = utils
 _routing: Any = routing
 
@@ -54,6 +70,52 @@ def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))
 
 
+def tells_steps(request: Request, telemetry: Any) -> bool:  # noqa: ANN401 - FastAPI's, of a traced request
+    """Whether anybody hears of parameters, dependencies and the like: not where TRACES is set."""
+    is_ours = getattr(request.app.state, TRACES_ALONE, False)
+    return not is_ours or telemetry.tracer is not None or telemetry.logger is not None
+
+
+def handler_of(app: ASGIApp) -> Callable[..., Any] | None:
+    """What the `app` of a route calls; None where it is not as FastAPI makes it."""
+    code: Any = getattr(app, "__code__", None)
+    is_known = (
+        app.__module__ == routing.__name__ and code is not None and code.co_freevars == ("f",)
+    )
+    closure: Any = getattr(app, "__closure__", None)
+    return closure[0].cell_contents if is_known else None
+
+
+class InnerLayers(NamedTuple):
+    """What FastAPI puts between the application's middleware and its routes."""
+
+    handlers: tuple[Any, Any]  # HANDLERS of the application
+    router: APIRouter
+
+
+def inner_layers(app: ASGIApp) -> InnerLayers | None:
+    """Of the application whose innermost middleware calls `app`; None: it has others."""
+    exceptions: Any = app
+    stacks = getattr(app, "app", None)
+    router: Any = getattr(stacks, "app", None)
+    if (
+        fastapi.__version__ not in COMPARED
+        or type(exceptions) is not ExceptionMiddleware
+        or type(stacks) is not AsyncExitStackMiddleware
+        or type(router) is not APIRouter
+        or router.middleware_stack != router.app
+        or router.form_limits
+    ):
+        return None
+    handlers = exceptions._exception_handlers, exceptions._status_handlers  # noqa: SLF001
+    return InnerLayers(handlers, router)
+
+
+def handling_exceptions(app: ASGIApp, request: Request) -> ASGIApp:
+    """`app`, with the exceptions of `request` handled as the application says."""
+    return _exception_handler.wrap_app_handling_exceptions(app, request)
+
+
 def is_generator(call: Callable[..., Any] | None) -> bool:
     """Whether it has a `yield`, after which something is to be done."""
     return bool(_models._is_gen_callable(call) or _models._is_async_gen_callable(call))  # noqa: SLF001
@@ -64,15 +126,67 @@ def is_async(call: Callable[..., Any] | None) -> bool:
     return bool(_models._is_coroutine_callable(call))  # noqa: SLF001
 
 
-async def enter(dependant: Dependant, request: Request, arguments: dict[str, Any]) -> object:
-    """Run a dependency to its `yield`; the rest waits for the end of the function or request."""
+def enterer_of(dependant: Dependant) -> Callable[[Request, dict[str, Any]], Awaitable[object]]:
+    """Runs a dependency to its `yield`; the rest waits for the end of the function or request."""
+    call: Any = dependant.call
     scope = "function" if dependant.scope == "function" else "inner"
+    stack_name = f"fastapi_{scope}_astack"
+    if not _models._is_async_gen_callable(call):  # noqa: SLF001
+        return partial(_enter_by_fastapi, dependant, stack_name)
+    manage = asynccontextmanager(call)
+
+    async def enter(request: Request, arguments: dict[str, Any]) -> object:
+        stack: AsyncExitStack = request.scope[stack_name]
+        manager = _Shielded(manage(**arguments), _closing_scope(request.scope))
+        return await stack.enter_async_context(manager)
+
+    return enter
+
+
+async def _enter_by_fastapi(
+    dependant: Dependant, stack_name: str, request: Request, arguments: dict[str, Any]
+) -> object:
     return await _utils._solve_generator(  # noqa: SLF001
         dependant=dependant,
-        stack=request.scope[f"fastapi_{scope}_astack"],
+        stack=request.scope[stack_name],
         sub_values=arguments,
         request=request,
     )
+
+
+def _closing_scope(scope: Scope) -> CancelScope:
+    """The one of a request, as `_solve_generator` makes it: around all that is entered."""
+    made: dict[AsyncExitStack, CancelScope]
+    made = scope.setdefault("fastapi_async_cleanup_scopes", {})
+    stack: AsyncExitStack = scope["fastapi_inner_astack"]
+    if (found := made.get(stack)) is None:
+        found = made[stack] = stack.enter_context(CancelScope())
+        stack.callback(made.pop, stack)
+    return found
+
+
+class _Shielded:
+    """As FastAPI's `_asynccontextmanager_with_shielded_exit`, without a generator of its own."""
+
+    __slots__ = ("manager", "scope", "was_shielded")
+
+    def __init__(self, manager: AbstractAsyncContextManager[object], scope: CancelScope) -> None:
+        self.manager = manager
+        self.scope = scope
+
+    async def __aenter__(self) -> object:
+        self.was_shielded = self.scope.shield
+        return await self.manager.__aenter__()
+
+    async def __aexit__(self, *error: Any) -> bool | None:  # noqa: ANN401, PYI036 - handed on
+        self.scope.shield = True
+        try:
+            is_over = await self.manager.__aexit__(*error)
+        finally:
+            self.scope.shield = self.was_shielded
+        if is_over or error[0] is None:
+            await checkpoint_if_cancelled()
+        return is_over
 
 
 def plain_alias(field: Any) -> str | None:  # noqa: ANN401 - FastAPI's ModelField
@@ -81,6 +195,25 @@ def plain_alias(field: Any) -> str | None:  # noqa: ANN401 - FastAPI's ModelFiel
     is_model = _utils._get_param_model(field) is not None  # noqa: SLF001
     is_list = _utils.field_annotation_is_sequence(field.field_info.annotation)
     return None if len(names) > 1 or is_model or is_list else str(names[0][1])
+
+
+def validator_of(field: Any) -> Callable[..., Any]:  # noqa: ANN401 - FastAPI's ModelField
+    """What `field.validate` asks of pydantic; it raises ValidationError."""
+    validate: Callable[..., Any] = field._type_adapter.validator.validate_python  # noqa: SLF001
+    return partial(validate, from_attributes=True)
+
+
+def writer_of(field: Any, options: dict[str, Any]) -> Callable[[Any], bytes]:  # noqa: ANN401
+    """What `field.serialize_json` asks of pydantic."""
+    return partial(field._type_adapter.serializer.to_json, **options)  # noqa: SLF001
+
+
+def errors_of(error: ValidationError, location: tuple[str, ...]) -> list[Any]:
+    """As `field.validate` gives them."""
+    told: list[Any] = _v2._regenerate_error_with_loc(  # noqa: SLF001
+        errors=error.errors(include_url=False), loc_prefix=location
+    )
+    return told
 
 
 def read_parameter(field: Any, received: Any) -> tuple[dict[str, Any], list[Any]]:  # noqa: ANN401

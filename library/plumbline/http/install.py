@@ -15,7 +15,9 @@ from plumbline.db.readiness import Readiness
 from plumbline.http.access import has_rules, require_rules
 from plumbline.http.async_routes import require_async
 from plumbline.http.commit_order import require_commit_before_response
+from plumbline.http.direct_routes import install_direct_routes
 from plumbline.http.exception_handlers import install_problems
+from plumbline.http.fastapi_inside import TRACES_ALONE
 from plumbline.http.headers import api_pages
 from plumbline.http.health import PROBES, install_health
 from plumbline.http.idempotency import install_idempotency
@@ -67,6 +69,7 @@ def install(
         require_models(readiness.models)
     settings = HttpSettings() if settings is None else settings
     uses_rules = has_rules(app)
+    install_direct_routes(app)
     install_health(app, readiness, when_ready)
     install_problems(app, readiness, extend_problem)
     install_idempotency(app)
@@ -79,6 +82,8 @@ def install(
     _ask_pages_last(app)
     _require_of_routes(app, may_commit_late)
     _add_to_lifespan(app, may_commit_late)
+    if settings.TRACES:
+        _add_traces(app, settings)
 
 
 def _add_middlewares(app: FastAPI, settings: HttpSettings, readiness: Readiness | None) -> None:
@@ -137,3 +142,22 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
             await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)
 
     app.router.lifespan_context = check_run_and_finish  # type: ignore[assignment] # its two kinds in one
+
+
+def _add_traces(app: FastAPI, settings: HttpSettings) -> None:
+    """Around all else of the lifespan, whose connections and acts have spans."""
+    try:  # here, since a service without traces has no SDK
+        from plumbline.trace_export import traces  # noqa: PLC0415
+    except ImportError as error:
+        raise RuntimeError(
+            f"TRACES={settings.TRACES} needs the SDK: pip install 'plumbline-fastapi[telemetry]'"
+        ) from error
+    setattr(app.state, TRACES_ALONE, True)
+    run = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def run_traced(of: Any) -> AsyncIterator[Mapping[str, Any] | None]:  # noqa: ANN401 - Starlette's
+        async with traces(settings, app.title), run(of) as state:
+            yield state
+
+    app.router.lifespan_context = run_traced  # type: ignore[assignment] # its two kinds in one

@@ -3,16 +3,20 @@
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from fastapi import Depends, Query, Request, Response
 from pydantic import Field
+from starlette.datastructures import QueryParams
 
 from plumbline.errors import FieldError, Invalid
 from plumbline.http.routing import MAX_ID, Number, View
 
 T = TypeVar("T")
+
+_LONGEST_ADDRESS = 300  # of a list, in characters, that is remembered
 
 Limit = Annotated[int, Query(ge=1, le=100, description="How many at the most."), Number]
 Cursor = Annotated[
@@ -95,8 +99,15 @@ def write_cursor(before_id: int) -> str:
 
 def link_next(cursor: str, request: Request, response: Response) -> None:
     """Name the next page in the header Link: the same request with another cursor (RFC 8288)."""
+    path, query = request.scope["path"], request.scope["query_string"]
+    is_short = len(path) + len(query) <= _LONGEST_ADDRESS
+    list_of = _list_of if is_short else _list_of.__wrapped__
+    response.headers["Link"] = f'<{list_of(path, query)}cursor={cursor}>; rel="next"'
+
+
+@lru_cache(maxsize=1_000)
+def _list_of(path: str, query: bytes) -> str:
+    """The address but for its cursor, so that one can follow."""
+    others = [item for item in QueryParams(query).multi_items() if item[0] != "cursor"]
     # The path is decoded by now: routes also match `/posts%0A`, and a header must not hold that.
-    path = quote(request.scope["path"])
-    others = [item for item in request.query_params.multi_items() if item[0] != "cursor"]
-    query = urlencode([*others, ("cursor", cursor)])
-    response.headers["Link"] = f'<{path}?{query}>; rel="next"'
+    return f"{quote(path)}?{urlencode(others)}{'&' if others else ''}"

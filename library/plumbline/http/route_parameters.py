@@ -10,14 +10,32 @@ from typing import Any
 
 from fastapi import BackgroundTasks, Request, Response
 from fastapi.dependencies.models import Dependant
+from pydantic import ValidationError
 
-from plumbline.http.fastapi_inside import Undefined, plain_alias, read_absent, read_parameter
+from plumbline.http.fastapi_inside import (
+    Undefined,
+    errors_of,
+    plain_alias,
+    read_absent,
+    read_parameter,
+    validator_of,
+)
 
 _IMMUTABLE = (type(None), bool, int, float, str, bytes)  # a default that needs no copy
 
 Field = Any  # FastAPI's ModelField, which is no public name
 Values = dict[str, Any]
 Find = Callable[[Request], str | None]  # None: the request has no such parameter
+
+
+class _Told(Response):
+    """The response that a route asks for, to say a header or a status; as FastAPI makes it."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.background = None
+        self.raw_headers = []
+        self.status_code = None  # type: ignore[assignment] # as FastAPI does
 
 
 class Run:
@@ -42,7 +60,7 @@ def takes_of(dependant: Dependant) -> list[Take]:
     """All arguments but those that are dependencies, in the order in which FastAPI reads them."""
     takes = [_parameter(each, "path", _in_path) for each in dependant.path_params]
     takes += [_parameter(each, "query", _in_query) for each in dependant.query_params]
-    takes += [_parameter(each, "header", _in_headers) for each in dependant.header_params]
+    takes += [_parameter(each, "header", in_headers) for each in dependant.header_params]
     takes += [_by_fastapi(each, "cookie") for each in dependant.cookie_params]
     takes += [_body(each) for each in dependant.body_params]
     wanted = {
@@ -69,11 +87,8 @@ def _background(run: Run) -> BackgroundTasks:
 
 
 def _response(run: Run) -> Response:
-    """As FastAPI makes it: without any header, and without a status until one is set."""
     if run.response is None:
-        run.response = Response()
-        run.response.raw_headers.clear()
-        run.response.status_code = None  # type: ignore[assignment] # as FastAPI does
+        run.response = _Told()
     return run.response
 
 
@@ -81,7 +96,7 @@ def _parameter(field: Field, where: str, finder: Callable[[str], Find]) -> Take:
     alias = plain_alias(field)
     if alias is None:
         return _by_fastapi(field, where)
-    name, validate, location, find = field.name, field.validate, (where, alias), finder(alias)
+    name, validate, location, find = field.name, validator_of(field), (where, alias), finder(alias)
     absent = _absent(field, location)
 
     def take(run: Run, values: Values) -> None:
@@ -89,9 +104,10 @@ def _parameter(field: Field, where: str, finder: Callable[[str], Find]) -> Take:
         if value is None:
             absent(run, values)
             return
-        values[name], errors = validate(value, loc=location)
-        if errors:
-            run.errors += errors
+        try:
+            values[name] = validate(value)
+        except ValidationError as error:
+            run.errors += errors_of(error, location)
 
     return take
 
@@ -123,14 +139,16 @@ def _absent(field: Field, location: tuple[str, ...]) -> Take:
 
 def _body(field: Field) -> Take:
     """The only parameter that the body is for, so the whole body."""
-    name, validate, absent = field.name, field.validate, _absent(field, ("body",))
+    name, validate, absent = field.name, validator_of(field), _absent(field, ("body",))
 
     def take(run: Run, values: Values) -> None:
         if run.body is Undefined:
             absent(run, values)
             return
-        values[name], errors = validate(run.body, loc=("body",))
-        run.errors += errors
+        try:
+            values[name] = validate(run.body)
+        except ValidationError as error:
+            run.errors += errors_of(error, ("body",))
 
     return take
 
@@ -147,7 +165,8 @@ def _in_query(alias: str) -> Find:
     return find
 
 
-def _in_headers(alias: str) -> Find:
+def in_headers(alias: str) -> Find:
+    """Finds a header; its name in whatever case."""
     name = alias.lower().encode("latin-1")
 
     def find(request: Request) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 from fastapi.dependencies.models import Dependant
 
-from plumbline.http.fastapi_inside import Unknown, enter, is_async, is_generator
+from plumbline.http.fastapi_inside import Unknown, enterer_of, is_async, is_generator
 from plumbline.http.route_parameters import Run, Values, takes_of
 
 FAILED = object()  # the result of a step whose arguments are not acceptable
@@ -28,7 +28,7 @@ class Step:
         self.dependant = dependant
         self.needs = needs  # of each argument its name (None: none) and the place of the result
         self.takes = takes_of(dependant)
-        self.is_entered = is_generator(call)
+        self.enter = enterer_of(dependant) if is_generator(call) else None
         self.call: Any = call if is_async(call) else partial(run_in_threadpool, call)
         self.place = -1  # of its result
         self.is_repeated = False  # its result is there: it is read for its errors alone
@@ -52,8 +52,8 @@ class Step:
         arguments = self.arguments(run)
         if arguments is None:
             run.results[self.place] = FAILED
-        elif self.is_entered:
-            run.results[self.place] = await enter(self.dependant, run.request, arguments)
+        elif self.enter is not None:
+            run.results[self.place] = await self.enter(run.request, arguments)
         else:
             run.results[self.place] = await self.call(**arguments)
 

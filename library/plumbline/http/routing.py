@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandle
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute, Match
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.db.rows import CheckVersion
@@ -114,6 +114,8 @@ class ApiRoute(APIRoute):
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
 
+    plain: tuple[ASGIApp | None, bool] = (None, False)  # of which `app` what (direct_routes.py)
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI's, for which most routes are another path: each request asks them in turn."""
         is_plain = INCLUDED is not None and INCLUDED not in scope and not scope.get("root_path")
@@ -126,13 +128,17 @@ class ApiRoute(APIRoute):
         is_upload = takes_files(self)
         if is_upload:
             take_in_after_rules(self)
-        handle = self.handler = CompiledHandler(super().get_route_handler())
+        handle = self.handler = CompiledHandler(
+            super().get_route_handler(), lambda scope: state_of(scope).body
+        )
 
         async def handle_request(request: Request) -> Response:
             names = [name for name, _ in request.scope["headers"]]
             if _CONDITIONS_OR_KEY.isdisjoint(names):
                 return await handle(request)
             return await _handle_and_keep(request, handle, names)
+
+        self.handle_request: Handler = handle_request
 
         async def handle_form(request: Request) -> Response:
             texts = list[str]()

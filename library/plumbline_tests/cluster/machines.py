@@ -71,7 +71,7 @@ class Member:
 
     def start(self) -> None:
         command = [*AS_POSTGRES, *ENDS_WITH_US, "patroni", str(self.folder / "patroni.yml")]
-        self._patroni = _spawn(command, self.folder / "patroni.log")
+        self._patroni = spawn(command, self.folder / "patroni.log")
 
     def kill(self) -> None:
         """As if the machine had lost its power: Patroni first, so that it notices nothing."""
@@ -197,7 +197,7 @@ def _start_etcd(folder: Path, clients: int, peers: int) -> subprocess.Popen[byte
     command += ["--listen-client-urls", here, "--advertise-client-urls", here]
     command += ["--listen-peer-urls", beside, "--initial-advertise-peer-urls", beside]
     command += ["--initial-cluster", f"one={beside}"]
-    return _spawn(command, folder / "etcd.log")
+    return spawn(command, folder / "etcd.log")
 
 
 def _start_balancer(folder: Path, port: int, members: Sequence[Member]) -> subprocess.Popen[bytes]:
@@ -206,10 +206,10 @@ def _start_balancer(folder: Path, port: int, members: Sequence[Member]) -> subpr
     ]
     file = folder / "haproxy.cfg"
     file.write_text(BALANCER.format(port=port, servers="\n".join(lines)))
-    return _spawn([*ENDS_WITH_US, "haproxy", "-db", "-f", str(file)], folder / "haproxy.log")
+    return spawn([*ENDS_WITH_US, "haproxy", "-db", "-f", str(file)], folder / "haproxy.log")
 
 
-def _spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+def spawn(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as said:
         return subprocess.Popen(
             command,

@@ -10,18 +10,23 @@ from plumbline_tests.processes import python
 PROGRAM = """
 import asyncio, logging, sys
 from contextlib import AsyncExitStack
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from plumbline_tests.sandbox.database import settings
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import fair_pool
 from plumbline.db.readiness import Readiness
+from plumbline.db.statements import CompiledSelect
 
+ONE = CompiledSelect(select(func.abs(1)), int)
 logging.basicConfig()
 
 async def ask():
     async with engine.connect() as connection:
         await asyncio.sleep(0)
         return await connection.scalar(text("SELECT 1"))
+
+async def read():
+    return await ONE.find(engine)
 
 async def use(number):
     async with AsyncExitStack() as stack:
@@ -57,6 +62,7 @@ kept = []
 run = {"closed": asyncio.run, "stopped": run_and_keep}[sys.argv[1]]
 for first, second in (
     (lambda: gather(ask), lambda: gather(ask)),
+    (lambda: gather(read), lambda: gather(read)),
     (ask_and_dispose, ask_and_dispose),
     (lambda: use(3), lambda: engine.dispose()),
     (lambda: use(3), use_and_trim),
@@ -74,6 +80,6 @@ def test_engine_serves_two_event_loops_in_turn(end_of_the_first: str) -> None:
     ended = python("-c", PROGRAM, end_of_the_first)
 
     assert (ended.stdout.splitlines(), ended.stderr) == (
-        ["8 8", "8 8", "3 None", "3 1", "8 8"],
+        ["8 8", "8 8", "8 8", "3 None", "3 1", "8 8"],
         "",
     )

@@ -6,11 +6,12 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from plumbline.db.engine import Engine, create_engine
 from plumbline.db.pool import fair_pool
+from plumbline.db.statements import CompiledSelect
 from plumbline.db.url import asyncpg_url
 from plumbline_tests.proxy import Proxy
 from plumbline_tests.sandbox.database import settings
@@ -19,6 +20,7 @@ from plumbline_tests.waiting import until
 SIZE, OVERFLOW = 2, 3
 ALL = SIZE + OVERFLOW
 PID = text("SELECT pg_backend_pid()")
+READ_PID = CompiledSelect(select(func.pg_backend_pid()), int)
 MakeEngine = Callable[..., Engine]
 
 
@@ -122,3 +124,56 @@ async def test_connection_that_was_dropped_without_a_word_is_replaced_unseen(
 
     assert first != second
     await network.close()
+
+
+async def test_read_uses_the_connection_of_the_last_one(make_engine: MakeEngine) -> None:
+    engine = make_engine()
+
+    assert await READ_PID.find(engine) == await READ_PID.find(engine) == await _pid(engine)
+
+
+def _grow_old(_: AsyncEngine, record: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+    record.starttime -= settings.DB_POOL_RECYCLE_SECONDS + 1
+
+
+def _invalidate_softly(_: AsyncEngine, record: Any) -> None:  # noqa: ANN401
+    record.invalidate(soft=True)
+
+
+def _invalidate(_: AsyncEngine, record: Any) -> None:  # noqa: ANN401
+    record.invalidate()
+
+
+def _invalidate_all(engine: AsyncEngine, record: Any) -> None:  # noqa: ANN401
+    fair_pool(engine)._invalidate_time = record.starttime + 1
+
+
+def _close(_: AsyncEngine, record: Any) -> None:  # noqa: ANN401
+    record.driver_connection.terminate()
+
+
+@pytest.mark.parametrize(
+    "spoil", [_grow_old, _invalidate_softly, _invalidate, _invalidate_all, _close]
+)
+async def test_read_gets_another_connection_where_a_session_would(
+    make_engine: MakeEngine, spoil: Callable[[AsyncEngine, Any], None]
+) -> None:
+    engine = make_engine(pool_size=1, max_overflow=0)
+    before = await READ_PID.find(engine)
+
+    spoil(engine, fair_pool(engine)._idle[-1][0])
+
+    assert await READ_PID.find(engine) not in {None, before}
+    assert (fair_pool(engine).checkedout(), fair_pool(engine).checkedin()) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["checkout", "checkin", "reset"])
+async def test_who_listens_to_the_pool_hears_of_reads(make_engine: MakeEngine, name: str) -> None:
+    """As instruments do that count connections."""
+    engine, heard = make_engine(), list[str]()
+    await READ_PID.find(engine)
+
+    event.listen(engine.sync_engine, name, lambda *_: heard.append(name))
+    await READ_PID.find(engine)
+
+    assert heard == [name]

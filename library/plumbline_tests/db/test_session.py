@@ -201,7 +201,7 @@ async def _borrowed(spare: AsyncEngine) -> AsyncIterator[None]:
     assert isinstance(pool, FairPool)
     connection = await pool.acquire()
     yield
-    connection.close()
+    pool.give_back(connection)
 
 
 either = pytest.mark.parametrize("taken", [_connected, _borrowed])

@@ -14,7 +14,10 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from plumbline.db.engine import create_engine
 from plumbline.db.errors import DATABASE_ERRORS, classify, will_pass
-from plumbline.db.statements import CompiledInsert, CompiledSelect
+from plumbline.db.owned_session import steps_at_begin
+from plumbline.db.session import session_factory
+from plumbline.db.statements import CompiledInsert, CompiledLock, CompiledSelect
+from plumbline.db.steps import Steps
 from plumbline.db.url import asyncpg_url
 from plumbline.errors import Unavailable
 from plumbline_tests.sandbox.database import settings
@@ -99,6 +102,7 @@ _ALL = CompiledSelect(_everything, _row)
 _VIEW = CompiledSelect(_pets, _row)
 _BY_ENUM = CompiledSelect(_in_a_mood, _row)
 _INSERT = CompiledInsert(_new_cat)
+_LOCK = CompiledLock(_everything)
 
 Ask = Callable[[AsyncEngine], Awaitable[object]]
 
@@ -113,6 +117,16 @@ async def _reads(spare: AsyncEngine) -> object:
 async def _insert(spare: AsyncEngine) -> object:
     async with AsyncSession(spare) as db:
         return await _INSERT.one(db, name="Kitty")
+
+
+async def _lock_and_insert(spare: AsyncEngine) -> object:
+    async with session_factory(spare).begin() as db:
+        steps_at_begin(db, _hold)
+        return await _INSERT.one(db, name="Kitty")
+
+
+def _hold() -> Steps[None]:
+    assert (yield from _LOCK.steps(cat_id=1))
 
 
 async def _select_all(spare: AsyncEngine) -> object:
@@ -159,7 +173,7 @@ async def test_read_does_not_notice_that_the_schema_changes(
         assert await _reads(spare), change
 
 
-@pytest.mark.parametrize("ask", [_insert, _select_all, _select_by_enum])
+@pytest.mark.parametrize("ask", [_insert, _lock_and_insert, _select_all, _select_by_enum])
 async def test_session_is_worth_another_try_when_the_schema_changes(
     ask: Ask, spare: AsyncEngine, others: AsyncEngine
 ) -> None:
@@ -203,3 +217,47 @@ async def test_read_does_not_notice_changes_that_overtake_it(
 
     assert await _COLUMNS.all(spare, cat_id=1) == [("Tom", "9")]
     assert kinds == []
+
+
+@pytest.fixture
+async def pooled(others: AsyncEngine) -> AsyncIterator[AsyncEngine]:
+    """One connection, as to a PgBouncer that keeps statements prepared."""
+    own = settings.model_copy(update={"DB_PGBOUNCER": True, "DB_PGBOUNCER_PREPARES": True})
+    made = create_engine(own, others.url, pool_size=1, max_overflow=0)
+    yield made
+    await made.dispose()
+
+
+async def _on_driver(engine: AsyncEngine, act: Callable[[Any], Awaitable[object]]) -> object:
+    async with engine.connect() as connection:
+        return await act((await connection.get_raw_connection()).driver_connection)
+
+
+async def test_session_of_a_pooler_forgets_all_plans_with_the_transaction_that_met_a_stale_one(
+    pooled: AsyncEngine, others: AsyncEngine
+) -> None:
+    """PgBouncer gives them by the text of a statement, also to who prepares it again."""
+    for _ in range(7):
+        await _select_all(pooled)
+    await _on_driver(pooled, lambda driver: driver.execute("PREPARE kept AS SELECT 1"))
+    await _change(others, CHANGES["wider column"])
+
+    with pytest.raises(DATABASE_ERRORS) as caught:
+        await _select_all(pooled)
+
+    names = "SELECT name FROM pg_prepared_statements WHERE name = 'kept'"
+    assert will_pass(caught.value)
+    assert await _on_driver(pooled, lambda driver: driver.fetch(names)) == []
+    assert await _select_all(pooled)
+
+
+async def test_session_of_a_pooler_forgets_all_plans_at_once_outside_of_a_transaction(
+    pooled: AsyncEngine,
+) -> None:
+    await _reads(pooled)
+    await _on_driver(pooled, lambda driver: driver.execute("PREPARE kept AS SELECT 1"))
+    await _on_driver(pooled, lambda driver: driver.reload_schema_state())
+
+    names = "SELECT name FROM pg_prepared_statements WHERE name = 'kept'"
+    assert await _on_driver(pooled, lambda driver: driver.fetch(names)) == []
+    assert await _reads(pooled)

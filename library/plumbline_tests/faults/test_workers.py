@@ -102,6 +102,8 @@ async def test_scrape_shows_the_sum_of_all_workers_and_of_no_dead_one(workers: W
 
     assert counted == [REQUESTS] * 9
     assert after["http_request_duration_seconds_count"] == REQUESTS
+    assert after["event_loop_lag_seconds_count"] > 0
+    assert after["service_build_info"] == 1
 
 
 @pytest.mark.timeout(200)

@@ -2,7 +2,8 @@
 
 import httpx2
 
-_OF_THE_REQUEST = {"date", "server-timing", "x-request-id"}
+# Headers of each answer alone, the last one in development only.
+OF_THE_REQUEST = {"date", "x-request-id", "server-timing"}
 
 
 async def assert_head_is_get(
@@ -11,7 +12,7 @@ async def assert_head_is_get(
     """`grows`: the answer is longer each time that it is asked for."""
     head, get = [await client.request(each, path, headers=headers) for each in ("HEAD", "GET")]
 
-    varies = _OF_THE_REQUEST | ({"content-length"} if grows else set())
+    varies = OF_THE_REQUEST | ({"content-length"} if grows else set())
     told = [
         {name: value for name, value in each.headers.items() if name not in varies}
         for each in (head, get)

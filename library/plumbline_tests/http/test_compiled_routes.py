@@ -4,7 +4,7 @@ import json
 import random
 from copy import copy
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 import fastapi
 import pytest
@@ -15,10 +15,9 @@ from fastapi.routing import iter_route_contexts
 from plumbline.http.compiled_routes import CompiledHandler, Handler
 from plumbline.http.routing import ApiRoute, left_to_fastapi
 from plumbline_tests.http import varied_routes
+from plumbline_tests.http.asking import ask
 from plumbline_tests.http.odd_requests import ALWAYS, Odd, addresses, odd_request
 from plumbline_tests.torture import Amount
-
-Told = tuple[list[Any], str, list[str]]
 
 
 class Plain(ApiRoute):
@@ -42,40 +41,6 @@ def plain() -> FastAPI:
     for each in routes:
         each.__class__ = Plain
     return varied_routes.make_app(routes)
-
-
-async def ask(app: FastAPI, odd: Odd) -> Told:
-    """All that is sent, what is raised, and what ran."""
-    sent: list[Any] = []
-    incoming = [{"type": "http.request", "body": odd.body, "more_body": False}]
-    varied_routes.happened.clear()
-
-    async def receive() -> dict[str, Any]:
-        return incoming.pop(0) if incoming else {"type": "http.disconnect"}
-
-    async def send(message: Any) -> None:  # noqa: ANN401 - ASGI's
-        sent.append(message)
-        varied_routes.happened.append("is told")
-
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": odd.method,
-        "path": odd.path,
-        "raw_path": odd.path.encode(errors="replace"),
-        "root_path": "",
-        "query_string": odd.query,
-        "headers": list(odd.headers),
-        "scheme": "http",
-        "server": ("test", 80),
-    }
-    raised = ""
-    try:
-        await app(scope, receive, send)
-    except Exception as error:  # noqa: BLE001 - both must raise the same
-        raised = f"{type(error)} {error}"
-    return sent, raised, list(varied_routes.happened)
 
 
 async def test_odd_requests_are_answered_as_by_fastapi(

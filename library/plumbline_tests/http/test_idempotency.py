@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.http.idempotency import _hmac, _open
 from plumbline_tests.backends import until_backends
+from plumbline_tests.http.head import OF_THE_REQUEST
 from plumbline_tests.pitfalls.tutorial import in_process
 from plumbline_tests.sandbox.data import signed_in
 from plumbline_tests.sandbox.database import AsyncSessionFactory, engine
@@ -24,7 +25,6 @@ from plumbline_tests.sandbox.service import Db
 
 KEY = {"Idempotency-Key": "7c4fd9a5-8d9c-4b1e-9d53-1f0a3c5f4f0e"}
 BOOK = {"title": "Hello", "content": "World"}
-OF_THE_REQUEST = {"date", "server-timing", "x-request-id"}
 
 
 async def _create(

@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from plumbline import metrics
@@ -20,6 +22,7 @@ from plumbline.http import request_context
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import AllowedHosts, RequestContextMiddleware
 from plumbline.metrics import exposition
+from plumbline.usage import NO_REQUEST
 from plumbline_tests.http.asgi import middleware_of
 from plumbline_tests.processes import python
 from plumbline_tests.sandbox.database import engine, settings
@@ -44,6 +47,17 @@ EXPOSE = """
 import plumbline.metrics, plumbline_tests.sandbox.service
 print(plumbline.metrics.exposition().decode())
 """
+COUNT_AND_STOP = """
+import asyncio
+from plumbline import metrics, usage
+
+async def work():
+    async with metrics.reporting():
+        await asyncio.sleep(0)  # its first report
+        usage.totals[usage.NO_REQUEST].statements += 3
+
+asyncio.run(work())
+"""
 UNITS = re.compile(r"milliseconds|_ms$|minutes|hours|kilobytes|megabytes|percent")
 
 
@@ -67,6 +81,21 @@ def test_every_counter_has_its_0_from_the_start(folder: str | None, tmp_path: Pa
     assert outcomes == {"committed", "rolled back", "unknown"}
 
 
+def test_workers_count_together_and_keep_what_one_counted_before_it_stopped(
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):
+        ended = python("-c", COUNT_AND_STOP, **{metrics.VARIABLE: str(tmp_path)})
+        assert ended.returncode == 0, ended.stderr
+
+    collect: Any = MultiProcessCollector
+    families = collect(CollectorRegistry(), path=str(tmp_path)).collect()
+    [statements] = [each for each in families if each.name == "db_statements"]
+    taken = {sample.labels["route"]: sample.value for sample in statements.samples}
+    assert taken[NO_REQUEST] == 6
+    assert [*tmp_path.glob("gauge_live*")] == []
+
+
 @pytest.mark.parametrize("value", ["", "/proc/nowhere"])
 def test_folder_that_cannot_be_used_is_one_line(value: str) -> None:
     ended = python("-c", EXPOSE, **{metrics.VARIABLE: value})
@@ -76,19 +105,24 @@ def test_folder_that_cannot_be_used_is_one_line(value: str) -> None:
 
 
 def test_metrics_follow_the_naming_rules() -> None:
-    """As `promtool check metrics` has them; it runs too where it is installed."""
-    text = exposition().decode()
-    for family in _ours(text).values():
+    """As `promtool check metrics` has them, which the large run asks itself."""
+    for family in _ours(exposition().decode()).values():
         assert family.documentation
         assert not UNITS.search(family.name)
         for sample in family.samples:
             assert sample.name.endswith("_total") == (family.type == "counter")
             assert not sample.name.endswith("_created")
             assert "le" not in sample.labels or sample.name.endswith("_bucket")
-    if promtool := shutil.which("promtool"):
-        command = [promtool, "check", "metrics"]
-        ended = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
-        assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+
+
+@pytest.mark.torture
+def test_promtool_finds_no_fault_in_the_metrics() -> None:
+    promtool = shutil.which("promtool")
+    assert promtool, "this needs promtool: apt-get install prometheus"
+    command, text = [promtool, "check", "metrics"], exposition()
+    ended = subprocess.run(command, input=text, capture_output=True, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
 
 
 async def test_pool_is_among_the_metrics() -> None:

@@ -70,13 +70,16 @@ def test_part_adds_what_is_its_own_and_nothing_else(part: str) -> None:
     assert len([*iter_route_contexts(app.routes)]) - len(ORDINARY.routes) == routes
 
 
-HEAVY = "fastapi", "starlette", "uvicorn", "cryptography", "alembic", "psycopg", "typer"
+HEAVY = (
+    *("fastapi", "starlette", "uvicorn", "cryptography", "alembic", "psycopg", "typer", "rich"),
+    *(f"sqlalchemy.dialects.{name}" for name in ("mssql", "mysql", "oracle", "sqlite")),
+)
 IMPORTS = {
     "plumbline.db.engine, plumbline.db.session, plumbline.db.statements": "",
     "plumbline.db.readiness, plumbline.db.idempotency, plumbline.db.rate_limits": "",
     "plumbline.http.problems, plumbline.http.access": "fastapi starlette",
     "plumbline.http.routing": "fastapi starlette",
-    "plumbline.db.migrate": "alembic",
+    "plumbline.db.migrate": "",
     "plumbline.db.embedded": "psycopg",
 }
 

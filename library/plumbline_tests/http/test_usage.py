@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx2
 import pytest
+from fastapi import WebSocket
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import literal, select, text
 from sqlalchemy.exc import DBAPIError
+from websockets.asyncio.client import connect
 
 from plumbline import after_commit, metrics
 from plumbline.db.after_commit import finish_acts
@@ -52,6 +54,16 @@ async def hold_a_connection() -> None:
 async def read_by_a_session(db: ReadDb) -> None:
     await db.execute(text("SELECT 1"))
     await db.execute(text("SELECT 2"))
+
+
+@odd.websocket("/socket", dependencies=[ANONYMOUS])
+async def read_for_each_message(websocket: WebSocket) -> None:
+    await websocket.accept()
+    while await websocket.receive_text() != "bye":
+        async with AsyncSessionFactory.begin() as db:
+            await db.execute(text("SELECT 1"))
+        await ONE.all(engine)
+        await websocket.send_text("read")
 
 
 DONE: list[Any] = []
@@ -133,6 +145,20 @@ async def test_task_that_a_request_leaves_behind_counts_for_its_route(
 
     assert before == (0, 0)
     assert _of("/odd/late") == (1, 1)
+
+
+async def test_websocket_counts_while_it_is_open(client: httpx2.AsyncClient) -> None:
+    before, none = _of(WEBSOCKET), _of(NO_REQUEST)
+    address = str(client.base_url).replace("http://", "ws://")
+    async with connect(f"{address}/odd/socket") as socket:
+        for _ in range(2):
+            await socket.send("read")
+            await socket.recv()
+        open_ = _grown(WEBSOCKET, before)
+        await socket.send("bye")
+
+    assert open_ == (4, 4)
+    assert _grown(NO_REQUEST, none) == (0, 0)
 
 
 async def test_what_runs_after_the_commit_has_a_name_of_its_own() -> None:

@@ -26,6 +26,7 @@ from pydantic import AliasChoices, FiniteFloat, Json
 from starlette.requests import HTTPConnection
 from starlette.routing import BaseRoute
 
+from plumbline.http.direct_routes import install_direct_routes
 from plumbline.http.routing import ApiRoute, PathId
 from plumbline_tests.http.varied_models import Color, Filter, Inner, Item, Told
 
@@ -271,7 +272,8 @@ async def tell_all(_request: Request, error: Exception) -> Response:
 def make_app(routes: Sequence[BaseRoute]) -> FastAPI:
     """Each route as it is, and once more where all depend on something else first."""
     app, included = FastAPI(redirect_slashes=False), APIRouter(routes=list(routes))
-    app.include_router(included)
+    app.router.routes.extend(routes)
+    install_direct_routes(app)
     app.include_router(included, prefix="/included", dependencies=[Depends(refusing)])
     app.add_exception_handler(RequestValidationError, tell_all)
     return app

@@ -1,0 +1,11 @@
+"""Tasks that nobody waits for: asyncio itself holds them only weakly."""
+
+import asyncio
+
+_in_background: set[asyncio.Task[None]] = set()
+
+
+def keep_until_done(task: asyncio.Task[None]) -> None:
+    """Let it run to its end, whatever becomes of those who began it."""
+    _in_background.add(task)
+    task.add_done_callback(_in_background.discard)

@@ -1,0 +1,41 @@
+"""structlog has rich as it always had, only later."""
+
+import gc
+
+import pytest
+
+from plumbline.cli.serving import Config
+from plumbline_tests.processes import new_python
+
+BEGIN = """
+import io, sys
+import plumbline.db
+import structlog
+def loaded(): return sorted({"rich", "pygments", "attr"} & sys.modules.keys())
+try:
+    1 / 0
+except ZeroDivisionError:
+    error = sys.exc_info()
+before, drawn = loaded(), io.StringIO()
+"""
+USES = {
+    "a traceback": "structlog.dev.rich_traceback(drawn, error); print('╭' in drawn.getvalue())",
+    "local variables": "print(len(structlog.tracebacks.ExceptionDictTransformer()(error)) == 1)",
+    "an import": "import rich.console; print(rich.console.Console().width > 0)",
+}
+
+
+@pytest.mark.parametrize("use", USES.values(), ids=USES)
+def test_rich_comes_with_the_first_who_asks_for_it(use: str) -> None:
+    ended = new_python("-c", f"{BEGIN}\n{use}; print(before, 'rich' in loaded())")
+
+    assert ended.stdout == "True\n[] True\n", ended.stderr
+
+
+def test_collector_rests_while_the_application_loads(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bool] = []
+    monkeypatch.setattr("uvicorn.Config.load", lambda _: seen.append(gc.isenabled()))
+
+    Config("nowhere:app").load()
+
+    assert (seen, gc.isenabled()) == ([False], True)
