@@ -107,7 +107,7 @@ async def test_without_a_terminal_it_shows_one_look_and_ends(service: str) -> No
     for shown in (
         "GET /metrics",
         "/odd/idle/{number}",
-        "of 30 in use",
+        "in use, 0 waiting",
         "pg_stat_statements is not",
     ):
         assert shown in out
