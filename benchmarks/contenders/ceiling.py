@@ -42,7 +42,7 @@ def create_app(database_url: str | None = None) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         dsn = database_url or os.environ["DATABASE_URL"]
-        async with asyncpg.create_pool(dsn, min_size=1, max_size=10) as app.state.pool:
+        async with asyncpg.create_pool(dsn, min_size=1, max_size=30) as app.state.pool:
             yield
 
     routes = [

@@ -154,7 +154,7 @@ def create_app() -> AroundEachRequest:
         dsn = os.environ["DATABASE_URL"]
         limits = {"statement_timeout": "3s", "idle_in_transaction_session_timeout": "10s"}
         async with asyncpg.create_pool(
-            dsn, min_size=1, max_size=10, server_settings=limits
+            dsn, min_size=1, max_size=30, server_settings=limits
         ) as app.state.pool:
             yield
 

@@ -126,7 +126,7 @@ def to_post(row: asyncpg.Record, author_id: int, username: str) -> Post:
 @asynccontextmanager
 async def lifespan(app: Litestar) -> AsyncIterator[None]:
     dsn = os.environ["DATABASE_URL"]
-    async with asyncpg.create_pool(dsn, min_size=1, max_size=10) as app.state.pool:
+    async with asyncpg.create_pool(dsn, min_size=1, max_size=30) as app.state.pool:
         yield
 
 

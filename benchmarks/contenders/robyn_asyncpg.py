@@ -31,7 +31,7 @@ pool: Any
 @app.startup_handler
 async def connect() -> None:
     global pool  # noqa: PLW0603 - as Robyn's documentation does
-    pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=10)
+    pool = await asyncpg.create_pool(os.environ["DATABASE_URL"], min_size=1, max_size=30)
 
 
 @app.get("/api/v1/posts/:post_id")

@@ -203,7 +203,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	settings.MaxConns = 10
+	settings.MaxConns = 30
 	if pool, err = pgxpool.ConnectConfig(context.Background(), settings); err != nil {
 		log.Fatal(err)
 	}
