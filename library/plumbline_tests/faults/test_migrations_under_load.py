@@ -45,6 +45,7 @@ CHANGES: tuple[LiteralString, ...] = (
     "ALTER TABLE books ALTER COLUMN title TYPE varchar(250)",
 )
 # Each makes every plan of its table stale again: one that is being made anew meets the next.
+Answers = Counter[int | str]
 FLIPS: tuple[LiteralString, ...] = (
     "ALTER TABLE books ALTER COLUMN title TYPE varchar(250)",
     "ALTER TABLE authors ALTER COLUMN name TYPE varchar(60)",
@@ -183,15 +184,16 @@ async def test_callers_do_not_notice_that_tables_change_again_and_again(
 
 
 @asynccontextmanager
-async def calling(service: Service) -> AsyncIterator[Counter[int]]:
+async def calling(service: Service) -> AsyncIterator[Answers]:
     """Read and write books, with more callers than the service has connections; count answers."""
-    answers, is_over = Counter[int](), False
+    answers, is_over = Answers(), False
 
     async def call() -> None:
         wire = service.wire(signed_in(WRITERS[0]))
         while not is_over:
             for answer in (await read(wire), await write(wire)):
-                answers[answer.status] += 1
+                # A refusal says why.
+                answers[answer.status if answer.status < 500 else answer.body.decode()] += 1
         wire.close()
 
     async with asyncio.TaskGroup() as group:
@@ -203,6 +205,6 @@ async def calling(service: Service) -> AsyncIterator[Counter[int]]:
             is_over = True
 
 
-async def _more(answers: Counter[int], number: int) -> None:
+async def _more(answers: Answers, number: int) -> None:
     enough = answers.total() + number
     await until(lambda: answers.total() > enough)
