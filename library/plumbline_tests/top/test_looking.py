@@ -132,7 +132,7 @@ async def test_service_that_is_down_is_one_line_and_the_database_is_shown(free: 
 @pytest.mark.parametrize(
     ("path", "reason"),
     [
-        ("/books", "it answers 422 Unprocessable Entity"),
+        ("/books", "it answers 422 Unprocessable"),
         ("/a", "it answers 404 Not Found"),
         ("/odd/moved", "it answers 307 Temporary Redirect"),
     ],
