@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from statistics import mean, median
-from types import FrameType
 from typing import Any
 
 import uvloop
@@ -84,26 +83,13 @@ async def serve_slices() -> None:
         while line := await asyncio.to_thread(sys.stdin.readline):
             counts, work = line.split()
             if counts == "calls":
-                print(min([await _count(app, call) for call in calls[work][:10]]), flush=True)
+                print(
+                    min([await asgi.count_calls(app, call) for call in calls[work][:10]]),
+                    flush=True,
+                )
             else:
                 timing = await asgi.timed(app, calls[work], SLICE_SECONDS)
                 print(timing.cpu_seconds / timing.requests * 1e6, flush=True)
-
-
-async def _count(app: asgi.App, call: asgi.Call) -> int:
-    """Calls of functions, of Python or C: the same on a busy machine."""
-    calls = 0
-
-    def count(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    sys.setprofile(count)
-    try:
-        await asgi.call(app, *call)
-    finally:
-        sys.setprofile(None)
-    return calls
 
 
 @contextmanager

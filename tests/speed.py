@@ -54,21 +54,6 @@ class Cost:
     tracing: int
 
 
-async def _count_calls(call: asgi.Call) -> int:
-    calls = 0
-
-    def count(_frame: FrameType, event: str, _argument: object) -> None:
-        nonlocal calls
-        calls += event in {"call", "c_call"}
-
-    sys.setprofile(count)
-    try:
-        await asgi.call(app, *call)
-    finally:
-        sys.setprofile(None)
-    return calls
-
-
 async def _count_tracing(call: asgi.Call) -> int:
     calls = 0
 
@@ -113,7 +98,7 @@ async def _cost(work: str, state: dict[str, Any]) -> Cost:
     call = asgi.prepare(*WORKS[work], state)
     for _ in range(WARM_UP):
         assert (await asgi.call(app, *call)).status < asgi.FAILED
-    calls = [await _count_calls(call) for _ in range(SAMPLES)]
+    calls = [await asgi.count_calls(app, call) for _ in range(SAMPLES)]
     memory = [await _measure_memory(call) for _ in range(SAMPLES)]
     await asyncio.sleep(0)
     garbage, tracing = await _count_garbage(call), await _count_tracing(call)
