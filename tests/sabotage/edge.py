@@ -10,6 +10,13 @@ KEPT = HTTP + "test_memory.py::test_nothing_long_of_a_request_is_kept"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
+        "let the server make a line of each request, which nobody asked for",
+        "library/plumbline/http/protocol.py",
+        "self.access_log = False",
+        "pass",
+        PROTOCOL + "::test_server_makes_no_line_of_its_own",
+    ),
+    Sabotage(
         "keep a long X-Forwarded-For while its connection is idle",
         "library/plumbline/http/request_context.py",
         'return hops if len(hops) <= _LONGEST_HOPS else hops[-_LONGEST_HOPS:].partition(",")[2]',

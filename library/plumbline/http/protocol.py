@@ -44,6 +44,7 @@ class BoundedProtocol(DrainingProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's
         super().__init__(*args, **kwargs)
+        self.access_log = False  # the middleware logs each request, whatever handlers there are
         self._unread = 0  # bytes since the last piece of a body, or end of a request; at least
         self._chunk = 0  # bytes that are being parsed
         self._is_in_head = False

@@ -120,7 +120,7 @@ async def test_supervisor_does_not_wait_for_a_worker_that_dies_or_hangs_while_it
     """Nobody waits for its answer, however long it may take to give one."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         worker = Worker(
-            uvicorn.Config("plumbline_tests.sandbox.service:app"),
+            uvicorn.Config("plumbline_tests.sandbox.service:app", log_config=None),
             listening,
             FOR_EVER,
             is_alone=True,

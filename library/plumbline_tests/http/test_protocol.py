@@ -1,5 +1,8 @@
 """What a client may send on a connection, and how long it may take: bounded before it is kept."""
 
+import logging
+
+import httpx2
 import pytest
 
 from plumbline_tests.http.connection import connect
@@ -90,3 +93,15 @@ async def test_trailer_is_no_header(server: str, jane: Author) -> None:
         await connection.send(head + b"Connection: close\r\n\r\n" + trailers)
 
         assert await connection.statuses() == [401]
+
+
+async def test_server_makes_no_line_of_its_own(
+    server: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where its logger has a handler: somebody's configuration, or a test that looks."""
+    caplog.set_level(logging.DEBUG, "uvicorn.access")
+    assert logging.getLogger("uvicorn.access").hasHandlers()
+    async with httpx2.AsyncClient(base_url=server) as client:
+        await client.get("/livez")
+
+    assert "uvicorn.access" not in {each.name for each in caplog.records}
