@@ -4,6 +4,7 @@ Looked up when it is called, and only in versions that have been compared: in an
 of these needs to exist.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -11,18 +12,19 @@ from typing import Any, NamedTuple
 
 import fastapi
 from anyio import CancelScope
+from anyio._backends import _asyncio
 from anyio.lowlevel import checkpoint_if_cancelled
-from fastapi import APIRouter, Request, routing
+from fastapi import APIRouter, Request, Response, routing
 from fastapi._compat import v2
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import EndpointContext
+from fastapi.exceptions import EndpointContext, FastAPIError
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from starlette import _exception_handler
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Scope, Send
 
 # Versions whose handler has been compared with the compiled one
 # (library/plumbline_tests/http/test_compiled_routes.py).
@@ -37,15 +39,28 @@ _MADE_OF = {
     *("response_model_exclude_none", "stream_item_field", "is_json_stream", "is_sse_stream"),
 }
 
-# In the scope of a request to a route that was included; None: the name is another one now.
-INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+# In the scope of a request to a route that was included; None: nobody has compared this FastAPI.
+INCLUDED: str | None = None
+if fastapi.__version__ in COMPARED:
+    INCLUDED = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
 # Among the routes: a tree of others, which were included.
 IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
 TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 Undefined = PydanticUndefined  # what was not sent
 HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
-FILES = "fastapi_middleware_astack"  # in the scope: an exit stack, for files of forms
+# Exit stacks in the scope: of files of forms, of what closes after the answer, and before it.
+FILES = "fastapi_middleware_astack"
+OF_REQUEST = "fastapi_inner_astack"
+OF_FUNCTION = "fastapi_function_astack"
+_UNANSWERED = (
+    "Response not awaited. There's a high chance that the application code is raising an exception "
+    "and a dependency with yield has a block with a bare except, or a block with except Exception, "
+    "and is not raising the exception again. Read more about it in the docs: "
+    "https://fastapi.tiangolo.com/tutorial/dependencies/dependencies-with-yield/"
+    "#dependencies-with-yield-and-except"
+)
 
+_anyio: Any = _asyncio
 _models: Any = models
 _v2: Any = v2
 _utils: Any = utils
@@ -111,6 +126,22 @@ def inner_layers(app: ASGIApp) -> InnerLayers | None:
     return InnerLayers(handlers, router)
 
 
+async def answer_in_stacks(
+    handle: Callable[[Request], Awaitable[Response]], request: Request, send: Send
+) -> None:
+    """As the `app` of a route: what its function has entered is closed before the answer leaves."""
+    scope, is_answered = request.scope, False
+    async with AsyncExitStack() as of_request:
+        scope[FILES] = scope[OF_REQUEST] = of_request
+        async with AsyncExitStack() as of_function:
+            scope[OF_FUNCTION] = of_function
+            response = await handle(request)
+        await response(scope, request.receive, send)
+        is_answered = True
+    if not is_answered:
+        raise FastAPIError(_UNANSWERED)
+
+
 def handling_exceptions(app: ASGIApp, request: Request) -> ASGIApp:
     """`app`, with the exceptions of `request` handled as the application says."""
     return _exception_handler.wrap_app_handling_exceptions(app, request)
@@ -129,16 +160,17 @@ def is_async(call: Callable[..., Any] | None) -> bool:
 def enterer_of(dependant: Dependant) -> Callable[[Request, dict[str, Any]], Awaitable[object]]:
     """Runs a dependency to its `yield`; the rest waits for the end of the function or request."""
     call: Any = dependant.call
-    scope = "function" if dependant.scope == "function" else "inner"
-    stack_name = f"fastapi_{scope}_astack"
+    stack_name = OF_FUNCTION if dependant.scope == "function" else OF_REQUEST
     if not _models._is_async_gen_callable(call):  # noqa: SLF001
         return partial(_enter_by_fastapi, dependant, stack_name)
     manage = asynccontextmanager(call)
 
-    async def enter(request: Request, arguments: dict[str, Any]) -> object:
+    def enter(request: Request, arguments: dict[str, Any]) -> Awaitable[object]:
         stack: AsyncExitStack = request.scope[stack_name]
-        manager = _Shielded(manage(**arguments), _closing_scope(request.scope))
-        return await stack.enter_async_context(manager)
+        manager, shield = manage(**arguments), _closing_scope(request.scope)
+        if shield is None:
+            return stack.enter_async_context(manager)
+        return stack.enter_async_context(_Shielded(manager, shield))
 
     return enter
 
@@ -154,15 +186,29 @@ async def _enter_by_fastapi(
     )
 
 
-def _closing_scope(scope: Scope) -> CancelScope:
-    """The one of a request, as `_solve_generator` makes it: around all that is entered."""
-    made: dict[AsyncExitStack, CancelScope]
+def _closing_scope(scope: Scope) -> CancelScope | None:
+    """The one of a request, as `_solve_generator` makes it: around all that is entered.
+
+    None where nothing is around that it would shield from, which is mostly so.
+    """
+    made: dict[AsyncExitStack, CancelScope | None]
     made = scope.setdefault("fastapi_async_cleanup_scopes", {})
-    stack: AsyncExitStack = scope["fastapi_inner_astack"]
-    if (found := made.get(stack)) is None:
-        found = made[stack] = stack.enter_context(CancelScope())
-        stack.callback(made.pop, stack)
-    return found
+    stack: AsyncExitStack = scope[OF_REQUEST]
+    if stack not in made:
+        made[stack] = None
+        if _is_in_a_scope():
+            made[stack] = stack.enter_context(CancelScope())
+            stack.callback(made.pop, stack)
+    return made[stack]
+
+
+def _is_in_a_scope() -> bool:
+    """Whether this task runs in a CancelScope of anyio's, as below a BaseHTTPMiddleware."""
+    try:
+        state = _anyio._task_states.get(asyncio.current_task())  # noqa: SLF001
+    except (AttributeError, RuntimeError):  # an anyio, or an event loop, that nobody knows
+        return True
+    return state is not None and state.cancel_scope is not None
 
 
 class _Shielded:

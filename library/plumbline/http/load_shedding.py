@@ -137,7 +137,7 @@ class LoadSheddingMiddleware:
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Run it; again when its transaction failed before the answer, and may succeed now."""
-        state, is_running = RequestState(), True
+        is_running = True
         self.running += 1
 
         async def send_and_leave(message: Message) -> None:

@@ -4,7 +4,7 @@ And what is known of a request while it runs: one typed object, found in its ASG
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Protocol, TypeVar, cast
@@ -14,17 +14,16 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute, Match
-from starlette.types import ASGIApp, Scope
+from starlette.routing import BaseRoute
+from starlette.types import Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.db.rows import CheckVersion
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
 from plumbline.http.body_limits import takes_files
-from plumbline.http.compiled_routes import CompiledHandler, Handler
+from plumbline.http.compiled_routes import CompiledHandler, CompiledRoute, Direct, Handler
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
-from plumbline.http.fastapi_inside import INCLUDED
 from plumbline.http.problems import error_responses
 from plumbline.http.uploads import handle_upload, take_in_after_rules
 
@@ -108,20 +107,11 @@ async def get_principal(connection: HTTPConnection) -> Principal:
     return principal
 
 
-class ApiRoute(APIRoute):
+class ApiRoute(CompiledRoute):
     """Holds every answer to the conditions of its request, and stores it where there is a key.
 
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
-
-    plain: tuple[ASGIApp | None, bool] = (None, False)  # of which `app` what (direct_routes.py)
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """As FastAPI's, for which most routes are another path: each request asks them in turn."""
-        is_plain = INCLUDED is not None and INCLUDED not in scope and not scope.get("root_path")
-        if is_plain and self.path_regex.match(scope["path"]) is None:
-            return Match.NONE, {}
-        return super().matches(scope)
 
     def get_route_handler(self) -> Handler:
         require_exact_parameters(self.dependant, self.path)
@@ -132,13 +122,17 @@ class ApiRoute(APIRoute):
             super().get_route_handler(), lambda scope: state_of(scope).body
         )
 
-        async def handle_request(request: Request) -> Response:
+        def answer(request: Request) -> Coroutine[Any, Any, Response]:
             names = [name for name, _ in request.scope["headers"]]
             if _CONDITIONS_OR_KEY.isdisjoint(names):
-                return await handle(request)
-            return await _handle_and_keep(request, handle, names)
+                return handle(request)
+            return _handle_and_keep(request, handle, names)
 
-        self.handle_request: Handler = handle_request
+        async def handle_request(request: Request) -> Response:
+            return await answer(request)
+
+        # Made again where the route is included, which is answered by FastAPI's `app` alone.
+        self.direct = Direct(handle_request, handle, answer)
 
         async def handle_form(request: Request) -> Response:
             texts = list[str]()
@@ -208,14 +202,20 @@ def etag(version: int) -> str:
 
 def tagged(response: Response, row: V) -> V:
     """The row itself, whose ETag goes with the answer."""
-    response.headers["ETag"] = etag(row.version)
+    _say(response, b"etag", etag(row.version))
     return row
 
 
 def created(response: Response, router: APIRouter, row: V) -> V:
     """As `tagged`, with the address of what is new."""
-    response.headers["Location"] = f"{router.prefix}/{row.id}"
+    _say(response, b"location", f"{router.prefix}/{row.id}")
     return tagged(response, row)
+
+
+def _say(response: Response, name: bytes, value: str) -> None:
+    """As `response.headers[name] = value`, past the views that Starlette makes for it."""
+    others = [header for header in response.raw_headers if header[0] != name]
+    response.raw_headers[:] = [*others, (name, value.encode("latin-1"))]
 
 
 async def _if_match(

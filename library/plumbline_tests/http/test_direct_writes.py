@@ -1,6 +1,7 @@
 """A write that passes FastAPI's inner layers by is answered as if it had not (docs/adr/0062)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from plumbline.http.direct_routes import install_direct_routes
 from plumbline.http.routing import ApiRoute, left_to_fastapi
-from plumbline_tests.http.asking import ask
+from plumbline_tests.http.asking import Told, ask
 from plumbline_tests.http.odd_requests import Odd
 from plumbline_tests.http.test_direct_routes import (
     Handled,
@@ -126,7 +127,7 @@ def make_app(endpoint: Write, *, is_direct: bool) -> FastAPI:
     return app
 
 
-async def told(endpoint: Write, odd: Odd, *, is_direct: bool) -> object:
+async def told(endpoint: Write, odd: Odd, *, is_direct: bool) -> tuple[Told, list[str]]:
     events.clear()
     answer = await ask(make_app(endpoint, is_direct=is_direct), odd)
     return answer, [*events]
@@ -134,7 +135,9 @@ async def told(endpoint: Write, odd: Odd, *, is_direct: bool) -> object:
 
 BODIES = [
     *(b'{"what": "%s"}' % kind.encode() for kind in KINDS + SWALLOWED),
-    *(b"", b"{", b"[1]", b'{"what": 1}', b'"text"', b"\xff"),
+    *(b"", b"{", b"[1]", b'{"what": 1}', b'"text"', b"\xff", b'{"what": "\xff"}'),
+    *(b' {"what": "nothing"}', b'{"what": "nothing"} ', b'{"what": "nothing"} x'),
+    *('{"what": "nothing"}'.encode(name) for name in ("utf-8-sig", "utf-16", "utf-16-le")),
 ]
 
 
@@ -170,7 +173,7 @@ async def cancel(_: Annotated[None, Depends(_slow_to_close, scope="function")]) 
 
 
 async def test_dependency_of_a_cancelled_request_closes_as_by_fastapi() -> None:
-    said = []
+    said: list[object] = []
     for is_direct in (True, False):
         with anyio.CancelScope() as scope:
             scopes.append(scope)
@@ -178,3 +181,30 @@ async def test_dependency_of_a_cancelled_request_closes_as_by_fastapi() -> None:
         said.append([scope.cancelled_caught, *events])
 
     assert said == [[True, "closed whole"]] * 2
+
+
+async def _limited() -> AsyncIterator[None]:
+    with anyio.CancelScope() as scope:
+        scopes.append(scope)
+        yield
+
+
+async def cancel_within(
+    _outer: Annotated[None, Depends(_limited, scope="function")],
+    _inner: Annotated[None, Depends(_slow_to_close, scope="function")],
+) -> Response:
+    scopes[-1].cancel()
+    return PlainTextResponse("never sent")
+
+
+@pytest.mark.parametrize("around", [anyio.CancelScope, nullcontext])
+async def test_dependency_is_not_shielded_from_another_one(
+    around: Callable[[], AbstractContextManager[object]],
+) -> None:
+    said = []
+    for is_direct in (True, False):
+        with around():
+            said.append(await told(cancel_within, WRITE, is_direct=is_direct))
+
+    assert said[0] == said[1]
+    assert "closed whole" not in said[0][1]
