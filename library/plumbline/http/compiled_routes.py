@@ -61,7 +61,8 @@ class CompiledHandler:
         self.handle = handle
         self.find_body = find_body
         self.answer: Handler | None = None  # None: not compiled yet
-        # Whether something may have to be closed after it, of one that answers directly.
+        # Of one that is direct: its answer, and whether something may be to be closed after it.
+        self.run: Handler = self
         self.takes_stacks = False
         self._reason = ""
 
@@ -84,7 +85,7 @@ class CompiledHandler:
     def _compile(self) -> Handler:
         try:
             route = self.answer = _Route(self.handle, self.find_body)
-            self.takes_stacks = route.takes_stacks
+            self.run, self.takes_stacks = route.run, route.takes_stacks
         except Exception as error:  # noqa: BLE001 - what is not understood is FastAPI's to answer
             self.answer, self._reason = self.handle, str(error)
         return self.answer
@@ -134,10 +135,14 @@ class _Route:
         is_entered = any(step.enter is not None for step in self.plan.before)
         self.takes_stacks = self.takes_body or is_entered
 
-    async def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Coroutine[Any, Any, Response]:
         telemetry = request.scope.get("fastapi.telemetry")
         if self.is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
-            return await self.handle(request)
+            return self.handle(request)
+        return self.run(request)
+
+    async def run(self, request: Request) -> Response:
+        """For a request that is not traced, while nothing has changed."""
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's
             return await self.handle(request)

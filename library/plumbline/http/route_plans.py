@@ -36,7 +36,8 @@ class Step:
     def arguments(self, run: Run) -> Values | None:
         """None: one of them is not acceptable, and `run.errors` says why."""
         values: Values = {}
-        is_ready, before = True, len(run.errors)
+        errors = run.errors
+        is_ready, before = True, len(errors) if errors else 0
         for name, place in self.needs:
             result = run.results[place]
             if result is FAILED:
@@ -45,7 +46,7 @@ class Step:
                 values[name] = result
         for take in self.takes:
             take(run, values)
-        return values if is_ready and len(run.errors) == before else None
+        return values if is_ready and (not errors or len(errors) == before) else None
 
     def execute(self, run: Run, arguments: Values) -> Awaitable[object]:
         """What it gives."""

@@ -122,17 +122,11 @@ class ApiRoute(CompiledRoute):
             super().get_route_handler(), lambda scope: state_of(scope).body
         )
 
-        def answer(request: Request) -> Coroutine[Any, Any, Response]:
-            names = [name for name, _ in request.scope["headers"]]
-            if _CONDITIONS_OR_KEY.isdisjoint(names):
-                return handle(request)
-            return _handle_and_keep(request, handle, names)
-
         async def handle_request(request: Request) -> Response:
-            return await answer(request)
+            return await _handle(request, handle)
 
         # Made again where the route is included, which is answered by FastAPI's `app` alone.
-        self.direct = Direct(handle_request, handle, answer)
+        self.direct = Direct(handle_request, handle, lambda request: _handle(request, handle.run))
 
         async def handle_form(request: Request) -> Response:
             texts = list[str]()
@@ -140,6 +134,13 @@ class ApiRoute(CompiledRoute):
             return await handle_upload(request, handle_request, texts)
 
         return handle_form if is_upload else handle_request
+
+
+def _handle(request: Request, handle: Handler) -> Coroutine[Any, Any, Response]:
+    names = [name for name, _ in request.scope["headers"]]
+    if _CONDITIONS_OR_KEY.isdisjoint(names):
+        return handle(request)
+    return _handle_and_keep(request, handle, names)
 
 
 async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]) -> Response:
