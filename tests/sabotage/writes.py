@@ -171,7 +171,7 @@ SABOTAGES = (
         "library/plumbline/http/compiled_routes.py",
         "        if end == len(text):\n",
         "        if end:\n",
-        DIRECT_WRITES + "test_write_is_told_as_by_fastapi",
+        "library/plumbline_tests/http/test_compiled_routes.py::test_odd_requests_are_answered_as_by_fastapi",
     ),
     Sabotage(
         "take a route for one of all methods",

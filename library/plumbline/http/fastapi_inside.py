@@ -5,6 +5,7 @@ of these needs to exist.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -12,7 +13,6 @@ from typing import Any, NamedTuple
 
 import fastapi
 from anyio import CancelScope
-from anyio._backends import _asyncio
 from anyio.lowlevel import checkpoint_if_cancelled
 from fastapi import APIRouter, Request, Response, routing
 from fastapi._compat import v2
@@ -60,7 +60,6 @@ _UNANSWERED = (
     "#dependencies-with-yield-and-except"
 )
 
-_anyio: Any = _asyncio
 _models: Any = models
 _v2: Any = v2
 _utils: Any = utils
@@ -204,9 +203,10 @@ def _closing_scope(scope: Scope) -> CancelScope | None:
 
 def _is_in_a_scope() -> bool:
     """Whether this task runs in a CancelScope of anyio's, as below a BaseHTTPMiddleware."""
+    states: Any = getattr(sys.modules.get("anyio._backends._asyncio"), "_task_states", None)
     try:
-        state = _anyio._task_states.get(asyncio.current_task())  # noqa: SLF001
-    except (AttributeError, RuntimeError):  # an anyio, or an event loop, that nobody knows
+        state = states.get(asyncio.current_task())
+    except (AttributeError, RuntimeError):  # of an anyio, or an event loop, that nobody knows
         return True
     return state is not None and state.cancel_scope is not None
 
