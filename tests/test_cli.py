@@ -4,9 +4,11 @@ import io
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -19,6 +21,7 @@ from app.db.models import AccessToken, AuditEvent, User
 from app.db.schema import migrations
 from plumbline_tests.processes import python
 from tests.people import PASSWORD, signed_in
+from tests.postgres import ROOT
 
 _app = partial(python, "-m", "app.cli")
 
@@ -76,6 +79,27 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     assert told.startswith("app: ")
     assert told.count("\n") == 1
     assert PASSWORD not in told
+
+
+def test_wrong_value_is_told_in_plain_words() -> None:
+    process = _app("user", "create", "d o", "dora@example.com", typed=f"{PASSWORD}\n")
+
+    told = "app: username: may contain only letters, digits, '.', '_' and '-'.\n"
+    assert (process.returncode, process.stderr) == (2, told)
+
+
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(  # a process of its own: its exit flushes too
+            [sys.executable, "-m", "app.cli", "db", "draw"],
+            check=False,
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert (ended.returncode, ended.stderr) == (1, "app: No space left on device\n")
 
 
 def test_number_below_zero_is_an_argument() -> None:

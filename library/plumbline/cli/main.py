@@ -4,11 +4,13 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from typer.exceptions import Abort, TyperException
 
 from plumbline.cli.importing import collector_at_rest
@@ -35,17 +37,12 @@ def run(
     try:
         cli = _load(commands, settings, groups, sys.argv[1:])
         take_numbers(cli)
-        sys.exit(cli(standalone_mode=False) or 0)
-    except TyperException as error:  # wrong use
-        wrong = error.format_message()  # nothing, where a group without a command showed its help
-        message, code = wrong and f"{wrong} See `{name} --help`.", error.exit_code
-    except ValidationError as error:  # pydantic's own text would repeat the password
-        message, code = " ".join(f"{e['loc'][0]}: {e['msg']}." for e in error.errors()), 2
-    except AppError as error:
-        fields = [f"{e.field} {e.message}." for e in error.errors]
-        message, code = " ".join([error.detail, *fields]), 1
-    except OperatorError as error:
-        message, code = str(error), 1
+        ended = cli(standalone_mode=False) or 0
+        if sys.stdout is not None:  # closed, as by >&-
+            sys.stdout.flush()
+        sys.exit(ended)
+    except (TyperException, ValidationError, AppError, OperatorError, OSError) as error:
+        message, code = _told(name, error)
     except (Abort, KeyboardInterrupt):
         message, code = "stopped", 130
     if message:
@@ -55,6 +52,38 @@ def run(
 
 def _stop(*_: object) -> NoReturn:
     raise KeyboardInterrupt
+
+
+def _told(name: str, error: Exception) -> tuple[str, int]:
+    """The line, which is empty where nothing is to be said, and the exit code."""
+    match error:
+        case TyperException():  # wrong use
+            wrong = error.format_message()  # nothing, where a group without a command shows help
+            return wrong and f"{wrong.rstrip('.')}. See `{name} --help`.", error.exit_code
+        case ValidationError():  # pydantic's own text would repeat the password
+            return " ".join(map(_invalid, error.errors())), 2
+        case AppError():
+            return " ".join([error.detail, *(f"{e.field} {e.message}." for e in error.errors)]), 1
+        case BrokenPipeError():  # nobody reads what is printed
+            _give_up_output()
+            return "", 1
+        case OSError(errno=int()):  # a folder that may not be written, a full disk
+            _give_up_output()
+            about = "" if error.filename is None else f"{error.filename}: "
+            return f"{about}{error.strerror}", 1
+        case OperatorError():
+            return str(error), 1
+    raise error
+
+
+def _invalid(error: ErrorDetails) -> str:
+    return f"{error['loc'][0]}: {error['msg'].removeprefix('Value error, ')}."
+
+
+def _give_up_output() -> None:
+    """Or what is left would fail once more at the exit, in lines of Python's own."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _load(
