@@ -18,7 +18,7 @@ from plumbline.template.git import git
 from plumbline.template.libraries import wheel_of_this
 from plumbline.template.projects import new_project
 from plumbline.template.rendering import read_answers
-from plumbline.template.source import HERE, installed_template, packed_template, unpacked
+from plumbline.template.source import installed_template, packed_template
 from plumbline_tests.processes import python_in
 from tests.postgres import ROOT
 from tests.scaffold.made_up import resources
@@ -82,25 +82,6 @@ def test_project_is_the_service_but_for_its_name(project: Path) -> None:
     same = set(template.service) - changed - {f.removesuffix(".jinja") for f in template.overlay}
     assert len(same) > 70
     assert [name for name in sorted(same) if files[name] != (ROOT / name).read_text()] == []
-
-
-def test_what_pip_compiles_is_no_part_of_the_template(tmp_path: Path) -> None:
-    installed = tmp_path / "plumbline/template"
-    shutil.copytree(HERE, installed)
-    compiled = installed / "overlay/scripts/__pycache__/check_system.cpython-311.pyc"
-    compiled.parent.mkdir(parents=True)
-    compiled.write_bytes(b"")
-
-    assert not [path for path in unpacked("1", tmp_path).overlay if "__pycache__" in path]
-
-
-def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-
-    process = python_in(tmp_path, *COMMAND, "new", "file/shop")
-
-    told = f"plumbline: {tmp_path}/file/shop: Not a directory\n"
-    assert (process.returncode, process.stderr) == (1, told)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read no secrets",
         "library/plumbline/settings.py",
-        "_secrets_dir=secrets)",
+        "_secrets_dir=folder)",
         "_secrets_dir=None)",
         "tests/core/test_config.py::test_secret_is_a_file_called_as_its_setting",
     ),
