@@ -91,9 +91,10 @@ def test_wrong_value_is_told_in_plain_words() -> None:
 def test_output_that_cannot_be_written_is_one_line() -> None:
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(  # a process of its own: its exit flushes too
-            [sys.executable, "-m", "app.cli", "db", "draw"],
+            [sys.executable, "-m", "app.cli", "check"],
             check=False,
             cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
