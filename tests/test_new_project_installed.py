@@ -10,7 +10,7 @@ from plumbline.template.rendering import Answers, render, write
 from plumbline.template.source import HERE, installed_template, unpacked
 from plumbline_tests.processes import python_in
 
-COMMAND = ("-c", "from plumbline.cli.standalone import main; main()")
+COMMAND = ("-c", "from plumbline.cli.command import main; main()")
 
 
 def test_what_pip_compiles_is_no_part_of_the_template(tmp_path: Path) -> None:

@@ -10,21 +10,28 @@ MIGRATIONS = "library/plumbline_tests/db/test_migrations.py::"
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "end with a traceback where the system refuses",
-        "library/plumbline/cli/main.py",
+        "library/plumbline/cli/running.py",
         "AppError, OperatorError, OSError) as error:",
         "AppError, OperatorError) as error:",
         INSTALLED + "test_folder_that_cannot_be_made_is_one_line",
     ),
     Sabotage(
-        "leave what is printed to the exit",
+        "listen to Ctrl-C when all is imported",
         "library/plumbline/cli/main.py",
+        "import sys\nfrom collections.abc",
+        "import sys\nimport typer\nfrom collections.abc",
+        CLI + "test_stop_while_a_command_is_imported_is_one_line",
+    ),
+    Sabotage(
+        "leave what is printed to the exit",
+        "library/plumbline/cli/running.py",
         "            sys.stdout.flush()\n",
         "            pass\n",
         CLI + "test_output_that_cannot_be_written_is_one_line",
     ),
     Sabotage(
         "show the words of pydantic",
-        "library/plumbline/cli/main.py",
+        "library/plumbline/cli/running.py",
         """.removeprefix('Value error, ')}.\"""",
         """}.\"""",
         CLI + "test_wrong_value_is_told_in_plain_words",

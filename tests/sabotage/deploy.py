@@ -160,7 +160,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "seed by default settings where a server runs in the folder",
-        "library/plumbline/cli/main.py",
+        "library/plumbline/cli/running.py",
         "& {*groups, *SINGLE})",
         "& {*groups})",
         "tests/test_development.py::test_commands_reach_the_server_of_this_folder_whatever_its_port",

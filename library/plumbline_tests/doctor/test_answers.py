@@ -40,7 +40,7 @@ def run(folder: Path, *options: str) -> Answer:
 
 
 def test_command_ends_with_its_status_and_one_line(tmp_path: Path) -> None:
-    program = "from plumbline.cli.standalone import main; main()"
+    program = "from plumbline.cli.command import main; main()"
     command = [sys.executable, "-c", program, "doctor", str(tmp_path / "none")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
 
