@@ -2,6 +2,7 @@
 
 from tests.sabotage import Sabotage
 
+ANSWERS = "library/plumbline_tests/doctor/test_answers.py::"
 CLI = "tests/test_cli.py::"
 CONFIG = "tests/core/test_config.py::"
 INSTALLED = "tests/test_new_project_installed.py::"
@@ -64,6 +65,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "        Path(named).stat()\n",
         "",
         CONFIG + "test_place_of_settings_that_is_named_must_be_there",
+    ),
+    Sabotage(
+        "end at a file that cannot be read",
+        "library/plumbline/doctor/source.py",
+        "        except OSError as error:\n",
+        "        except KeyError as error:\n",
+        ANSWERS + "test_file_that_cannot_be_read_is_named",
+    ),
+    Sabotage(
+        "take any kind of value for what lets findings pass",
+        "library/plumbline/doctor/configuration.py",
+        "    _check_kinds(given)\n",
+        "",
+        ANSWERS + "test_wrong_configuration_is_one_line",
     ),
     Sabotage(
         "copy what pip has compiled into new projects",
