@@ -108,7 +108,7 @@ def test_stop_while_a_command_is_imported_is_one_line(module: str, tmp_path: Pat
     raising = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
     (tmp_path / "typer.py").write_text(raising)
 
-    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", str(ROOT))])
     ended = new_python("-c", f"from {module} import main; main()", PYTHONPATH=path)
 
     name = module.partition(".")[0]

@@ -67,6 +67,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
         CONFIG + "test_place_of_settings_that_is_named_must_be_there",
     ),
     Sabotage(
+        "show variables in tracebacks",
+        "library/plumbline/late_rich.py",
+        ".exception_formatter = dev.plain_traceback",
+        ".exception_formatter",
+        "library/plumbline_tests/test_late_rich.py::"
+        "test_traceback_shows_variables_only_where_the_service_wants_it",
+    ),
+    Sabotage(
         "end at a file that cannot be read",
         "library/plumbline/doctor/source.py",
         "        except OSError as error:\n",
