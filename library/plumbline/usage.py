@@ -4,7 +4,7 @@ Numbers in memory: a request adds to its own, and they are added up by route whe
 route is known only then. metrics.py takes the sums over, so no request pays for a metric.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -16,13 +16,17 @@ NO_ROUTE = "(no route yet)"
 WEBSOCKET = "(websocket)"  # which may be open for days, so it is added up while it is
 
 
+# The name of the route of a scope; None while there is none.
+FindRoute = Callable[[Mapping[str, Any]], str | None]
+
+
 @dataclass(slots=True)
 class Usage:
     """All times in seconds; `total` is what counts instead once the request has ended.
 
     `waited_seconds` are those for a connection of the pool. `scope` is that of the request while it
-    runs. `texts` is how often each statement ran, where somebody wants to know: nobody does in
-    production.
+    runs, and `find_route` gives its route. `texts` is how often each statement ran, where somebody
+    wants to know: nobody does in production.
     """
 
     connections: int = 0
@@ -33,6 +37,7 @@ class Usage:
     waited_seconds: float = 0.0
     scope: Mapping[str, Any] | None = None
     texts: dict[str, int] | None = None
+    find_route: FindRoute | None = None
 
 
 # By route, or by one of the names above. They only grow: who reads them (another thread) remembers
@@ -60,7 +65,7 @@ def may_repeat() -> Iterator[None]:
 
 def name_of(usage: Usage) -> str:
     """The route that it is of, or what it has instead of one."""
-    if usage.scope is not None:
-        return getattr(usage.scope.get("route"), "path", None) or NO_ROUTE
+    if usage.scope is not None and usage.find_route is not None:
+        return usage.find_route(usage.scope) or NO_ROUTE
     counted = usage.total or usage
     return next((name for name, each in totals.items() if each is counted), NO_ROUTE)

@@ -59,7 +59,7 @@ SABOTAGES = (
     Sabotage(
         "forget the trace of a request that failed",
         SAMPLING,
-        "return is_slow or span.status.status_code is StatusCode.ERROR",
+        "return is_slow or (span.status.status_code is StatusCode.ERROR and not _hung_up(told))",
         "return is_slow",
         KEPT + "test_request_is_kept_with_all_of_it_when_it_was_slow_or_failed",
     ),
@@ -177,10 +177,40 @@ SABOTAGES = (
         "tests/deploy/test_promtool.py::test_prometheus_reads_them_and_fires_when_it_should",
     ),
     Sabotage(
+        "let sockets that are open for long keep the traces of all others out",
+        SAMPLING,
+        "                    self._forget_oldest()\n",
+        "                    return\n",
+        KEPT + "test_socket_that_is_open_for_long_leaves_room_for_requests",
+    ),
+    Sabotage(
+        "take a client that hangs up for a failure",
+        SAMPLING,
+        " and not _hung_up(told)",
+        "",
+        KEPT + "test_client_that_hangs_up_is_no_failure",
+    ),
+    Sabotage(
+        "wait at the end as long as a collector likes",
+        "library/plumbline/trace_export.py",
+        "    ending.join(LAST_SECONDS)\n",
+        "    ending.join()\n",
+        "library/plumbline_tests/test_telemetry.py::"
+        "test_collector_that_hangs_does_not_keep_a_process_from_its_end",
+    ),
+    Sabotage(
+        "let callers write into the log by their baggage",
+        "library/plumbline/logging.py",
+        '    "opentelemetry.baggage.propagation",\n',
+        "",
+        "library/plumbline_tests/test_logging.py::"
+        "test_headers_of_callers_that_mean_nothing_are_not_repeated",
+    ),
+    Sabotage(
         "count what a websocket takes for no request",
         CONTEXT,
-        "        usage.of_request.set(Usage(total=usage.totals[usage.WEBSOCKET], scope=scope))\n",
-        "",
+        "Usage(total=total, scope=scope, find_route=self.find_route)",
+        "Usage(total=usage.totals[usage.NO_REQUEST], scope=scope)",
         USAGE + "test_websocket_counts_while_it_is_open",
     ),
     Sabotage(
