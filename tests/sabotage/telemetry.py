@@ -130,8 +130,8 @@ SABOTAGES = (
     Sabotage(
         "add what was counted once more with each scrape",
         METRICS,
-        "counter.labels(route).inc(now - before)",
-        "counter.labels(route).inc(now)",
+        "USAGE[name].labels(route).inc(now - before)",
+        "USAGE[name].labels(route).inc(now)",
         USAGE + "test_scrapes_show_what_was_taken_and_add_nothing_themselves",
     ),
     Sabotage(
@@ -156,6 +156,20 @@ SABOTAGES = (
         ALERTS + "test_each_metric_that_is_asked_for_is_given",
     ),
     Sabotage(
+        "alert on an outcome that is never counted",
+        "deploy/prometheus/alerts.yaml",
+        'outcome="unknown"',
+        'outcome="lost"',
+        ALERTS + "test_each_metric_that_is_asked_for_is_given",
+    ),
+    Sabotage(
+        "sum a metric by the label of another one",
+        "deploy/grafana/dashboard.json",
+        'sum by (route) (rate(db_statements_total{job=\\"$job\\"}[$__rate_interval])) / sum by',
+        'sum by (status) (rate(db_statements_total{job=\\"$job\\"}[$__rate_interval])) / sum by',
+        ALERTS + "test_each_metric_that_is_asked_for_is_given",
+    ),
+    Sabotage(
         "show a metric that is not there",
         "deploy/grafana/dashboard.json",
         "sum (db_pool_waiting{",
@@ -175,6 +189,13 @@ SABOTAGES = (
         "for: 1m\n",
         "for: 0m\n",
         "tests/deploy/test_promtool.py::test_prometheus_reads_them_and_fires_when_it_should",
+    ),
+    Sabotage(
+        "show a connection when it is given back alone",
+        METRICS,
+        "in _seconds_held().items():",
+        "in ():",
+        USAGE + "test_connection_shows_while_it_is_held_and_once",
     ),
     Sabotage(
         "let sockets that are open for long keep the traces of all others out",

@@ -50,6 +50,12 @@ async def hold_a_connection() -> None:
         await asyncio.sleep(0.1)
 
 
+@odd.get("/held", dependencies=[ANONYMOUS])
+async def hold_a_connection_until_it_is_let_go() -> None:
+    async with engine.connect():
+        await GATE.wait()
+
+
 @odd.get("/session", dependencies=[ANONYMOUS])
 async def read_by_a_session(db: ReadDb) -> None:
     await db.execute(text("SELECT 1"))
@@ -145,6 +151,26 @@ async def test_task_that_a_request_leaves_behind_counts_for_its_route(
 
     assert before == (0, 0)
     assert _of("/odd/late") == (1, 1)
+
+
+def _seconds_of(route: str) -> float:
+    families = text_string_to_metric_families(exposition().decode())
+    samples = next(each for each in families if each.name == "db_connection_held_seconds").samples
+    return sum(each.value for each in samples if each.labels["route"] == route)
+
+
+async def test_connection_shows_while_it_is_held_and_once(client: httpx2.AsyncClient) -> None:
+    """One that is never given back as well: whoever holds all of them is asked for just then."""
+    GATE.clear()
+    asking = asyncio.create_task(client.get("/odd/held"))
+    await until(lambda: _seconds_of("/odd/held") > 0)
+    before = _seconds_of("/odd/held")
+    await until(lambda: _seconds_of("/odd/held") > before)
+    GATE.set()
+    await asking
+    await until(lambda: "/odd/held" in totals)
+
+    assert _seconds_of("/odd/held") == pytest.approx(totals["/odd/held"].held_seconds)
 
 
 async def test_websocket_counts_while_it_is_open(client: httpx2.AsyncClient) -> None:
