@@ -43,6 +43,14 @@ SABOTAGES = (
         TRACES + "test_no_value_is_in_any_span",
     ),
     Sabotage(
+        "take for read what has no end",
+        "library/plumbline/db/sql_text.py",
+        "'|\\*/|\\$(?:[^\\W\\d]\\w*)?\\$\")",
+        "'|\\*/\")",
+        "library/plumbline_tests/db/test_span_texts.py::"
+        "test_text_has_no_literal_and_the_name_says_what_it_does",
+    ),
+    Sabotage(
         "write the message of an error into its span",
         "library/plumbline/tracing.py",
         "    span.set_status(StatusCode.ERROR)\n",

@@ -18,6 +18,8 @@ _PARTS = re.compile(
 def without_values(statement: str) -> str:
     """In one line, with `?` for each literal, without comments; names of columns stay."""
     shown = " ".join(_PARTS.sub(_replaced, statement).split())
+    if "*/" in shown:  # of a comment in a comment: who knows what is a literal
+        return "?"
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
 
