@@ -45,8 +45,8 @@ SABOTAGES = (
     Sabotage(
         "take for read what has no end",
         "library/plumbline/db/sql_text.py",
-        "'|\\*/|\\$(?:[^\\W\\d]\\w*)?\\$\")",
-        "'|\\*/\")",
+        "    if _UNREAD.search(",
+        "    if re.search('$^', ",
         "library/plumbline_tests/db/test_span_texts.py::"
         "test_text_has_no_literal_and_the_name_says_what_it_does",
     ),

@@ -46,6 +46,7 @@ PIECES = st.sampled_from(["'", '"', "''", "\\", "E", "$$", "$a$", "--", "\n", "/
         ("SELECT 0xADA4711, 0b101, 1.5e-10, 1_000", "SELECT", "SELECT ?, ?, ?, ?"),
         ("SELECT 'ada4711", "SQL", WITHHELD),
         ("SELECT $q$ada4711", "SQL", WITHHELD),
+        ("SELECT /* /* */ ' */ 'ada4711'", "SQL", WITHHELD),
         ("SELECT \"a'\", 'ada4711' FROM \"b'\"", 'SELECT "b\'"', 'SELECT "a\'", ? FROM "b\'"'),
         ("SELECT 1 /* a /* b */ ada4711 */", "SQL", WITHHELD),
         ("SELECT LIKE'a\\' AND b = 'ada4711'", "SQL", WITHHELD),
