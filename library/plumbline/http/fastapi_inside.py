@@ -4,7 +4,7 @@ Looked up when it is called, and only in versions that have been compared: in an
 of these needs to exist.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, NamedTuple
@@ -39,6 +39,7 @@ _MADE_OF = {
 
 # In the scope of a request to a route that was included; None: the name is another one now.
 INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+_EFFECTIVE: str | None = getattr(routing, "_FASTAPI_EFFECTIVE_ROUTE_CONTEXT_KEY", None)
 # Among the routes: a tree of others, which were included.
 IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
 TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
@@ -54,6 +55,12 @@ _routing: Any = routing
 
 class Unknown(Exception):
     """Why a route is left to FastAPI's own handler."""
+
+
+def included_path(scope: Mapping[str, Any]) -> str | None:
+    """The path of a route with the prefixes of the routers that include it; None: not to be had."""
+    context = (scope.get(INCLUDED or "") or {}).get(_EFFECTIVE)
+    return getattr(getattr(context, "starlette_route", None) or context, "path", None)
 
 
 def made_of(handle: Callable[..., Any]) -> dict[str, Any]:

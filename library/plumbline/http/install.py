@@ -111,10 +111,11 @@ def _add_middlewares(app: FastAPI, settings: HttpSettings, readiness: Readiness 
 def _ask_pages_last(app: FastAPI) -> None:
     """Each request asks the routes in turn, and few mean a page of the API itself.
 
-    Not where a route begins with a parameter: it could mean such a page as well.
+    Not where a route begins with a parameter, or something is mounted at the root: it could mean
+    such a page as well.
     """
     paths = [each.path or "" for each in iter_route_contexts(app.routes)]
-    if not any(path.startswith("/{") for path in paths):
+    if not any(not path or path.startswith("/{") for path in paths):
         pages = api_pages(app.routes)
         app.router.routes.sort(key=lambda each: getattr(each, "path", None) in pages)
 
