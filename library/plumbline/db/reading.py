@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import URL
 
 if TYPE_CHECKING:
-    from plumbline.db.replicas import Replica
+    from plumbline.db.replica import Replica
 
 _MOST = 20  # tokens of one request; who sends more reads from the primary
 _TOKEN = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})(?:\.([0-9a-f]{8}))?")
@@ -57,6 +57,9 @@ class Reader:
     needs: Sequence[Seen] = ()
     may_use_replicas: bool = False
     replica: "Replica | None" = None  # from which it reads
+    reads: int = 0  # from there, also those under way; before the first it may be another
+    failed: "tuple[Replica, ...]" = ()  # these have failed it
+    has_waited: bool = False  # for a server that was not there
     primary: str = ""  # which was the primary when it began to read there
     lives: set[str] = field(default_factory=set)  # of the primaries that it used
 
@@ -71,6 +74,12 @@ def read_from_primary() -> None:
     """
     if (current := reader.get()) is not None:
         current.may_use_replicas = False
+
+
+def begin_again() -> None:
+    """The request runs once more: nobody is told what it has read from a replica."""
+    if (current := reader.get()) is not None:
+        current.replica, current.reads = None, 0
 
 
 def note_primary(database: URL, connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's
