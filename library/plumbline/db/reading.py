@@ -62,6 +62,12 @@ class Reader:
     has_waited: bool = False  # for a server that was not there
     primary: str = ""  # which was the primary when it began to read there
     lives: set[str] = field(default_factory=set)  # of the primaries that it used
+    writers: int = 0  # connections to them that were not taken to read
+
+    @property
+    def may_choose(self) -> bool:
+        """Whether it need not go to the primary; once it was there, it stays."""
+        return self.may_use_replicas and not self.lives
 
 
 reader: ContextVar[Reader | None] = ContextVar("reader", default=None)
@@ -77,14 +83,26 @@ def read_from_primary() -> None:
 
 
 def begin_again() -> None:
-    """The request runs once more: nobody is told what it has read from a replica."""
+    """The request runs once more: nobody is told what it has read.
+
+    What it has stored counts on, if something is. The one transaction that failed is not.
+    """
     if (current := reader.get()) is not None:
         current.replica, current.reads = None, 0
+        if current.writers <= 1:
+            current.lives.clear()
+            current.writers = 0
 
 
 def note_primary(database: URL, connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's
     """Listens to `checkout` of each engine of a primary: what comes after it stays there."""
     current = reader.get()
     if current is not None and current.database == database:
-        current.may_use_replicas = False
         current.lives.add(connection.driver_connection.life)
+        current.writers += 1
+
+
+def note_read() -> None:
+    """The connection that was taken last has only read."""
+    if (current := reader.get()) is not None and current.lives:
+        current.writers -= 1

@@ -12,7 +12,7 @@ from sqlalchemy.util import await_only
 from plumbline.db.connection import NotConnected
 from plumbline.db.errors import has_lost_connection, sqlstate
 from plumbline.db.hosts import is_away
-from plumbline.db.reading import reader
+from plumbline.db.reading import note_read, reader
 
 if TYPE_CHECKING:
     from plumbline.db.replicas import Replicas
@@ -34,8 +34,13 @@ class ReplicaReads(Session):
 
     def _connection_for_bind(self, engine: Any, *args: Any, **options: Any) -> Connection:  # noqa: ANN401 - same
         while True:
+            current = reader.get()
+            taken = 0 if current is None else current.writers
             try:
-                return super()._connection_for_bind(engine, *args, **options)
+                made = super()._connection_for_bind(engine, *args, **options)
+                if current is not None and current.writers == taken + 1:
+                    note_read()
+                return made
             except (DBAPIError, OSError) as error:
                 if not self._may_read_again(engine, error):
                     raise

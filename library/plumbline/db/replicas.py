@@ -91,7 +91,7 @@ class Replicas:
     def choose(self) -> Replica | None:
         """From where the request that runs reads now; None: from the primary."""
         current = reader.get()
-        if current is None or not current.may_use_replicas or current.database != self.database:
+        if current is None or current.database != self.database or not current.may_choose:
             return None
         if current.replica is None:
             current.replica = self._best_for(current)
@@ -113,7 +113,7 @@ class Replicas:
         current = reader.get()
         if at is not None:
             return gives_way(error)
-        away = None if current is None or not current.may_use_replicas else away_in(error)
+        away = None if current is None or not current.may_choose else away_in(error)
         if current is None or away is None or current.has_waited:
             return False
         current.failed, current.has_waited = (), True
