@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import URL
 
 if TYPE_CHECKING:
+    from plumbline.db.pool import FairPool
     from plumbline.db.replica import Replica
 
 _MOST = 20  # tokens of one request; who sends more reads from the primary
@@ -100,6 +101,11 @@ def note_primary(database: URL, connection: Any, *_: object) -> None:  # noqa: A
     if current is not None and current.database == database:
         current.lives.add(connection.driver_connection.life)
         current.writers += 1
+
+
+async def may_read_again(pool: "FairPool", at: "Replica | None", error: BaseException) -> bool:
+    """Whether a read that failed, there or on the primary, is to be done once more."""
+    return pool.replicas is not None and await pool.replicas.may_read_again(at, error)
 
 
 def note_read() -> None:

@@ -38,12 +38,13 @@ class ReplicaReads(Session):
             taken = 0 if current is None else current.writers
             try:
                 made = super()._connection_for_bind(engine, *args, **options)
-                if current is not None and current.writers == taken + 1:
-                    note_read()
-                return made
             except (DBAPIError, OSError) as error:
                 if not self._may_read_again(engine, error):
                     raise
+            else:
+                if current is not None and current.writers == taken + 1:
+                    note_read()
+                return made
             chosen = self.replicas.choose()
             engine = self.bind if chosen is None else chosen.engine.sync_engine
 

@@ -13,7 +13,7 @@ that holds a connection.
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
+from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
 
 import asyncpg
 import structlog
@@ -30,12 +30,9 @@ from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import FairPool, count_statement, fair_pool, open_session
 from plumbline.db.read_only import refuse_if_it_needs_a_transaction
 from plumbline.db.read_session import ReadSession
-from plumbline.db.reading import note_read
+from plumbline.db.reading import may_read_again, note_read
 from plumbline.db.session import BlockSession, OneTaskSession
 from plumbline.db.steps import Existence, Rows, Steps, execute, execute_on
-
-if TYPE_CHECKING:
-    from plumbline.db.replica import Replica
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -263,7 +260,7 @@ async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list
         try:
             rows = await _fetch_once(pool if replica is None else replica.pool, sql, arguments)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            if not (tries_left and await _may_read_again(pool, replica, error)):
+            if not (tries_left and (is_stale(error) or await may_read_again(pool, replica, error))):
                 refuse_if_it_needs_a_transaction(sqlstate(error), error)
                 is_lost = has_lost_connection(error)
                 raise_as_sqlalchemy(error, engine.sync_engine, sql, arguments, is_lost=is_lost)
@@ -272,12 +269,6 @@ async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list
                 note_read()
             return rows
     raise AssertionError
-
-
-async def _may_read_again(pool: FairPool, at: "Replica | None", error: Exception) -> bool:
-    if is_stale(error):
-        return True
-    return pool.replicas is not None and await pool.replicas.may_read_again(at, error)
 
 
 async def _fetch_once(pool: FairPool, sql: str, arguments: list[object]) -> list[Any]:
