@@ -29,6 +29,7 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(300)]
 READERS, PAUSE_SECONDS = 4, 0.03  # of each kind
 LAG_SECONDS = 1.0  # more is too far behind
 POOL_SIZE = 2 * READERS  # so that none waits for a connection on a busy machine
+FULL = "that stands still while all connections are taken"
 
 Act = Callable[[], Awaitable[None]]
 
@@ -145,6 +146,8 @@ async def _measure(scene: Scene, harm: Act, heal: Act) -> str:
 async def test_replica_is_left_within_a_second_and_comes_back(scene: Scene, figure: Figure) -> None:
     """All in seconds; `left` and `back` since somebody began to do it."""
     for name, harm, heal in harms(scene):
+        if name is FULL:
+            await scene.fill_the_pool()
         figure(f"replica {name}", await _measure(scene, harm, heal))
     left = await _seconds_until(lambda: not scene.is_used, scene.promote)
 
@@ -172,10 +175,6 @@ def harms(scene: Scene) -> list[tuple[str, Act, Act]]:
     async def ask_for_replay(what: str) -> None:
         replica.query(f"SELECT pg_wal_replay_{what}()")
 
-    async def fill_and_pause() -> None:
-        await scene.fill_the_pool()
-        await replica.pause()
-
     lag = partial(ask_for_replay, "pause"), partial(ask_for_replay, "resume")
     return [
         (f"that lags, of which it may {LAG_SECONDS}", *lag),
@@ -183,6 +182,6 @@ def harms(scene: Scene) -> list[tuple[str, Act, Act]]:
         ("whose server stops", replica.stop, replica.start),
         ("whose port refuses", refuse, proxy.accept),
         ("that stands still", replica.pause, resume),
-        ("that stands still while all connections are taken", fill_and_pause, resume),
+        (FULL, replica.pause, resume),
         ("whose network is cut", cut, restore),
     ]
