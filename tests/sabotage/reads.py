@@ -51,7 +51,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "lose a turn that comes to who is giving up",
         TURNS,
-        "if not mine.cancelled():",
+        "if not mine.cancelled() and mine.exception() is None:",
         "if False:",
         TESTS + "db/test_turns.py::test_turn_that_comes_to_who_gives_up_goes_on",
     ),

@@ -122,9 +122,9 @@ def will_pass(error: BaseException) -> bool:
 
 
 def _broke_while_connecting(error: NotConnected) -> bool:
-    """There was a server, and it went away: killed, or restarted."""
+    """There was a server, and it went away: killed, or restarted. Or another one will do."""
     cause = error.__cause__
-    if isinstance(cause, ConnectionResetError | BrokenPipeError):
+    if error.may_pass or isinstance(cause, ConnectionResetError | BrokenPipeError):
         return True
     state = error.sqlstate
     is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
