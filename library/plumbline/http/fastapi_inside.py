@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import fastapi
+import starlette
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
 from fastapi import APIRouter, Request, routing
@@ -22,11 +23,14 @@ from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from starlette import _exception_handler
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope
 
-# Versions whose handler has been compared with the compiled one
-# (library/plumbline_tests/http/test_compiled_routes.py).
+from plumbline.http.fastapi_replaced import find_replaced
+
+# Versions of FastAPI whose handler has been compared with the compiled one
+# (library/plumbline_tests/http/test_compiled_routes.py), and of the Starlette below it.
 COMPARED = {"0.165.0"}
+COMPARED_STARLETTE = {"1.10.0"}
 # What its handler is made of there. Another name is something that nobody here knows.
 _MADE_OF = {
     *("dependant", "dependency_overrides_provider", "embed_body_fields", "form_limits"),
@@ -56,10 +60,20 @@ class Unknown(Exception):
     """Why a route is left to FastAPI's own handler."""
 
 
+def find_difference() -> str | None:
+    """Why no route is compiled; None: all is as it was when it was compared."""
+    if fastapi.__version__ not in COMPARED:
+        return f"FastAPI {fastapi.__version__} has not been compared"
+    if starlette.__version__ not in COMPARED_STARLETTE:
+        return f"Starlette {starlette.__version__} has not been compared"
+    replaced = find_replaced()
+    return replaced and f"{replaced} is another library's"
+
+
 def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     """What FastAPI made this handler of; Unknown where nobody has compared it."""
-    if fastapi.__version__ not in COMPARED:
-        raise Unknown(f"FastAPI {fastapi.__version__} has not been compared")
+    if (difference := find_difference()) is not None:
+        raise Unknown(difference)
     function: Any = handle
     code: Any = getattr(function, "__code__", None)
     names: tuple[str, ...] = ()
@@ -68,6 +82,27 @@ def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     if set(names) != _MADE_OF:
         raise Unknown("its handler is not FastAPI's own")
     return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))
+
+
+def called_by_name() -> tuple[object, ...]:
+    """What other libraries replace most often, also late; the others are looked at once."""
+    return (
+        _routing.solve_dependencies,
+        _routing.run_endpoint_function,
+        _routing.serialize_response,
+        _routing.APIRoute.handle,
+    )
+
+
+def give_body(request: Request, body: bytes, receive: Receive) -> bool:
+    """Let it have the body that it would read from `receive`, as if it had.
+
+    False where it reads from another one, which may change the body, or where it has it already.
+    """
+    if request._receive is not receive or "_body" in request.__dict__:  # noqa: SLF001
+        return False
+    request._body, request._stream_consumed = body, True  # noqa: SLF001
+    return True
 
 
 def tells_steps(request: Request, telemetry: Any) -> bool:  # noqa: ANN401 - FastAPI's, of a traced request
@@ -91,6 +126,7 @@ class InnerLayers(NamedTuple):
 
     handlers: tuple[Any, Any]  # HANDLERS of the application
     router: APIRouter
+    stack: ASGIApp  # of the router; another one: somebody has put middleware there
 
 
 def inner_layers(app: ASGIApp) -> InnerLayers | None:
@@ -99,7 +135,7 @@ def inner_layers(app: ASGIApp) -> InnerLayers | None:
     stacks = getattr(app, "app", None)
     router: Any = getattr(stacks, "app", None)
     if (
-        fastapi.__version__ not in COMPARED
+        find_difference() is not None
         or type(exceptions) is not ExceptionMiddleware
         or type(stacks) is not AsyncExitStackMiddleware
         or type(router) is not APIRouter
@@ -108,7 +144,7 @@ def inner_layers(app: ASGIApp) -> InnerLayers | None:
     ):
         return None
     handlers = exceptions._exception_handlers, exceptions._status_handlers  # noqa: SLF001
-    return InnerLayers(handlers, router)
+    return InnerLayers(handlers, router, router.middleware_stack)
 
 
 def handling_exceptions(app: ASGIApp, request: Request) -> ASGIApp:

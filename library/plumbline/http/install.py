@@ -15,7 +15,7 @@ from plumbline.db.readiness import Readiness
 from plumbline.http.access import has_rules, require_rules
 from plumbline.http.async_routes import require_async
 from plumbline.http.commit_order import require_commit_before_response
-from plumbline.http.direct_routes import install_direct_routes
+from plumbline.http.direct_routes import install_direct_routes, left_to_fastapi
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.fastapi_inside import TRACES_ALONE
 from plumbline.http.headers import api_pages
@@ -25,7 +25,6 @@ from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
-from plumbline.http.routing import left_to_fastapi
 from plumbline.http.shutdown import server_settings
 from plumbline.http.uploads import require_uploads_on_disk
 from plumbline.http.websocket_routes import require_websocket_dependencies

@@ -13,7 +13,8 @@ from fastapi.dependencies.utils import get_parameterless_sub_dependant
 from fastapi.routing import iter_route_contexts
 
 from plumbline.http.compiled_routes import CompiledHandler, Handler
-from plumbline.http.routing import ApiRoute, left_to_fastapi
+from plumbline.http.direct_routes import left_to_fastapi
+from plumbline.http.routing import ApiRoute
 from plumbline_tests.http import varied_routes
 from plumbline_tests.http.asking import ask
 from plumbline_tests.http.odd_requests import ALWAYS, Odd, addresses, odd_request
