@@ -22,6 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, Pool, PoolPr
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
+from plumbline.db import compared
 from plumbline.db.background import keep_until_done
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
@@ -182,6 +183,8 @@ class FairPool(Pool):
 
     def _is_next_ready(self) -> bool:
         """Whether nothing is to be done before the next connection is used, and nobody told."""
+        if not compared.IS_COMPARED:
+            return False
         told = self.dispatch
         is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
         if is_watched or not self._idle:

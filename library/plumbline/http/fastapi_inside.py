@@ -7,25 +7,25 @@ of these needs to exist.
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fastapi
 import starlette
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
 from fastapi import APIRouter, Request, routing
-from fastapi._compat import v2
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import EndpointContext
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
-from starlette import _exception_handler
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope
 
 from plumbline.http.fastapi_replaced import find_replaced
+
+if TYPE_CHECKING:
+    from fastapi.exceptions import EndpointContext
 
 # Versions of FastAPI whose handler has been compared with the compiled one
 # (library/plumbline_tests/http/test_compiled_routes.py), and of the Starlette below it.
@@ -50,8 +50,19 @@ Undefined = PydanticUndefined  # what was not sent
 HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
 FILES = "fastapi_middleware_astack"  # in the scope: an exit stack, for files of forms
 
+
+def _module(name: str) -> Any:  # noqa: ANN401 - a module
+    """None: there is no such one in this version, which is not a compared one."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
 _models: Any = models
-_v2: Any = v2
+_v2 = _module("fastapi._compat.v2")
+_stacks = _module("fastapi.middleware.asyncexitstack")
+_handling = _module("starlette._exception_handler")
 _utils: Any = utils
 _routing: Any = routing
 
@@ -137,7 +148,7 @@ def inner_layers(app: ASGIApp) -> InnerLayers | None:
     if (
         find_difference() is not None
         or type(exceptions) is not ExceptionMiddleware
-        or type(stacks) is not AsyncExitStackMiddleware
+        or type(stacks) is not _stacks.AsyncExitStackMiddleware
         or type(router) is not APIRouter
         or router.middleware_stack != router.app
         or router.form_limits
@@ -149,7 +160,8 @@ def inner_layers(app: ASGIApp) -> InnerLayers | None:
 
 def handling_exceptions(app: ASGIApp, request: Request) -> ASGIApp:
     """`app`, with the exceptions of `request` handled as the application says."""
-    return _exception_handler.wrap_app_handling_exceptions(app, request)
+    made: ASGIApp = _handling.wrap_app_handling_exceptions(app, request)
+    return made
 
 
 def is_generator(call: Callable[..., Any] | None) -> bool:
@@ -266,7 +278,7 @@ def read_absent(field: Any, location: tuple[str, ...]) -> tuple[Any, list[Any]]:
     return found
 
 
-def where_of(dependant: Dependant, request: Request) -> EndpointContext:
+def where_of(dependant: Dependant, request: Request) -> "EndpointContext":
     """For the words of an error: which function, in which file, for which path."""
     where: EndpointContext = _routing._extract_endpoint_context(dependant.call)  # noqa: SLF001
     if dependant.path:
