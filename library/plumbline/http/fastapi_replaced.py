@@ -1,8 +1,8 @@
 """Whether what a compiled route passes by is FastAPI's own.
 
-Other libraries put functions of theirs in place of FastAPI's: `logfire.instrument_fastapi` does so
-with `solve_dependencies` and `run_endpoint_function`, the agents of New Relic and Datadog with the
-latter and with methods of routes. A route that passed those by would be missing in what they tell.
+Other libraries put functions of theirs in place of FastAPI's: New Relic's agent does so with
+`run_endpoint_function`, Datadog's with `serialize_response` and `APIRoute.handle`, Sentry's with
+`get_request_handler`. A route that passed those by would be missing in what they tell.
 """
 
 import sys

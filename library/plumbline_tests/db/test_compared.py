@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from plumbline.db import compared, owned_session
 from plumbline.db.owned_session import steps_at_begin
+from plumbline.db.pool import FairPool
 from plumbline.errors import Outdated
 from plumbline_tests.backends import checked_out, count
 from plumbline_tests.db.test_beginning import DIVIDED, _once
@@ -44,6 +45,7 @@ def is_compared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(compared, "IS_COMPARED", is_so)
     if not is_so:
         monkeypatch.setattr(owned_session, "begin", None)  # which sends a lock with BEGIN
+        monkeypatch.setattr(FairPool, "_is_usable", None)  # which reads SQLAlchemy's record
     return is_so
 
 

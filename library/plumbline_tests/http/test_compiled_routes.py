@@ -8,6 +8,7 @@ from typing import Annotated
 
 import fastapi
 import pytest
+import starlette
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.dependencies.utils import get_parameterless_sub_dependant
 from fastapi.routing import iter_route_contexts
@@ -18,6 +19,7 @@ from plumbline.http.routing import ApiRoute
 from plumbline_tests.http import varied_routes
 from plumbline_tests.http.asking import ask
 from plumbline_tests.http.odd_requests import ALWAYS, Odd, addresses, odd_request
+from plumbline_tests.processes import new_python
 from plumbline_tests.torture import Amount
 
 
@@ -125,6 +127,28 @@ async def test_other_version_of_fastapi_answers_itself(monkeypatch: pytest.Monke
 
     assert left_to_fastapi(app.routes) == {"GET /books": "FastAPI 0.999.0 has not been compared"}
     assert b"somebody" in (await ask(app, BOOKS))[0][1]["body"]
+
+
+async def test_other_version_of_starlette_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starlette, "__version__", "9.9.9")
+    app = small_app()
+
+    assert left_to_fastapi(app.routes) == {"GET /books": "Starlette 9.9.9 has not been compared"}
+    assert b"somebody" in (await ask(app, BOOKS))[0][1]["body"]
+
+
+def test_other_version_whose_inner_names_are_gone_serves_and_says_so() -> None:
+    process = new_python("-m", "plumbline_tests.http.other_version")
+
+    *said, answer = process.stdout.splitlines()
+    assert answer == '{"pages":7,"id":3}', process.stderr
+    assert said == [
+        f"because='{name} has not been compared' event='{who} itself, slower'"
+        for name, who in (
+            ("FastAPI 9.9.9", "FastAPI answers all routes"),
+            ("asyncpg 0.0", "SQLAlchemy runs all transactions"),
+        )
+    ]
 
 
 async def test_handler_that_another_library_replaced_stays() -> None:
