@@ -125,8 +125,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read a record of SQLAlchemy's that nobody has compared",
         DB + "pool.py",
-        "        if not compared.IS_COMPARED:\n            return False\n",
-        "",
+        "if not compared.IS_COMPARED or is_watched or not self._idle:",
+        "if is_watched or not self._idle:",
         COMPARED + "test_read_on_the_engine_gives_its_connection_back",
     ),
     Sabotage(

@@ -1,8 +1,7 @@
 """A pool in which nobody is overtaken, and whose connections are tested before use almost for free.
 
-SQLAlchemy's own pool waits in an asyncio.Queue: there a newcomer takes the connection that was put
-back for somebody who waits, and that one goes to the end of the line. Under overload some wait
-until they time out, and what was done for them is lost.
+SQLAlchemy's own waits in an asyncio.Queue: a newcomer takes the connection that was put back for
+who waits, and that one goes to the end of the line. Under overload some wait until they time out.
 """
 
 import asyncio
@@ -183,11 +182,9 @@ class FairPool(Pool):
 
     def _is_next_ready(self) -> bool:
         """Whether nothing is to be done before the next connection is used, and nobody told."""
-        if not compared.IS_COMPARED:
-            return False
         told = self.dispatch
         is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
-        if is_watched or not self._idle:
+        if not compared.IS_COMPARED or is_watched or not self._idle:
             return False
         record, idle_since = self._idle[-1]
         return not self._is_to_be_tested(idle_since, monotonic()) and self._is_usable(record)

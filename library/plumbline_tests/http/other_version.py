@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import fastapi
+import fastapi._compat
 import fastapi.exceptions
 import fastapi.middleware.asyncexitstack
 import starlette
@@ -15,6 +16,8 @@ import structlog
 
 sys.modules["fastapi._compat.v2"] = sys.modules["starlette._exception_handler"] = None  # type: ignore[assignment]
 _inside: tuple[Any, ...] = (
+    (fastapi._compat, "v2"),
+    (starlette, "_exception_handler"),
     (fastapi.exceptions, "EndpointContext"),
     (fastapi.middleware.asyncexitstack, "AsyncExitStackMiddleware"),
 )

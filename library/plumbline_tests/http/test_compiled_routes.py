@@ -16,7 +16,7 @@ from fastapi.routing import iter_route_contexts
 from plumbline.http.compiled_routes import CompiledHandler, Handler
 from plumbline.http.direct_routes import left_to_fastapi
 from plumbline.http.routing import ApiRoute
-from plumbline_tests.http import varied_routes
+from plumbline_tests.http import varied_answers, varied_routes
 from plumbline_tests.http.asking import ask
 from plumbline_tests.http.odd_requests import ALWAYS, Odd, addresses, odd_request
 from plumbline_tests.processes import new_python
@@ -119,6 +119,23 @@ async def test_dependency_of_later_is_solved() -> None:
     context.dependant.dependencies.append(rule)
 
     assert (await ask(app, BOOKS))[0][0]["status"] == HTTPStatus.FORBIDDEN
+
+
+@pytest.mark.parametrize("place", ["", "/included"])
+@pytest.mark.parametrize(("method", "path", "query", "body"), varied_answers.ODD)
+async def test_answer_of_each_kind_is_that_of_fastapi(
+    method: str,
+    path: str,
+    query: bytes,
+    body: bytes,
+    place: str,
+    compiled: FastAPI,
+    plain: FastAPI,
+) -> None:
+    headers = [(b"content-type", b"application/json")] if body else []
+    odd = Odd(method, place + path, query, headers, body)
+
+    assert await ask(compiled, odd) == await ask(plain, odd)
 
 
 async def test_other_version_of_fastapi_answers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
