@@ -137,6 +137,13 @@ SABOTAGES: tuple[Sabotage, ...] = (
         TESTS + "db/test_direct.py::test_who_listens_to_the_engine_hears_of_them",
     ),
     Sabotage(
+        "keep the connection of a BEGIN that was cancelled",
+        DB + "direct.py",
+        "            self._pool.give_back(self._held)\n            self._raise(error)",
+        "            self._raise(error)",
+        TESTS + "db/test_cancelled_writes.py::test_cancelled_write_gives_its_connection_back",
+    ),
+    Sabotage(
         "give a COMMIT that fails a statement",
         DB + "origin.py",
         "        sql or None,\n",
