@@ -106,7 +106,7 @@ SABOTAGES = (
     Sabotage(
         "send writes through all layers of FastAPI",
         ROUTES,
-        "            await answer_in_stacks(direct.answer, request, send_and_note)\n",
+        "            await _answer_in_stacks(request, handler, send_and_note)\n",
         '            await scope["route"].app(scope, receive, send_and_note)\n',
         SPEED,
     ),
@@ -146,24 +146,17 @@ SABOTAGES = (
         SPEED,
     ),
     Sabotage(
-        "answer a route as if it were only included",
-        ROUTES,
-        "    return direct if direct is not None and",
-        "    return route.direct if direct is not None and",
-        "library/plumbline_tests/http/test_direct_routes.py::test_route_that_is_included_too_is_answered_as_itself",
-    ),
-    Sabotage(
         "be silent about an error that a dependency has swallowed",
-        INSIDE,
+        ROUTES,
         "    if not is_answered:\n",
         "    if False:\n",
         DIRECT_WRITES + "test_write_is_told_as_by_fastapi",
     ),
     Sabotage(
         "answer while the dependencies of the function are open",
-        INSIDE,
-        "            response = await handle(request)\n        await response(",
-        "            response = await handle(request)\n            await response(",
+        ROUTES,
+        "            response = await respond(request, handler.run)\n        await response(",
+        "            response = await respond(request, handler.run)\n            await response(",
         DIRECT_WRITES + "test_write_is_told_as_by_fastapi",
     ),
     Sabotage(
@@ -175,9 +168,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "take a route for one of all methods",
-        "library/plumbline/http/compiled_routes.py",
-        'is_other = self.methods and scope["method"] not in self.methods',
-        "is_other = False",
+        ROUTES,
+        'if found is None or (own.methods and scope["method"] not in own.methods):',
+        "if found is None:",
         "library/plumbline_tests/http/test_methods.py::test_route_is_found_as_by_fastapi",
     ),
 )

@@ -80,6 +80,7 @@ class NotConnected(asyncpg.InterfaceError):
         super().__init__(f"{type(cause).__name__}: {cause}")
         self.__cause__ = cause
         self.sqlstate: str | None = getattr(cause, "sqlstate", None)
+        self.may_pass = False  # whether the same request, begun again, may do without (replicas.py)
 
 
 class RolledBack(asyncpg.InterfaceError):
@@ -168,12 +169,9 @@ class Connection(asyncpg.Connection):
         elif self._ending is None:
             self.terminate()
 
-    def current(self) -> Transaction:
-        """The transaction that is open."""
-        return self._named(self.get_settings().application_name)
-
-    def _named(self, application_name: str) -> Transaction:
-        name, _, number = application_name.partition(" ")
+    def current(self, application_name: str = "") -> Transaction:
+        """The transaction that is open, or that was while this was its name."""
+        name, _, number = (application_name or self.get_settings().application_name).partition(" ")
         return Transaction(self.life, number if name == APPLICATION_NAME and number else None)
 
     async def greet(self, *, owns_session: bool) -> None:
@@ -214,10 +212,10 @@ class Connection(asyncpg.Connection):
         except asyncpg.PostgresError as error:
             if error.severity_en == "ERROR":  # an answer: it was rolled back
                 raise
-            await self._resolve(self._named(name), error)
+            await self._resolve(self.current(name), error)
             return "COMMIT"
         except (OSError, *DRIVER_ERRORS) as error:
-            await self._resolve(self._named(name), error)
+            await self._resolve(self.current(name), error)
             return "COMMIT"
         if status == "ROLLBACK":
             raise RolledBack("a statement failed, so nothing was stored")

@@ -6,29 +6,32 @@ of these needs to exist.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fastapi
+import starlette
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
-from fastapi import APIRouter, Request, Response, routing
-from fastapi._compat import v2
+from fastapi import APIRouter, Request, routing
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import EndpointContext, FastAPIError
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
-from starlette import _exception_handler
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope
 
-# Versions whose handler has been compared with the compiled one
-# (library/plumbline_tests/http/test_compiled_routes.py).
+from plumbline.http.fastapi_replaced import find_replaced
+
+if TYPE_CHECKING:
+    pass
+
+# Versions of FastAPI whose handler has been compared with the compiled one
+# (library/plumbline_tests/http/test_compiled_routes.py), and of the Starlette below it.
 COMPARED = {"0.165.0"}
+COMPARED_STARLETTE = {"1.10.0"}
 # What its handler is made of there. Another name is something that nobody here knows.
 _MADE_OF = {
     *("dependant", "dependency_overrides_provider", "embed_body_fields", "form_limits"),
@@ -39,10 +42,9 @@ _MADE_OF = {
     *("response_model_exclude_none", "stream_item_field", "is_json_stream", "is_sse_stream"),
 }
 
-# In the scope of a request to a route that was included; None: nobody has compared this FastAPI.
-INCLUDED: str | None = None
-if fastapi.__version__ in COMPARED:
-    INCLUDED = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+# In the scope of a request to a route that was included; None: the name is another one now.
+INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+_EFFECTIVE: str | None = getattr(routing, "_FASTAPI_EFFECTIVE_ROUTE_CONTEXT_KEY", None)
 # Among the routes: a tree of others, which were included.
 IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
 TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
@@ -52,16 +54,19 @@ HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by stat
 FILES = "fastapi_middleware_astack"
 OF_REQUEST = "fastapi_inner_astack"
 OF_FUNCTION = "fastapi_function_astack"
-_UNANSWERED = (
-    "Response not awaited. There's a high chance that the application code is raising an exception "
-    "and a dependency with yield has a block with a bare except, or a block with except Exception, "
-    "and is not raising the exception again. Read more about it in the docs: "
-    "https://fastapi.tiangolo.com/tutorial/dependencies/dependencies-with-yield/"
-    "#dependencies-with-yield-and-except"
-)
+
+
+def find_module(name: str) -> Any:  # noqa: ANN401 - a module
+    """None: there is no such one in this version, which is not a compared one."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
 
 _models: Any = models
-_v2: Any = v2
+_stacks = find_module("fastapi.middleware.asyncexitstack")
+_handling = find_module("starlette._exception_handler")
 _utils: Any = utils
 _routing: Any = routing
 
@@ -70,10 +75,26 @@ class Unknown(Exception):
     """Why a route is left to FastAPI's own handler."""
 
 
+def included_path(scope: Mapping[str, Any]) -> str | None:
+    """The path of a route with the prefixes of the routers that include it; None: not to be had."""
+    context = (scope.get(INCLUDED or "") or {}).get(_EFFECTIVE)
+    return getattr(getattr(context, "starlette_route", None) or context, "path", None)
+
+
+def find_difference() -> str | None:
+    """Why no route is compiled; None: all is as it was when it was compared."""
+    if fastapi.__version__ not in COMPARED:
+        return f"FastAPI {fastapi.__version__} has not been compared"
+    if starlette.__version__ not in COMPARED_STARLETTE:
+        return f"Starlette {starlette.__version__} has not been compared"
+    replaced = find_replaced()
+    return replaced and f"{replaced} is another library's"
+
+
 def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     """What FastAPI made this handler of; Unknown where nobody has compared it."""
-    if fastapi.__version__ not in COMPARED:
-        raise Unknown(f"FastAPI {fastapi.__version__} has not been compared")
+    if (difference := find_difference()) is not None:
+        raise Unknown(difference)
     function: Any = handle
     code: Any = getattr(function, "__code__", None)
     names: tuple[str, ...] = ()
@@ -82,6 +103,27 @@ def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     if set(names) != _MADE_OF:
         raise Unknown("its handler is not FastAPI's own")
     return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))
+
+
+def called_by_name() -> tuple[object, ...]:
+    """What other libraries replace most often, also late; the others are looked at once."""
+    return (
+        _routing.solve_dependencies,
+        _routing.run_endpoint_function,
+        _routing.serialize_response,
+        _routing.APIRoute.handle,
+    )
+
+
+def give_body(request: Request, body: bytes, receive: Receive) -> bool:
+    """Let it have the body that it would read from `receive`, as if it had.
+
+    False where it reads from another one, which may change the body, or where it has it already.
+    """
+    if request._receive is not receive or "_body" in request.__dict__:  # noqa: SLF001
+        return False
+    request._body, request._stream_consumed = body, True  # noqa: SLF001
+    return True
 
 
 def tells_steps(request: Request, telemetry: Any) -> bool:  # noqa: ANN401 - FastAPI's, of a traced request
@@ -105,6 +147,7 @@ class InnerLayers(NamedTuple):
 
     handlers: tuple[Any, Any]  # HANDLERS of the application
     router: APIRouter
+    stack: ASGIApp  # of the router; another one: somebody has put middleware there
 
 
 def inner_layers(app: ASGIApp) -> InnerLayers | None:
@@ -113,37 +156,22 @@ def inner_layers(app: ASGIApp) -> InnerLayers | None:
     stacks = getattr(app, "app", None)
     router: Any = getattr(stacks, "app", None)
     if (
-        fastapi.__version__ not in COMPARED
+        find_difference() is not None
         or type(exceptions) is not ExceptionMiddleware
-        or type(stacks) is not AsyncExitStackMiddleware
+        or type(stacks) is not _stacks.AsyncExitStackMiddleware
         or type(router) is not APIRouter
         or router.middleware_stack != router.app
         or router.form_limits
     ):
         return None
     handlers = exceptions._exception_handlers, exceptions._status_handlers  # noqa: SLF001
-    return InnerLayers(handlers, router)
-
-
-async def answer_in_stacks(
-    handle: Callable[[Request], Awaitable[Response]], request: Request, send: Send
-) -> None:
-    """As the `app` of a route: what its function has entered is closed before the answer leaves."""
-    scope, is_answered = request.scope, False
-    async with AsyncExitStack() as of_request:
-        scope[FILES] = scope[OF_REQUEST] = of_request
-        async with AsyncExitStack() as of_function:
-            scope[OF_FUNCTION] = of_function
-            response = await handle(request)
-        await response(scope, request.receive, send)
-        is_answered = True
-    if not is_answered:
-        raise FastAPIError(_UNANSWERED)
+    return InnerLayers(handlers, router, router.middleware_stack)
 
 
 def handling_exceptions(app: ASGIApp, request: Request) -> ASGIApp:
     """`app`, with the exceptions of `request` handled as the application says."""
-    return _exception_handler.wrap_app_handling_exceptions(app, request)
+    made: ASGIApp = _handling.wrap_app_handling_exceptions(app, request)
+    return made
 
 
 def is_generator(call: Callable[..., Any] | None) -> bool:
@@ -233,53 +261,3 @@ class _Shielded:
         if is_over or error[0] is None:
             await checkpoint_if_cancelled()
         return is_over
-
-
-def plain_alias(field: Any) -> str | None:  # noqa: ANN401 - FastAPI's ModelField
-    """Under which name it is sent; None for a list, a model, and what has several names."""
-    names = _utils._get_param_aliases(field)  # noqa: SLF001
-    is_model = _utils._get_param_model(field) is not None  # noqa: SLF001
-    is_list = _utils.field_annotation_is_sequence(field.field_info.annotation)
-    return None if len(names) > 1 or is_model or is_list else str(names[0][1])
-
-
-def validator_of(field: Any) -> Callable[..., Any]:  # noqa: ANN401 - FastAPI's ModelField
-    """What `field.validate` asks of pydantic; it raises ValidationError."""
-    validate: Callable[..., Any] = field._type_adapter.validator.validate_python  # noqa: SLF001
-    return partial(validate, from_attributes=True)
-
-
-def writer_of(field: Any, options: dict[str, Any]) -> Callable[[Any], bytes]:  # noqa: ANN401
-    """What `field.serialize_json` asks of pydantic."""
-    return partial(field._type_adapter.serializer.to_json, **options)  # noqa: SLF001
-
-
-def errors_of(error: ValidationError, location: tuple[str, ...]) -> list[Any]:
-    """As `field.validate` gives them."""
-    told: list[Any] = _v2._regenerate_error_with_loc(  # noqa: SLF001
-        errors=error.errors(include_url=False), loc_prefix=location
-    )
-    return told
-
-
-def read_parameter(field: Any, received: Any) -> tuple[dict[str, Any], list[Any]]:  # noqa: ANN401
-    """The argument by its name, and what is wrong with it."""
-    found: tuple[dict[str, Any], list[Any]] = utils.request_params_to_args([field], received)
-    return found
-
-
-def read_absent(field: Any, location: tuple[str, ...]) -> tuple[Any, list[Any]]:  # noqa: ANN401
-    """What a parameter is that was not sent, and what is wrong with that."""
-    found: tuple[Any, list[Any]] = _utils._validate_value_with_model_field(  # noqa: SLF001
-        field=field, value=Undefined, values={}, loc=location
-    )
-    return found
-
-
-def where_of(dependant: Dependant, request: Request) -> EndpointContext:
-    """For the words of an error: which function, in which file, for which path."""
-    where: EndpointContext = _routing._extract_endpoint_context(dependant.call)  # noqa: SLF001
-    if dependant.path:
-        mounted_at = request.scope.get("root_path", "").rstrip("/")
-        where["path"] = f"{request.method} {mounted_at}{dependant.path}"
-    return where

@@ -7,23 +7,23 @@ import re
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.db.rows import CheckVersion
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
-from plumbline.http.body_limits import takes_files
-from plumbline.http.compiled_routes import CompiledHandler, CompiledRoute, Direct, Handler
+from plumbline.http.body_limits import Replay, takes_files
+from plumbline.http.compiled_routes import CompiledHandler, Handler, mark
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
+from plumbline.http.fastapi_inside import give_body
 from plumbline.http.problems import error_responses
 from plumbline.http.uploads import handle_upload, take_in_after_rules
 
@@ -38,8 +38,6 @@ UPLOADED = (
     "This route takes its body as it comes, which nobody can compare: send the request without "
     f"{HEADER}."
 )
-
-_NO_API_ROUTE = "its router was made without route_class=ApiRoute"
 
 STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
 
@@ -85,6 +83,7 @@ class RequestState:
     keep: Callable[[Response], Awaitable[None]] | None = None  # store the answer (idempotency.py)
     texts: Sequence[str] = ()  # what a form with files has beside them (routing.py)
     is_streamed: bool = False  # its body is passed on as it comes (load_shedding.py)
+    replay: Replay | None = None  # brings the body (load_shedding.py)
 
 
 def state_of(scope: Scope) -> RequestState:
@@ -107,26 +106,32 @@ async def get_principal(connection: HTTPConnection) -> Principal:
     return principal
 
 
-class ApiRoute(CompiledRoute):
+class Answering(NamedTuple):
+    """What answers the requests of a route's `app`, if nobody has put something around it."""
+
+    app: ASGIApp
+    handler: CompiledHandler | None = None
+
+
+class ApiRoute(APIRoute):
     """Holds every answer to the conditions of its request, and stores it where there is a key.
 
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
+
+    answering: Answering | None = None  # (direct_routes.py)
 
     def get_route_handler(self) -> Handler:
         require_exact_parameters(self.dependant, self.path)
         is_upload = takes_files(self)
         if is_upload:
             take_in_after_rules(self)
-        handle = self.handler = CompiledHandler(
-            super().get_route_handler(), lambda scope: state_of(scope).body
-        )
+        handle = self.handler = CompiledHandler(super().get_route_handler(), _take_body)
 
         async def handle_request(request: Request) -> Response:
-            return await _handle(request, handle)
+            return await respond(request, handle)
 
-        # Made again where the route is included, which is answered by FastAPI's `app` alone.
-        self.direct = Direct(handle_request, handle, lambda request: _handle(request, handle.run))
+        mark(handle_request, handle)
 
         async def handle_form(request: Request) -> Response:
             texts = list[str]()
@@ -136,7 +141,17 @@ class ApiRoute(CompiledRoute):
         return handle_form if is_upload else handle_request
 
 
-def _handle(request: Request, handle: Handler) -> Coroutine[Any, Any, Response]:
+def _take_body(request: Request) -> bytes | None:
+    """The body that has been read for the limits, unless this request reads another one."""
+    replay = state_of(request.scope).replay
+    if replay is None or replay.is_taken or not give_body(request, replay.body, replay):
+        return None
+    replay.is_taken = True
+    return replay.body
+
+
+def respond(request: Request, handle: Handler) -> Coroutine[Any, Any, Response]:
+    """By `handle`, held to the conditions of the request, and kept where it has a key."""
     names = [name for name, _ in request.scope["headers"]]
     if _CONDITIONS_OR_KEY.isdisjoint(names):
         return handle(request)
@@ -165,20 +180,6 @@ async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]
     return response
 
 
-def left_to_fastapi(routes: Sequence[BaseRoute]) -> dict[str, str]:
-    """Each route that FastAPI's own handler answers, as in `GET /posts`, and why."""
-    left = {}
-    for context in iter_route_contexts(routes):
-        route = context.original_route
-        if isinstance(route, ApiRoute):
-            why = route.handler.reason
-        else:
-            why = _NO_API_ROUTE if isinstance(route, APIRoute) else ""
-        if why:
-            left[f"{' '.join(sorted(context.methods or ()))} {context.path}"] = why
-    return left
-
-
 def operation_id(route: APIRoute) -> str:
     """The route's name, as programs in other languages write it: `createPost`."""
     first, *others = route.name.split("_")
@@ -203,20 +204,14 @@ def etag(version: int) -> str:
 
 def tagged(response: Response, row: V) -> V:
     """The row itself, whose ETag goes with the answer."""
-    _say(response, b"etag", etag(row.version))
+    response.headers["ETag"] = etag(row.version)
     return row
 
 
 def created(response: Response, router: APIRouter, row: V) -> V:
     """As `tagged`, with the address of what is new."""
-    _say(response, b"location", f"{router.prefix}/{row.id}")
+    response.headers["Location"] = f"{router.prefix}/{row.id}"
     return tagged(response, row)
-
-
-def _say(response: Response, name: bytes, value: str) -> None:
-    """As `response.headers[name] = value`, past the views that Starlette makes for it."""
-    others = [header for header in response.raw_headers if header[0] != name]
-    response.raw_headers[:] = [*others, (name, value.encode("latin-1"))]
 
 
 async def _if_match(
