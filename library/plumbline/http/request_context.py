@@ -19,6 +19,7 @@ from plumbline import context, usage
 from plumbline.errors import Malformed, errors_in
 from plumbline.http.client_ip import ClientNetworks, ProxyWatch
 from plumbline.http.cors import with_cors
+from plumbline.http.fastapi_inside import INCLUDED
 from plumbline.http.headers import (
     Header,
     api_pages,
@@ -261,7 +262,8 @@ def _harmless_id(scope: Scope) -> str | None:
 def _record(scope: Scope, method: str, status: int, seconds: float, used: Usage) -> None:
     method = method if method in METHODS else "(other)"
     assert used.find_route is not None
-    route = used.find_route(scope) or _refused_as(status)
+    found = None if INCLUDED in scope or "app_root_path" in scope else scope.get("route")
+    route = getattr(found, "path", None) or used.find_route(scope) or _refused_as(status)
     _series(method, route, status).observe(seconds)
     _end_usage(used, route)
     ms = round(seconds * 1000, 2)
