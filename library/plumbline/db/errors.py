@@ -126,9 +126,8 @@ def _broke_while_connecting(error: NotConnected) -> bool:
     cause = error.__cause__
     if error.may_pass or isinstance(cause, ConnectionResetError | BrokenPipeError):
         return True
-    state = error.sqlstate
-    is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
-    return is_confused or (state or "").startswith(("08", "57P"))
+    confused = "08" if isinstance(cause, DRIVER_ERRORS) else ""
+    return (error.sqlstate or confused).startswith(("08", "57P"))
 
 
 def has_lost_connection(error: Exception) -> bool:
@@ -216,7 +215,6 @@ _ADVICE_BY_TEXT = {
     "too many clients": _ADVICE["53300"],
     "starting up": _ADVICE["57P03"],
 }
-
 
 _BY_A_POOLER = "unsupported startup parameter"  # PgBouncer's, of our timeouts
 _ADD_PARTITIONS = ": add the next ones (plumbline.db.partitions.extend)"
