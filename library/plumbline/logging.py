@@ -46,6 +46,7 @@ def configure_logging(*, production: bool) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines a start
     # The middleware logs each request, with its id and duration. uvicorn writes such a line as well
     # where its logger has a handler, its own or one above: it would be made, and thrown away.
     logging.getLogger("uvicorn.access").propagate = False

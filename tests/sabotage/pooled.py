@@ -68,12 +68,12 @@ SABOTAGES: tuple[Sabotage, ...] = (
         + "test_session_of_a_pooler_forgets_all_plans_with_the_transaction_that_met_a_stale_one",
     ),
     Sabotage(
-        "let reads wait for a connection to a replica that was left while it was opened",
-        "library/plumbline/db/replicas.py",
-        'options["opened"] = self._drivers.add',
-        'options["opened"] = id',
-        "library/plumbline_tests/faults/test_opening_replicas.py::"
-        "test_connection_that_is_being_opened_is_left_with_the_replica",
+        "forget the open connections of a replica that is left",
+        "library/plumbline/db/replica.py",
+        '"opened": self._drivers.add',
+        '"opened": id',
+        "library/plumbline_tests/faults/test_replicas.py::"
+        "test_read_of_a_replica_that_is_left_is_done_by_the_primary",
     ),
 )
 

@@ -41,7 +41,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "lose the headers that a route has set",
         HTTP + "compiled_routes.py",
-        "            response.raw_headers.extend(told.raw_headers)",
+        "            response.raw_headers.extend(told.said)",
         "            pass",
         ODD,
     ),
@@ -55,15 +55,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "forget dependency_overrides",
         HTTP + "compiled_routes.py",
-        "return is_overridden or",
-        "return",
+        "if self.provider is not None and self.provider.dependency_overrides:",
+        "if False:",
         f"{COMPILED}::test_overridden_dependency_is_used",
     ),
     Sabotage(
         "forget a dependency that was added later",
         HTTP + "compiled_routes.py",
-        "return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)",
-        "return is_overridden",
+        "if len(self.dependant.dependencies) != self.needed:",
+        "if False:",
         LATER,
     ),
     Sabotage(

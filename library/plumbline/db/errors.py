@@ -122,9 +122,9 @@ def will_pass(error: BaseException) -> bool:
 
 
 def _broke_while_connecting(error: NotConnected) -> bool:
-    """There was a server, and it went away: killed, or restarted."""
+    """There was a server, and it went away: killed, or restarted. Or another one will do."""
     cause = error.__cause__
-    if isinstance(cause, ConnectionResetError | BrokenPipeError):
+    if error.may_pass or isinstance(cause, ConnectionResetError | BrokenPipeError):
         return True
     state = error.sqlstate
     is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
@@ -286,14 +286,16 @@ def _explain_silence(error: BaseException, program: str | None) -> str:
     """Which of the many ways not to answer."""
     if isinstance(error, TimeoutError):
         return _SILENT.format("DB_COMMAND_TIMEOUT_SECONDS")
-    is_refused = isinstance(error, ConnectionRefusedError) or not isinstance(error, _WITH_REASON)
-    reason = "" if is_refused else f" ({type(error).__name__}: {_line(str(error))})"
+    reason = "" if isinstance(error, ConnectionRefusedError) else _reason(error)
     start = f"{program or 'plumbline'} postgres"
     return f"PostgreSQL cannot be reached{reason}: start it (`{start}`) or correct DATABASE_URL"
 
 
-# Of psycopg's errors the text is libpq's, of many lines.
-_WITH_REASON = (OSError, *DRIVER_ERRORS, ValueError, TypeError)
+def _reason(error: BaseException) -> str:
+    if isinstance(error, (OSError, *DRIVER_ERRORS, ValueError, TypeError)):
+        return f" ({type(error).__name__}: {_line(str(error))})"
+    words = str(error).rpartition("failed: ")[2]  # psycopg's: libpq's text, the last try at the end
+    return "" if "refused" in words or not words else f" ({_line(words)})"
 
 
 def _line(words: str) -> str:

@@ -60,9 +60,8 @@ class PooledConnection(Connection):
         return await super().commit(query)
 
 
-def forget_plans(dialect: Any, driver: object) -> None:  # noqa: ANN401 - asyncpg's dialect
-    """After a stale one, in SQLAlchemy's greenlet: none that was made before is used again."""
-    dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
+def forget_plans(driver: object) -> None:
+    """After a stale one, in SQLAlchemy's greenlet: let PgBouncer use none that it has prepared."""
     if isinstance(driver, PooledConnection):
         with suppress(OSError, *DRIVER_ERRORS):  # the connection is lost, and its plans
             await_only(driver.reload_schema_state())
