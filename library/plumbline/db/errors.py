@@ -51,7 +51,6 @@ _NOT_NOW = "The database cannot answer right now."
 _UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000", "26000"}
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
 _WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
-_STILL_REFERRED_TO = "23001"
 
 
 def classify(error: BaseException) -> AppError | None:
@@ -168,7 +167,7 @@ def _classify_constraint(
     if state == "23P01":
         overlaps = _each(fields, "taken", "overlaps with what is already there")
         return Conflict("It overlaps with something that exists.", errors=overlaps)
-    if state in {"23503", _STILL_REFERRED_TO}:
+    if state in {"23503", "23001"}:
         if is_still_referred_to(cause):
             used = _each(fields, "in_use", "is still referred to")
             return Conflict("Something still refers to it.", errors=used)
