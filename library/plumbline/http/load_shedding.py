@@ -1,4 +1,4 @@
-"""Which requests run, and how often: the excess is refused at once, a lost race runs again.
+"""Which requests run, and how often: the excess waits its turn, a lost race runs again.
 
 Before that the body is read whole, since an attempt may have to read it again. One that
 a route takes as it comes (body_limits.py) cannot be read again, so its request runs once.
@@ -16,19 +16,18 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.errors import Malformed, TooManyRequests, Unavailable
-from plumbline.http.body_limits import CLOSE, BodyLimit, BodyLimits, in_time
+from plumbline.http.admission import Places
+from plumbline.http.bodies import Bodies, BodyRefused
+from plumbline.http.body_limits import BodyLimit, BodyLimits, in_time
 from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
 from plumbline.http.routing import STATE, RequestState
-from plumbline.metrics import REFUSED, RETRIES, RUNNING, watch
+from plumbline.metrics import REFUSED, RETRIES, RUNNING, WAITING, watch
 from plumbline.settings import HttpSettings, RateLimitSettings
 
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
 
-SMALL_BYTES = 16_384  # log-ins and the like: large bodies leave them a quarter of the room
-
-_ANNOUNCES = {b"content-length", b"transfer-encoding"}
 _DIGITS = re.compile(rb"[0-9]+")
 _LONGEST = 18  # digits: more are too many bytes for anybody, and a lot of work for int()
 
@@ -50,33 +49,36 @@ def install_load_shedding(app: FastAPI, settings: HttpSettings) -> None:
     bodies = Bodies(
         settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
     )
-    running, uploads = settings.MAX_RUNNING_REQUESTS, settings.MAX_UPLOADS
-    app.add_middleware(LoadSheddingMiddleware, running, bodies, BodyLimits(app.routes), uploads)
+    seconds = settings.ADMISSION_TIMEOUT_SECONDS
+    places = Places(settings.MAX_RUNNING_REQUESTS, seconds)
+    uploads = Places(settings.MAX_UPLOADS, seconds)
+    app.add_middleware(LoadSheddingMiddleware, places, bodies, BodyLimits(app.routes), uploads)
 
 
 class LoadSheddingMiddleware:
-    """ASGI middleware: reads the body, then lets at most `max_running` requests into the app.
+    """ASGI middleware: reads the body, then lets as many requests into the app as it has places.
 
     A request counts from its last byte to the first of its answer, so slow clients take no place;
-    their bodies have bounds of their own, and of uploads there are at most `max_uploads`.
+    their bodies have bounds of their own, and uploads have `uploads`.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        max_running: int,
-        bodies: "Bodies",
+        places: Places,
+        bodies: Bodies,
         limits: BodyLimits | None = None,
-        max_uploads: int = 1,
+        uploads: Places | None = None,
     ) -> None:
         self.app = app
-        self.max_running = max_running
+        self.places = places
         self.bodies = bodies
         self.usual = BodyLimit(bodies.max_bytes)
         self.limits = limits or BodyLimits([])
-        self.max_uploads = max_uploads
-        self.running = self.uploads = 0
-        watch(RUNNING, self, lambda admission: admission.running)
+        self.uploads = uploads or Places(1, places.timeout_seconds)
+        watch(RUNNING, places, lambda places: places.taken)
+        for each in (places, self.uploads):
+            watch(WAITING, each, lambda places: places.waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,8 +94,6 @@ class LoadSheddingMiddleware:
 
     def _find_refusal(self, scope: Scope, limit: BodyLimit) -> Response | None:
         """The answer to a request whose body is not worth reading."""
-        if self._is_full(scope) or (limit.is_streamed and self.uploads >= self.max_uploads):
-            return _overloaded()
         length = _declared_length(scope)
         if length is None:
             return problem_response(Malformed("Content-Length must be one number."))
@@ -101,12 +101,11 @@ class LoadSheddingMiddleware:
             return status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return None
 
-    def _is_full(self, scope: Scope) -> bool:
-        return self.running >= self.max_running and scope["path"] not in _UNLIMITED
-
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run it once, with its body as it comes (uploads.py); FastAPI itself counts the bytes."""
-        self.uploads += 1
+        if not await self._may_upload():
+            await _overloaded()(scope, receive, send)
+            return
         scope[STATE] = RequestState(is_streamed=True)
         try:
             receive = in_time(receive, self.bodies.timeout_seconds, self.bodies.max_bytes)
@@ -114,31 +113,48 @@ class LoadSheddingMiddleware:
         except ClientDisconnect:
             return
         finally:
-            self.uploads -= 1
+            self.uploads.give_back()
             scope.pop(STATE, None)
+
+    async def _may_upload(self) -> bool:
+        """Its turn comes as that of others; it leaves that place to the next, and takes its own."""
+        if not (self.places.take() or await self.places.wait()):
+            return False
+        self.places.give_back()
+        return self.uploads.take() or await self.uploads.wait()
 
     async def _read(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         try:
             body = await self.bodies.read(scope, receive, max_bytes)
         except BodyRefused as refused:
-            REFUSED.inc(refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE)
+            if refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                await self.places.pause()
+                REFUSED.inc()
             await refused.response(scope, receive, send)
             return
         except ClientDisconnect:
             return
         try:
-            if self._is_full(scope):  # others were faster meanwhile
-                await _overloaded()(scope, receive, send)
-            else:
+            is_in = self.places.take(anyway=scope["path"] in _UNLIMITED)
+            if is_in or await self._wait(scope, receive, send):
                 await self._run(scope, body, receive, send)
         finally:
             self.bodies.release(body)
             scope.pop(STATE, None)  # a server keeps the scope as long as the connection
 
+    async def _wait(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether it has a place now; otherwise it is answered, or its client has gone."""
+        try:
+            if await self.places.wait(receive):
+                return True
+        except ClientDisconnect:
+            return False
+        await _overloaded()(scope, receive, send)
+        return False
+
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Run it; again when its transaction failed before the answer, and may succeed now."""
         state, is_running = RequestState(), True
-        self.running += 1
 
         async def send_and_leave(message: Message) -> None:
             nonlocal is_running
@@ -146,7 +162,7 @@ class LoadSheddingMiddleware:
                 return
             if is_running:
                 is_running = False
-                self.running -= 1
+                self.places.give_back()
             await send(message)
 
         try:
@@ -159,7 +175,7 @@ class LoadSheddingMiddleware:
                 await _pause(attempt)
         finally:
             if is_running:
-                self.running -= 1
+                self.places.give_back()
 
 
 async def _pause(attempt: int) -> None:
@@ -196,78 +212,6 @@ def _declared_length(scope: Scope) -> int | None:
     if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
         return None
     return int(values[0][:_LONGEST]) if len(values[0].lstrip(b"0")) <= _LONGEST else 10**_LONGEST
-
-
-class BodyRefused(Exception):
-    """A body that is too large, too slow, or one too many."""
-
-    def __init__(self, response: Response) -> None:
-        super().__init__()
-        self.response = response
-
-
-class Bodies:
-    """The bodies of all requests of a process, from their first byte to the end of the request."""
-
-    def __init__(self, max_bytes: int, max_waiting_bytes: int, timeout_seconds: float) -> None:
-        self.max_bytes = max_bytes
-        self.max_waiting_bytes = max(max_waiting_bytes, 2 * max_bytes)  # one must be let in
-        self.timeout_seconds = timeout_seconds
-        self.waiting_bytes = 0
-
-    async def read(self, scope: Scope, receive: Receive, max_bytes: int) -> bytes:
-        """The whole body, which counts until `release`; BodyRefused or ClientDisconnect instead."""
-        pieces: list[bytes] = []
-        try:
-            if _may_be_slow(scope):
-                async with asyncio.timeout(self.timeout_seconds):
-                    await self._read(receive, pieces, max_bytes)
-            else:
-                await self._read(receive, pieces, max_bytes)
-        except TimeoutError:
-            self._discard(pieces)
-            raise BodyRefused(status_problem(HTTPStatus.REQUEST_TIMEOUT, CLOSE)) from None
-        except BaseException:
-            self._discard(pieces)
-            raise
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    async def _read(self, receive: Receive, pieces: list[bytes], max_bytes: int) -> None:
-        size, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise ClientDisconnect
-            piece = message.get("body", b"")
-            pieces.append(piece)
-            size += len(piece)
-            self.waiting_bytes += len(piece)
-            more = message.get("more_body", False)
-            if size:
-                self._refuse_excess(size, max_bytes)
-
-    def _refuse_excess(self, size: int, max_bytes: int) -> None:
-        if size > max_bytes:
-            raise BodyRefused(status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
-        room = self.max_waiting_bytes
-        if max_bytes > self.max_bytes:  # a route's own: one must be let in
-            room = max(room, 2 * max_bytes)
-        if self.waiting_bytes > (room if size <= SMALL_BYTES else room * 3 // 4):
-            full = Unavailable("Too many requests are bringing a body.", retry_after_seconds=1)
-            raise BodyRefused(problem_response(full))
-
-    def release(self, body: bytes) -> None:
-        """The request that brought it is over."""
-        self.waiting_bytes -= len(body)
-
-    def _discard(self, pieces: list[bytes]) -> None:
-        self.waiting_bytes -= sum(map(len, pieces))
-
-
-def _may_be_slow(scope: Scope) -> bool:
-    """HTTP/1 says in the head whether there is a body (RFC 9112, 6): most GETs need no deadline."""
-    is_http_1 = scope["http_version"].startswith("1")
-    return not is_http_1 or not _ANNOUNCES.isdisjoint([name for name, _ in scope["headers"]])
 
 
 class WriteCounts:
