@@ -172,9 +172,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let everybody in",
-        "library/plumbline/http/admission.py",
-        "self.taken >= self.number and not anyway",
-        "False",
+        "library/plumbline/http/load_shedding.py",
+        "or self.places.take()",
+        "or self.places.take() or True",
         FAULTS + "test_overload.py::test_excess_is_refused_at_once_and_probes_are_answered",
     ),
     Sabotage(

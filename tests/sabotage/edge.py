@@ -123,7 +123,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "wait for a body for ever",
-        "library/plumbline/http/bodies.py",
+        "library/plumbline/http/load_shedding.py",
         "asyncio.timeout(self.timeout_seconds)",
         "asyncio.timeout(None)",
         SLOW,
@@ -137,21 +137,21 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let bodies wait without a bound in sum",
-        "library/plumbline/http/bodies.py",
+        "library/plumbline/http/load_shedding.py",
         "if self.waiting_bytes > (room if size <= SMALL_BYTES else room * 3 // 4):",
         "if False:",
         BODIES + "::test_bodies_that_wait_are_bounded_in_sum",
     ),
     Sabotage(
         "let large bodies take all the room",
-        "library/plumbline/http/bodies.py",
+        "library/plumbline/http/load_shedding.py",
         "room * 3 // 4",
         "room",
         BODIES + "::test_bodies_that_wait_are_bounded_in_sum",
     ),
     Sabotage(
         "count a refused body for ever",
-        "library/plumbline/http/bodies.py",
+        "library/plumbline/http/load_shedding.py",
         "        except BaseException:\n            self._discard(pieces)\n",
         "        except BaseException:\n",
         BODIES + "::test_body_counts_until_its_request_ends",

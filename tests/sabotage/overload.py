@@ -17,9 +17,16 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let those who ask again overtake",
-        ADMISSION,
-        "popitem(last=False)",
-        "popitem(last=True)",
+        "library/plumbline/db/turns.py",
+        "self._waiting.popleft()",
+        "self._waiting.pop()",
+        TESTS + "test_who_finds_no_place_is_not_refused_but_has_its_turn",
+    ),
+    Sabotage(
+        "give the place that a probe never had to somebody",
+        SHEDDING,
+        'RequestState(), scope["path"] not in _UNLIMITED',
+        "RequestState(), True",
         TESTS + "test_who_finds_no_place_is_not_refused_but_has_its_turn",
     ),
     Sabotage(
@@ -44,17 +51,10 @@ SABOTAGES: tuple[Sabotage, ...] = (
         TESTS + "test_place_that_comes_when_its_request_is_just_cancelled_goes_to_the_next",
     ),
     Sabotage(
-        "give the place of a probe to somebody",
-        ADMISSION,
-        "while self._line and self.taken < self.number:",
-        "while self._line:",
-        TESTS + "test_one_who_is_let_in_anyway_leaves_no_place",
-    ),
-    Sabotage(
         "keep who has given up",
         ADMISSION,
-        "            self._line.pop(mine, None)\n",
-        "",
+        "                self._waiting.remove(mine)\n",
+        "                pass\n",
         TESTS + "test_nothing_is_kept_of_who_has_given_up",
     ),
     Sabotage(
@@ -66,16 +66,16 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "refuse an upload at once",
-        SHEDDING,
-        "return self.uploads.take() or await self.uploads.wait()",
-        "return self.uploads.take()",
+        ADMISSION,
+        "return uploads.take() or await uploads.wait_in_time()",
+        "return uploads.take()",
         UPLOADS + "test_upload_waits_its_turn_in_both_lines",
     ),
     Sabotage(
         "let an upload keep the place of another request",
-        SHEDDING,
-        "        self.places.give_back()\n        return self.uploads",
-        "        return self.uploads",
+        ADMISSION,
+        "    places.give_back()\n    return uploads",
+        "    return uploads",
         UPLOADS + "test_upload_waits_its_turn_in_both_lines",
     ),
     Sabotage(

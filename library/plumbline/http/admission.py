@@ -1,45 +1,54 @@
-"""Who is worked on, and for how long the others wait: first come, first served.
+"""Who finds no place waits for one, in order and in time, and is refused late.
 
 A client that is refused at once asks again at once, and refusing takes about half of the processor
-time of an answer. So a request that finds no place waits for one, for a bounded time. While it
-waits it costs memory only, and its client can ask for nothing else on that connection.
+time of an answer. While a request waits it costs memory only, and its client can ask for nothing
+else on that connection.
 """
 
 import asyncio
 from asyncio import Future
-from collections import OrderedDict
+from contextlib import suppress
 from typing import Literal
 
+from fastapi import Response
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive
+from starlette.types import Receive, Scope, Send
+
+from plumbline.db.turns import Turns
+from plumbline.errors import Unavailable
+from plumbline.http.problems import problem_response
+from plumbline.metrics import REFUSED
 
 REFUSALS_A_SECOND = 1_000  # of a process: some fifth of its time, which the others need (ADR 69)
 
-Told = Literal["place", "too late", "gone"]  # to who waits, whichever comes first
+Told = Literal["too late", "gone"] | None  # to who waits, whichever is first; None: it has a place
 
 
-class Places:
-    """At most `number` at once, but for those who are let in anyway.
-
-    A place that is given back goes to who has waited longest, so nobody overtakes.
-    """
+class Places(Turns):
+    """So many requests at once."""
 
     def __init__(self, number: int, timeout_seconds: float) -> None:
+        super().__init__(number)
         self.number = number
         self.timeout_seconds = timeout_seconds
-        self.taken = 0
         self.waiting = 0
-        self._line = OrderedDict[Future[Told], None]()
 
-    def take(self, *, anyway: bool = False) -> bool:
-        """Whether there was one, or none was needed: then the caller has it."""
-        if self.taken >= self.number and not anyway:
+    @property
+    def taken(self) -> int:
+        return self.number - self._free
+
+    async def admit(self, scope: Scope, receive: Receive, send: Send) -> bool:
+        """Whether it has a place now; otherwise it is answered, or its client has gone."""
+        try:
+            if await self.wait_in_time(receive):
+                return True
+        except ClientDisconnect:
             return False
-        self.taken += 1
-        return True
+        await overloaded()(scope, receive, send)
+        return False
 
-    async def wait(self, receive: Receive | None = None) -> bool:
-        """Take the next one; False when none has come in time.
+    async def wait_in_time(self, receive: Receive | None = None) -> bool:
+        """Take the next one that is given back; False when none comes in time.
 
         ClientDisconnect when the client hangs up meanwhile, as `receive` tells, which must have
         nothing else to tell: None where the body has not been read.
@@ -50,23 +59,22 @@ class Places:
         mine: Future[Told] = loop.create_future()
         timer = loop.call_later(seconds, _tell, mine, "too late")
         gone = loop.create_task(_hang_up(receive, mine)) if receive else None
-        self._line[mine] = None
+        self._waiting.append(mine)
         self.waiting += 1
         try:
             told = await mine
         except asyncio.CancelledError:
-            if not mine.cancelled() and mine.result() == "place":
+            if not mine.cancelled() and mine.result() is None:
                 self.give_back()  # it came when the caller was just giving up
             raise
         finally:
-            self.waiting -= 1
-            self._line.pop(mine, None)
+            self._leave(mine)
             timer.cancel()
             if gone:
                 gone.cancel()
         if told == "gone":
             raise ClientDisconnect
-        return told == "place"
+        return told is None
 
     async def pause(self) -> None:
         """Wait as long as others do who are refused."""
@@ -76,23 +84,35 @@ class Places:
         finally:
             self.waiting -= 1
 
-    def give_back(self) -> None:
-        """To who has waited longest, else to the next who comes."""
-        self.taken -= 1
-        while self._line and self.taken < self.number:
-            self.taken += _tell(self._line.popitem(last=False)[0], "place")
+    def _leave(self, mine: Future[Told]) -> None:
+        self.waiting -= 1
+        if mine.cancelled() or mine.result() is not None:
+            with suppress(ValueError):  # `give_back` has just passed it by
+                self._waiting.remove(mine)
 
     def patience_seconds(self) -> float:
         """The more wait the longer each of them, so that refusals have a bound in sum."""
         return max(self.timeout_seconds, self.waiting / REFUSALS_A_SECOND)
 
 
-def _tell(mine: Future[Told], told: Told) -> bool:
-    """Whether nothing else came first."""
-    if mine.done():
+async def may_upload(places: Places, uploads: Places) -> bool:
+    """Its turn comes as that of others; it leaves that place to the next, and takes its own."""
+    if not (places.take() or await places.wait_in_time()):
         return False
-    mine.set_result(told)
-    return True
+    places.give_back()
+    return uploads.take() or await uploads.wait_in_time()
+
+
+def overloaded() -> Response:
+    """The refusal, which is counted."""
+    REFUSED.inc()
+    full = Unavailable("Too many requests are being worked on.", retry_after_seconds=1)
+    return problem_response(full)
+
+
+def _tell(mine: Future[Told], told: Told) -> None:
+    if not mine.done():
+        mine.set_result(told)
 
 
 async def _hang_up(receive: Receive, mine: Future[Told]) -> None:

@@ -16,9 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.errors import Malformed, TooManyRequests, Unavailable
-from plumbline.http.admission import Places
-from plumbline.http.bodies import Bodies, BodyRefused
-from plumbline.http.body_limits import BodyLimit, BodyLimits, in_time
+from plumbline.http.admission import Places, may_upload, overloaded
+from plumbline.http.body_limits import CLOSE, BodyLimit, BodyLimits, in_time
 from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
 from plumbline.http.routing import STATE, RequestState
@@ -28,6 +27,9 @@ from plumbline.settings import HttpSettings, RateLimitSettings
 MAX_ATTEMPTS = 4
 LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each further one
 
+SMALL_BYTES = 16_384  # log-ins and the like: large bodies leave them a quarter of the room
+
+_ANNOUNCES = {b"content-length", b"transfer-encoding"}
 _DIGITS = re.compile(rb"[0-9]+")
 _LONGEST = 18  # digits: more are too many bytes for anybody, and a lot of work for int()
 
@@ -66,7 +68,7 @@ class LoadSheddingMiddleware:
         self,
         app: ASGIApp,
         places: Places,
-        bodies: Bodies,
+        bodies: "Bodies",
         limits: BodyLimits | None = None,
         uploads: Places | None = None,
     ) -> None:
@@ -103,8 +105,8 @@ class LoadSheddingMiddleware:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run it once, with its body as it comes (uploads.py); FastAPI itself counts the bytes."""
-        if not await self._may_upload():
-            await _overloaded()(scope, receive, send)
+        if not await may_upload(self.places, self.uploads):
+            await overloaded()(scope, receive, send)
             return
         scope[STATE] = RequestState(is_streamed=True)
         try:
@@ -115,13 +117,6 @@ class LoadSheddingMiddleware:
         finally:
             self.uploads.give_back()
             scope.pop(STATE, None)
-
-    async def _may_upload(self) -> bool:
-        """Its turn comes as that of others; it leaves that place to the next, and takes its own."""
-        if not (self.places.take() or await self.places.wait()):
-            return False
-        self.places.give_back()
-        return self.uploads.take() or await self.uploads.wait()
 
     async def _read(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         try:
@@ -135,33 +130,23 @@ class LoadSheddingMiddleware:
         except ClientDisconnect:
             return
         try:
-            is_in = self.places.take(anyway=scope["path"] in _UNLIMITED)
-            if is_in or await self._wait(scope, receive, send):
+            is_in = scope["path"] in _UNLIMITED or self.places.take()
+            if is_in or await self.places.admit(scope, receive, send):
                 await self._run(scope, body, receive, send)
         finally:
             self.bodies.release(body)
             scope.pop(STATE, None)  # a server keeps the scope as long as the connection
 
-    async def _wait(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Whether it has a place now; otherwise it is answered, or its client has gone."""
-        try:
-            if await self.places.wait(receive):
-                return True
-        except ClientDisconnect:
-            return False
-        await _overloaded()(scope, receive, send)
-        return False
-
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Run it; again when its transaction failed before the answer, and may succeed now."""
-        state, is_running = RequestState(), True
+        state, has_place = RequestState(), scope["path"] not in _UNLIMITED
 
         async def send_and_leave(message: Message) -> None:
-            nonlocal is_running
+            nonlocal has_place
             if state.is_to_run_again:  # the answer of an attempt that does not count
                 return
-            if is_running:
-                is_running = False
+            if has_place:
+                has_place = False
                 self.places.give_back()
             await send(message)
 
@@ -174,7 +159,7 @@ class LoadSheddingMiddleware:
                     break
                 await _pause(attempt)
         finally:
-            if is_running:
+            if has_place:
                 self.places.give_back()
 
 
@@ -198,12 +183,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _overloaded() -> Response:
-    REFUSED.inc()
-    full = Unavailable("Too many requests are being worked on.", retry_after_seconds=1)
-    return problem_response(full)
-
-
 def _declared_length(scope: Scope) -> int | None:
     """Content-Length in bytes, 0 without one; None when it is not one number (RFC 9110, 8.6)."""
     values = [value for name, value in scope["headers"] if name == b"content-length"]
@@ -212,6 +191,78 @@ def _declared_length(scope: Scope) -> int | None:
     if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
         return None
     return int(values[0][:_LONGEST]) if len(values[0].lstrip(b"0")) <= _LONGEST else 10**_LONGEST
+
+
+class BodyRefused(Exception):
+    """A body that is too large, too slow, or one too many."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__()
+        self.response = response
+
+
+class Bodies:
+    """The bodies of all requests of a process, from their first byte to the end of the request."""
+
+    def __init__(self, max_bytes: int, max_waiting_bytes: int, timeout_seconds: float) -> None:
+        self.max_bytes = max_bytes
+        self.max_waiting_bytes = max(max_waiting_bytes, 2 * max_bytes)  # one must be let in
+        self.timeout_seconds = timeout_seconds
+        self.waiting_bytes = 0
+
+    async def read(self, scope: Scope, receive: Receive, max_bytes: int) -> bytes:
+        """The whole body, which counts until `release`; BodyRefused or ClientDisconnect instead."""
+        pieces: list[bytes] = []
+        try:
+            if _may_be_slow(scope):
+                async with asyncio.timeout(self.timeout_seconds):
+                    await self._read(receive, pieces, max_bytes)
+            else:
+                await self._read(receive, pieces, max_bytes)
+        except TimeoutError:
+            self._discard(pieces)
+            raise BodyRefused(status_problem(HTTPStatus.REQUEST_TIMEOUT, CLOSE)) from None
+        except BaseException:
+            self._discard(pieces)
+            raise
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _read(self, receive: Receive, pieces: list[bytes], max_bytes: int) -> None:
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            piece = message.get("body", b"")
+            pieces.append(piece)
+            size += len(piece)
+            self.waiting_bytes += len(piece)
+            more = message.get("more_body", False)
+            if size:
+                self._refuse_excess(size, max_bytes)
+
+    def _refuse_excess(self, size: int, max_bytes: int) -> None:
+        if size > max_bytes:
+            raise BodyRefused(status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE))
+        room = self.max_waiting_bytes
+        if max_bytes > self.max_bytes:  # a route's own: one must be let in
+            room = max(room, 2 * max_bytes)
+        if self.waiting_bytes > (room if size <= SMALL_BYTES else room * 3 // 4):
+            full = Unavailable("Too many requests are bringing a body.", retry_after_seconds=1)
+            raise BodyRefused(problem_response(full))
+
+    def release(self, body: bytes) -> None:
+        """The request that brought it is over."""
+        self.waiting_bytes -= len(body)
+
+    def _discard(self, pieces: list[bytes]) -> None:
+        self.waiting_bytes -= sum(map(len, pieces))
+
+
+def _may_be_slow(scope: Scope) -> bool:
+    """HTTP/1 says in the head whether there is a body (RFC 9112, 6): most GETs need no deadline."""
+    is_http_1 = scope["http_version"].startswith("1")
+    return not is_http_1 or not _ANNOUNCES.isdisjoint([name for name, _ in scope["headers"]])
 
 
 class WriteCounts:

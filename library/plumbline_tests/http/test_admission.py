@@ -159,7 +159,7 @@ async def test_body_is_read_before_its_request_waits() -> None:
 async def test_place_that_comes_when_its_request_is_just_cancelled_goes_to_the_next() -> None:
     places = Places(1, 60)
     places.take()
-    given_up, next_one = [asyncio.create_task(places.wait()) for _ in range(2)]
+    given_up, next_one = [asyncio.create_task(places.wait_in_time()) for _ in range(2)]
     await until(lambda: places.waiting == 2)
 
     places.give_back()
@@ -170,26 +170,12 @@ async def test_place_that_comes_when_its_request_is_just_cancelled_goes_to_the_n
     assert (places.taken, places.waiting) == (1, 0)
 
 
-async def test_one_who_is_let_in_anyway_leaves_no_place() -> None:
-    places = Places(1, 60)
-    assert [places.take(), places.take(), places.take(anyway=True)] == [True, False, True]
-    waiting = asyncio.create_task(places.wait())
-    await until(lambda: places.waiting == 1)
-
-    places.give_back()
-    await asyncio.sleep(0)
-    assert (places.taken, waiting.done()) == (1, False)
-    places.give_back()
-
-    assert await waiting
-
-
 async def test_nothing_is_kept_of_who_has_given_up() -> None:
     """While nobody gives a place back; a connection may come again and again."""
     places = Places(0, 0.001)
 
-    assert not any([await places.wait() for _ in range(20)])
-    assert len(places._line) == 0
+    assert not any([await places.wait_in_time() for _ in range(20)])
+    assert len(places._waiting) == 0
 
 
 async def test_server_that_has_more_to_tell_is_not_taken_for_one_whose_client_went() -> None:
@@ -200,8 +186,8 @@ async def test_server_that_has_more_to_tell_is_not_taken_for_one_whose_client_we
         return {"type": "http.request"}
 
     with pytest.raises(ClientDisconnect):
-        await Places(0, 60).wait(hang_up)
-    assert not await Places(0, 0.01).wait(go_on)
+        await Places(0, 60).wait_in_time(hang_up)
+    assert not await Places(0, 0.01).wait_in_time(go_on)
 
 
 @pytest.mark.parametrize(

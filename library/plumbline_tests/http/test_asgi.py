@@ -9,8 +9,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.http.admission import Places
-from plumbline.http.bodies import Bodies
-from plumbline.http.load_shedding import LoadSheddingMiddleware
+from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.settings import HttpSettings
 from plumbline_tests.http.asgi import answer_to, status_of

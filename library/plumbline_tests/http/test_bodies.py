@@ -8,7 +8,7 @@ from time import monotonic
 import httpx2
 import pytest
 
-from plumbline.http.bodies import SMALL_BYTES, Bodies
+from plumbline.http.load_shedding import SMALL_BYTES, Bodies
 from plumbline.testing.server import serve
 from plumbline_tests.http.connection import Connection, connect
 from plumbline_tests.sandbox.data import signed_in

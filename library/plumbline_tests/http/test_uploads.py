@@ -14,6 +14,7 @@ import pytest
 from fastapi import FastAPI, File
 from starlette.formparsers import MultiPartParser
 
+from plumbline.http.admission import Places
 from plumbline.http.install import install
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline_tests.backends import checked_out, count
@@ -183,14 +184,19 @@ async def test_slow_sender_has_a_deadline(
     await until(lambda: shedding.uploads.taken == 0 and _open_files() == before)
 
 
+def _have(number: int, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "number", number)
+    monkeypatch.setattr(places, "_free", number)
+
+
 async def test_uploads_at_once_are_bounded_and_take_no_place_of_others(
     address: str,
     client: httpx2.AsyncClient,
     shedding: LoadSheddingMiddleware,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shedding.uploads, "number", 1)
-    monkeypatch.setattr(shedding.places, "number", 1)
+    _have(1, shedding.uploads, monkeypatch)
+    _have(1, shedding.places, monkeypatch)
     monkeypatch.setattr(shedding.uploads, "timeout_seconds", 0)
     async with connect(address) as connection:
         await begin(connection, client)
@@ -210,13 +216,12 @@ async def test_upload_waits_its_turn_in_both_lines(
     """The one of all requests, whose place it leaves again, and that of the uploads."""
     lines = shedding.places, shedding.uploads
     for line in lines:
-        monkeypatch.setattr(line, "number", 0)
+        _have(1, line, monkeypatch)
+        line.take()
         monkeypatch.setattr(line, "timeout_seconds", 60)
     upload = asyncio.create_task(client.post("/uploads", files=a_file(10)))
     for line in lines:
         await until(partial(getattr, line, "waiting"))
-        line.number = 1
-        line.take()
         line.give_back()
 
     assert (await upload).status_code == 200
