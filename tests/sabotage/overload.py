@@ -18,8 +18,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let those who ask again overtake",
         "library/plumbline/db/turns.py",
-        "self._waiting.popleft()",
-        "self._waiting.pop()",
+        "(first := self._waiting.popleft())",
+        "(first := self._waiting.pop())",
         TESTS + "test_who_finds_no_place_is_not_refused_but_has_its_turn",
     ),
     Sabotage(

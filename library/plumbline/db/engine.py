@@ -140,7 +140,8 @@ def _add_replicas(
 ) -> None:
     """ValueError behind PgBouncer, where nobody knows which server answers."""
     # Here, since a service without replicas pays nothing for them.
-    from plumbline.db.replicas import Replica, Replicas  # noqa: PLC0415
+    from plumbline.db.replica import Replica  # noqa: PLC0415
+    from plumbline.db.replicas import Replicas  # noqa: PLC0415
 
     if made.connect_alone is None:
         raise ValueError("DATABASE_READ_URL: is not for DB_PGBOUNCER; leave one of them out")
@@ -287,7 +288,8 @@ def _on_error(context: ExceptionContext) -> None:
     if context.connection is not None and is_of_a_read_session(context.connection):
         refuse_if_it_needs_a_transaction(state, error)
     if is_stale(error):  # SQLAlchemy does so itself, but not for OutdatedSchemaCacheError
-        forget_plans(context.dialect, driver_of(context))
+        context.dialect._invalidate_schema_cache()  # type: ignore[attr-defined]  # noqa: SLF001
+        forget_plans(driver_of(context))
     # After a failover the pool's connections lead to a server that only reads. And a server may be
     # killed before asyncpg itself knows it: a statement has begun then.
     is_demoted = state == READ_ONLY
