@@ -12,10 +12,10 @@ from tests.core.test_production import SAFE
 
 # Without traces: FastAPI asks once in each request whether there is a TracerProvider.
 BOUNDS = {
-    "GET /posts/{id}": {"calls": 338, "memory_bytes": 14_500, "garbage": 0, "tracing": 1},
-    "GET /posts?limit=20": {"calls": 472, "memory_bytes": 39_000, "garbage": 0, "tracing": 1},
-    "GET /users/me": {"calls": 374, "memory_bytes": 15_200, "garbage": 0, "tracing": 1},
-    "POST /posts": {"calls": 880, "memory_bytes": 26_500, "garbage": 0, "tracing": 1},
+    "GET /posts/{id}": {"calls": 291, "memory_bytes": 14_500, "garbage": 0, "tracing": 1},
+    "GET /posts?limit=20": {"calls": 417, "memory_bytes": 39_000, "garbage": 0, "tracing": 1},
+    "GET /users/me": {"calls": 309, "memory_bytes": 15_200, "garbage": 0, "tracing": 1},
+    "POST /posts": {"calls": 666, "memory_bytes": 26_500, "garbage": 0, "tracing": 1},
 }
 
 measured_url = measured.measured_url  # a fixture

@@ -15,10 +15,12 @@ from plumbline.db.idempotency import IdempotencyStore
 from plumbline.errors import Unauthenticated
 from plumbline.http.idempotency import everybody, idempotent
 from plumbline.http.load_shedding import COUNTED_METHODS, WriteCounts
+from plumbline.http.route_parameters import in_headers
 from plumbline.http.routing import get_principal, state_of
 
 TOKEN_PATH = "/api/v1/auth/token"  # noqa: S105 - an address
 _writes = WriteCounts()
+_find_authorization = in_headers("Authorization")
 
 
 class _Authenticate(OAuth2PasswordBearer):
@@ -28,10 +30,10 @@ class _Authenticate(OAuth2PasswordBearer):
         self, request: Request, background: BackgroundTasks
     ) -> Caller:
         """Its connection is given back here: a request never holds two at once."""
-        token = await super().__call__(request)
-        if token is None:
+        scheme, _, token = (_find_authorization(request) or "").partition(" ")
+        if scheme.lower() != "bearer":
             raise Unauthenticated("Send an access token: Authorization: Bearer <token>.")
-        caller = await callers.authenticate(token)
+        caller = await callers.authenticate(token.strip())
         state_of(request.scope).principal = caller
         if caller.is_to_be_noted:
             background.add_task(callers.note_use, caller.token_id)

@@ -232,9 +232,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline/db/pool.py",
         """        if not self.turns.here().take():
             await self._wait_for_turn()
-        self._has_turn = True
 """,
-        "        self._has_turn = True\n",
+        "",
         "library/plumbline_tests/db/test_session.py::test_nobody_is_overtaken_who_waits_for_a_connection",
     ),
     Sabotage(

@@ -62,8 +62,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "answer a route by its handler of another place",
         DIRECT,
-        "        return None\n    return known\n",
-        "        return None\n    return Answering(route.app, route.handler, route.handler)\n",
+        "        return None\n    return known.handler\n",
+        "        return None\n    return route.handler\n",
         PASSED + "test_route_that_is_included_later_keeps_its_own_rules",
     ),
     Sabotage(
@@ -96,8 +96,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "fail to start where FastAPI has no such inner part",
-        INSIDE,
-        '_v2 = _module("fastapi._compat.v2")',
+        HTTP + "fastapi_fields.py",
+        '_v2 = find_module("fastapi._compat.v2")',
         "from fastapi._compat import v2 as _v2",
         OTHER,
     ),

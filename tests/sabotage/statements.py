@@ -75,8 +75,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "ignore names that a statement does not have",
         STATEMENTS,
-        "if {*values} != compiled.parameters:",
-        "if not {*values} >= compiled.parameters:",
+        "if values.keys() != compiled.parameters:",
+        "if not values.keys() >= compiled.parameters:",
         REFUSALS + "test_wrong_names_are_told",
     ),
     Sabotage(

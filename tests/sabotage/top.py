@@ -24,8 +24,8 @@ SABOTAGES = (
     Sabotage(
         "show the connections that are idle in the pool as held",
         "library/plumbline/db/pool.py",
-        "taken_at, usage = info.pop(TAKEN)",
-        "taken_at, usage = info[TAKEN]",
+        "taken_at, usage = record.record_info.pop(TAKEN)",
+        "taken_at, usage = record.record_info[TAKEN]",
         LOOKING + "test_connection_of_a_route_that_has_ended_is_shown_no_more",
     ),
     Sabotage(

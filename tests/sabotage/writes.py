@@ -6,6 +6,8 @@ SESSION = "library/plumbline/db/owned_session.py"
 DIRECT = "library/plumbline/db/direct.py"
 TESTS = "library/plumbline_tests/db/test_direct.py::"
 ROUTES = "library/plumbline/http/direct_routes.py"
+INSIDE = "library/plumbline/http/fastapi_inside.py"
+SPEED = "tests/test_speed.py::test_request_costs_no_more_than_it_did"
 DIRECT_WRITES = "library/plumbline_tests/http/test_direct_writes.py::"
 FIRST = "library/plumbline_tests/db/test_beginning.py::"
 
@@ -97,29 +99,78 @@ SABOTAGES = (
     Sabotage(
         "begin past those who are to be given the connection",
         SESSION,
-        "        or len(_listeners(kind).after_begin) > 1  # ours\n",
+        '        or len(*_listeners(kind, "after_begin")) > 1  # ours\n',
         "",
         FIRST + "test_who_listens_to_the_begin_is_given_the_connection",
     ),
     Sabotage(
         "send writes through all layers of FastAPI",
         ROUTES,
-        "            await _answer_in_stacks(found.app, scope, receive, send)\n",
-        "            await self.app(scope, receive, send)\n",
-        "tests/test_speed.py::test_request_costs_no_more_than_it_did",
+        "            await _answer_in_stacks(request, handler, send_and_note)\n",
+        '            await scope["route"].app(scope, receive, send_and_note)\n',
+        SPEED,
     ),
     Sabotage(
         "let an error of a write pass by the handlers of the application",
         ROUTES,
-        "        await _tell(error, request, send, is_started=is_started, is_told_once=True)\n",
+        "        await _tell(error, request, send, is_started=is_started)\n",
         "        raise\n",
         DIRECT_WRITES + "test_write_is_told_as_by_fastapi",
     ),
     Sabotage(
         "cancel a dependency while it closes",
-        "library/plumbline/http/fastapi_inside.py",
+        INSIDE,
         "        self.scope.shield = True\n",
         "        self.scope.shield = False\n",
         DIRECT_WRITES + "test_dependency_of_a_cancelled_request_closes_as_by_fastapi",
+    ),
+    Sabotage(
+        "take no request for one that may be cancelled",
+        INSIDE,
+        "        if _is_in_a_scope():\n",
+        "        if False:\n",
+        DIRECT_WRITES + "test_dependency_of_a_cancelled_request_closes_as_by_fastapi",
+    ),
+    Sabotage(
+        "shield a dependency from the scope of another one",
+        INSIDE,
+        "    if stack not in made:\n",
+        "    if made.get(stack) is None:\n",
+        DIRECT_WRITES + "test_dependency_is_not_shielded_from_another_one",
+    ),
+    Sabotage(
+        "make a scope for each write, whether or not something can cancel it",
+        INSIDE,
+        "        if _is_in_a_scope():\n",
+        "        if True:\n",
+        SPEED,
+    ),
+    Sabotage(
+        "be silent about an error that a dependency has swallowed",
+        ROUTES,
+        "    if not is_answered:\n",
+        "    if False:\n",
+        DIRECT_WRITES + "test_write_is_told_as_by_fastapi",
+    ),
+    Sabotage(
+        "answer while the dependencies of the function are open",
+        ROUTES,
+        "            response = await respond(request, handler.run)\n        await response(",
+        "            response = await respond(request, handler.run)\n            await response(",
+        DIRECT_WRITES + "test_write_is_told_as_by_fastapi",
+    ),
+    Sabotage(
+        "read a body as far as it is JSON",
+        "library/plumbline/http/compiled_routes.py",
+        "        if end == len(text):\n",
+        "        if end:\n",
+        "library/plumbline_tests/http/test_compiled_routes.py::test_odd_requests_are_answered_as_by_fastapi",
+    ),
+    Sabotage(
+        "take a route for one of all methods",
+        ROUTES,
+        'if found is None or (own.methods and scope["method"] not in own.methods):',
+        "if found is None:",
+        "library/plumbline_tests/http/test_methods.py::test_route_is_found_as_by_fastapi",
     ),
 )

@@ -169,9 +169,9 @@ class Connection(asyncpg.Connection):
         elif self._ending is None:
             self.terminate()
 
-    def current(self) -> Transaction:
-        """The transaction that is open."""
-        name, _, number = self.get_settings().application_name.partition(" ")
+    def current(self, application_name: str = "") -> Transaction:
+        """The transaction that is open, or that was while this was its name."""
+        name, _, number = (application_name or self.get_settings().application_name).partition(" ")
         return Transaction(self.life, number if name == APPLICATION_NAME and number else None)
 
     async def greet(self, *, owns_session: bool) -> None:
@@ -206,16 +206,16 @@ class Connection(asyncpg.Connection):
 
     async def commit(self, query: str = "COMMIT;") -> str:
         """Return if all is stored; else as `transaction` says."""
-        committing = self.current()
+        name = self.get_settings().application_name  # before COMMIT, which takes the number out
         try:
             status = str(await super().execute(query))
         except asyncpg.PostgresError as error:
             if error.severity_en == "ERROR":  # an answer: it was rolled back
                 raise
-            await self._resolve(committing, error)
+            await self._resolve(self.current(name), error)
             return "COMMIT"
         except (OSError, *DRIVER_ERRORS) as error:
-            await self._resolve(committing, error)
+            await self._resolve(self.current(name), error)
             return "COMMIT"
         if status == "ROLLBACK":
             raise RolledBack("a statement failed, so nothing was stored")

@@ -6,7 +6,7 @@ other statements, and for whatever goes wrong. It goes on with the same transact
 connection, so BEGIN, COMMIT and errors mean what they always do.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import cache
 from typing import Any
 
@@ -22,6 +22,9 @@ from plumbline.db.pool import FairPool
 from plumbline.db.steps import Asked, Existence, Rows, Steps, execute_on, raise_failed
 
 _AT_BEGIN = "plumbline.at_begin"  # in the info of a session
+_OF_TRANSACTIONS = (
+    *("after_transaction_create", "before_commit", "after_commit", "after_transaction_end"),
+)
 _NO_TRANSACTION = "a read session has no transaction to begin: take Db instead of ReadDb"
 
 
@@ -171,7 +174,8 @@ class WriteSession(OwnedSession):
         """Of close(), reset() and invalidate()."""
         if self.is_owned:
             refuse_by_owner("close")
-        self._adopt()
+        if self.direct is not None:
+            self._adopt()
         super()._close_impl(invalidate, is_reset)
 
 
@@ -231,7 +235,7 @@ def _is_listened_to(session: WriteSession, engine: Engine) -> bool:
         or len(of_engine.commit) > 1  # ours
         or bool(of_engine.begin or of_engine.engine_connect)
         or len(engine.dialect.dispatch.handle_error) > 1  # ours
-        or len(_listeners(kind).after_begin) > 1  # ours
+        or len(*_listeners(kind, "after_begin")) > 1  # ours
         or ("dispatch" in vars(session) and len(session.dispatch.after_begin) > 1)
     )
 
@@ -239,20 +243,15 @@ def _is_listened_to(session: WriteSession, engine: Engine) -> bool:
 def _is_heard(session: Session) -> bool:
     """Whether somebody may listen to the transactions of this session."""
     kind: Any = type(session)
-    of_class = _listeners(kind)
-    return bool(
-        "dispatch" in vars(session)  # made for who listens to one session
-        or of_class.after_transaction_create
-        or of_class.before_commit
-        or of_class.after_commit
-        or of_class.after_transaction_end
-    )
+    # SQLAlchemy makes `dispatch` for who listens to one session.
+    return "dispatch" in vars(session) or any(_listeners(kind, *_OF_TRANSACTIONS))
 
 
 @cache
-def _listeners(kind: Any) -> Any:  # noqa: ANN401 - a class of sessions; SQLAlchemy's
-    """Those of all sessions of this class, also the ones that come later."""
-    return kind.__new__(kind).dispatch
+def _listeners(kind: Any, *names: str) -> list[Collection[Any]]:  # noqa: ANN401 - a class of sessions
+    """Those of all sessions of this class, also the ones that come later: SQLAlchemy adds to it."""
+    told = kind.__new__(kind).dispatch
+    return [getattr(told, name).parent_listeners for name in names]
 
 
 def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
@@ -263,7 +262,7 @@ def at_begin(db: AsyncSession, act: Callable[[Connection], None]) -> None:
     """
     if not isinstance(db.sync_session, WriteSession):
         raise TypeError(_NO_TRANSACTION)
-    db.info.setdefault(_AT_BEGIN, []).append(act)
+    db.sync_session.info.setdefault(_AT_BEGIN, []).append(act)
 
 
 def steps_at_begin(db: AsyncSession, take: Callable[[], Steps[None]]) -> None:

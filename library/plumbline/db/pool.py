@@ -9,6 +9,7 @@ from collections import deque
 from contextlib import suppress
 from contextvars import ContextVar
 from functools import partial
+from math import inf
 from time import monotonic, time
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -92,8 +93,7 @@ class FairPool(Pool):
         self._size = pool_size
         self._timeout = timeout
         self._keep_seconds = keep_seconds
-        self._tests = pre_ping
-        self._ping_seconds = ping_seconds
+        self._ping_seconds = ping_seconds if pre_ping else inf
         self._taken = 0
         self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
         self.turns = PerLoop(partial(Turns, self.limit))
@@ -107,7 +107,6 @@ class FairPool(Pool):
             pool_size=self._size,
             max_overflow=self.limit - self._size,
             timeout=self._timeout,
-            pre_ping=self._tests,
             keep_seconds=self._keep_seconds,
             ping_seconds=self._ping_seconds,
             recycle=self._recycle,
@@ -167,27 +166,30 @@ class FairPool(Pool):
         """
         if not self.turns.here().take():
             await self._wait_for_turn()
+        if (ready := self._take_ready()) is not None:
+            return ready
         self._has_turn = True
-        if self._is_next_ready():
-            return self._do_get()
         return await greenlet_spawn(self.connect)
 
-    def give_back(self, connection: ManagesConnection) -> None:
+    def give_back(self, connection: Any) -> None:  # noqa: ANN401 - one of two kinds
         """What `acquire` gave, whose transactions, if any, have ended."""
         if isinstance(connection, PoolProxiedConnection):
             connection.close()
         else:
-            assert isinstance(connection, ConnectionPoolEntry)
             self._do_return_conn(connection)
 
-    def _is_next_ready(self) -> bool:
-        """Whether nothing is to be done before the next connection is used, and nobody told."""
+    def _take_ready(self) -> ConnectionPoolEntry | None:
+        """The next one, if nothing is to be done before it is used, and nobody told."""
         told = self.dispatch
         is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
         if not compared.IS_COMPARED or is_watched or not self._idle:
-            return False
-        record, idle_since = self._idle[-1]
-        return not self._is_to_be_tested(idle_since, monotonic()) and self._is_usable(record)
+            return None
+        (record, idle_since), now = self._idle[-1], monotonic()
+        if now - idle_since >= self._ping_seconds or not self._is_usable(record):
+            return None
+        self._idle.pop()
+        self._taken += 1
+        return _noted(record, now)
 
     def _is_usable(self, record: Any) -> bool:  # noqa: ANN401 - of SQLAlchemy's private class
         """As SQLAlchemy and `refuse_unusable` see it, who would replace it."""
@@ -198,9 +200,6 @@ class FairPool(Pool):
         driver = record.dbapi_connection.driver_connection
         return not driver.is_closed() and driver.is_of_this_loop()
 
-    def _is_to_be_tested(self, idle_since: float, now: float) -> bool:
-        return self._tests and now - idle_since >= self._ping_seconds
-
     def _do_get(self) -> ConnectionPoolEntry:
         has_turn, self._has_turn = self._has_turn, False
         # Otherwise `acquire` has waited.
@@ -209,24 +208,20 @@ class FairPool(Pool):
         self._taken += 1
         now = monotonic()
         try:
-            record = self._newest(now) if self._idle else self._create_connection()
+            return _noted(self._newest(now) if self._idle else self._create_connection(), now)
         except BaseException:
             self._give_turn()
             raise
-        info: Any = record.record_info
-        info[TAKEN] = now, of_request.get()
-        return record
 
     def _newest(self, now: float) -> ConnectionPoolEntry:
         record, idle_since = self._idle.pop()
-        if self._is_to_be_tested(idle_since, now):
+        if now - idle_since >= self._ping_seconds:
             record.info[_WAS_IDLE] = True
         return record
 
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        now, info = monotonic(), record.record_info
-        assert info is not None
-        taken_at, usage = info.pop(TAKEN)
+    def _do_return_conn(self, record: Any) -> None:  # noqa: ANN401 - of SQLAlchemy's private class
+        now = monotonic()
+        taken_at, usage = record.record_info.pop(TAKEN)
         usage = usage.total or usage
         usage.connections += 1
         usage.held_seconds += now - taken_at
@@ -280,6 +275,11 @@ class FairPool(Pool):
         finally:
             self.waiting -= 1
             of_request.get().waited_seconds += monotonic() - began
+
+
+def _noted(record: Any, now: float) -> ConnectionPoolEntry:  # noqa: ANN401 - as above
+    record.record_info[TAKEN] = now, of_request.get()
+    return record  # type: ignore[no-any-return]
 
 
 def count_statement(started: float, sql: str | None) -> None:

@@ -163,7 +163,7 @@ class BlockSession(OneTaskSession):
         has rolled back by itself.
         """
         open_session.set(self._outer)
-        if self.user is None and not self.in_transaction():
+        if self.user is None and not self.sync_session.in_transaction():
             self.sync_session.close()
             return
         try:
@@ -221,7 +221,7 @@ class SessionFactory(async_sessionmaker[AsyncSession]):
 
     def begin(self) -> _Transaction:  # type: ignore[override]
         """One transaction, as in `async with factory.begin() as db`."""
-        session: Any = self()
+        session: Any = self.class_(**self.kw)  # as `self()` makes it
         return _Transaction(session)
 
 

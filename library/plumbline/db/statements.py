@@ -10,7 +10,7 @@ in its transaction, and sees its rows; and so it does on the engine, inside the 
 that holds a connection.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from collections.abc import Set as AbstractSet
 from time import monotonic
 from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, overload
@@ -57,17 +57,17 @@ class _Statement:
         if not self._is_plain:
             raise TypeError(_NO_STEP)
 
-    async def _run_in(self, db: AsyncSession, arguments: list[object]) -> Rows:
+    def _run_in(self, db: AsyncSession, arguments: list[object]) -> Awaitable[Rows]:
         """In the transaction of `db`."""
         if self._is_plain and isinstance(db, BlockSession):
-            rows: Rows = await db.fetch(self.sql, arguments)
+            rows: Awaitable[Rows] = db.fetch(self.sql, arguments)
             return rows
-        return await db.run_sync(execute, self.sql, arguments)
+        return db.run_sync(execute, self.sql, arguments)
 
     def _arguments(self, values: Mapping[str, object]) -> list[object]:
         """In the order of the SQL; TypeError for a name that is missing, or one too many."""
         compiled = self._compiled
-        if {*values} != compiled.parameters:
+        if values.keys() != compiled.parameters:
             raise TypeError(_difference(compiled.parameters, values.keys()))
         if compiled.constants or compiled.defaults or compiled.write:
             values = _complete(compiled, values)

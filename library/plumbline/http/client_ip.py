@@ -13,7 +13,7 @@ Network = IPv4Network | IPv6Network
 
 _CUSTOMER_PREFIX = 64  # providers give a customer a whole /64 of IPv6: one address is no limit
 LOOKS = 1_000  # a proxy shows itself in the first requests; later ones are not looked through
-_TELLING = ("x-forwarded-for", "forwarded", "x-real-ip")
+_TELLING = {b"x-forwarded-for", b"forwarded", b"x-real-ip"}
 
 # Proxies write an address with or without its port: 192.0.2.1:4711, [2001:db8::1]:4711.
 _HOP = re.compile(r"\[([0-9A-Fa-f:.]{2,45})\](?::[0-9]{1,5})?|([0-9.]{7,15}):[0-9]{1,5}", re.ASCII)
@@ -62,7 +62,7 @@ class ProxyWatch:
     def look(self, headers: Headers) -> None:
         """Warn once, at the first request that a proxy has passed on."""
         self.looks_left -= 1
-        if any(name in headers for name in _TELLING):
+        if not _TELLING.isdisjoint([name for name, _ in headers.raw]):
             self.looks_left = 0
             log.warning(
                 "TRUSTED_PROXIES: is empty, but a proxy says for whom it asks; name its network, "

@@ -11,7 +11,7 @@ docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of i
 
 import email.message
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
@@ -21,20 +21,23 @@ from fastapi.datastructures import DefaultPlaceholder
 from fastapi.exceptions import RequestValidationError, ResponseValidationError
 from fastapi.utils import is_body_allowed_for_status_code
 from pydantic import ValidationError
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 
+from plumbline.http.fastapi_fields import (
+    errors_of,
+    validator_of,
+    where_of,
+    writer_of,
+)
 from plumbline.http.fastapi_inside import (
     Undefined,
     Unknown,
     called_by_name,
-    errors_of,
     is_generator,
     made_of,
     tells_steps,
-    validator_of,
-    where_of,
-    writer_of,
 )
 from plumbline.http.route_parameters import Run, in_headers
 from plumbline.http.route_plans import Plan
@@ -42,6 +45,7 @@ from plumbline.http.route_plans import Plan
 _LONGEST_TYPE = 100  # of a Content-Type that is remembered, in characters
 _UNREADABLE = object()
 _WRITES = ["include", "exclude", "by_alias", "exclude_unset", "exclude_defaults", "exclude_none"]
+_DECODER = json.JSONDecoder()
 _IS_JSON = (b"content-type", b"application/json")
 _WITH_BODY = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 _content_type = in_headers("content-type")
@@ -59,12 +63,14 @@ class CompiledHandler:
         self.handle = handle
         self.take_body = take_body
         self.answer: Handler | None = None  # None: not compiled yet
+        # Of one that is direct: its answer, and whether something may be to be closed after it.
+        self.run: Handler = self
+        self.takes_stacks = False
         self._reason = ""
 
-    async def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Coroutine[Any, Any, Response]:
         """Compile with the first request at the latest: until then rules may be added."""
-        answer = self.answer or self._compile()
-        return await answer(request)
+        return (self.answer or self._compile())(request)
 
     @property
     def reason(self) -> str:
@@ -78,14 +84,10 @@ class CompiledHandler:
         answer = self.answer or self._compile()
         return isinstance(answer, _Route) and not answer.is_changed()
 
-    @property
-    def takes_stacks(self) -> bool:
-        """Whether something may have to be closed after it: of a direct one."""
-        return isinstance(self.answer, _Route) and self.answer.takes_stacks
-
     def _compile(self) -> Handler:
         try:
-            self.answer = _Route(self.handle, self.take_body)
+            route = self.answer = _Route(self.handle, self.take_body)
+            self.run, self.takes_stacks = route.run, route.takes_stacks
         except Exception as error:  # noqa: BLE001 - what is not understood is FastAPI's to answer
             self.answer, self._reason = self.handle, str(error)
         return self.answer
@@ -119,12 +121,16 @@ class _Route:
         is_entered = any(step.enter is not None for step in self.plan.before)
         self.takes_stacks = self.takes_body or is_entered
 
-    async def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Coroutine[Any, Any, Response]:
         telemetry = request.scope.get("fastapi.telemetry")
         if self.is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
-            return await self.handle(request)
+            return self.handle(request)
         if request.__class__ is not Request:  # its class may read what it likes as its body
-            return await self.handle(request)
+            return self.handle(request)
+        return self.run(request)
+
+    async def run(self, request: Request) -> Response:
+        """For a request of Starlette's class that is not traced, while nothing has changed."""
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's
             return await self.handle(request)
@@ -162,7 +168,7 @@ class _Route:
         try:
             content_type = _content_type(request)
             is_json = _is_json(content_type) if content_type else not self.is_strict
-            return json.loads(body) if is_json else body
+            return _loads(body) if is_json else body
         except Exception:  # noqa: BLE001 - the body is kept, and FastAPI's handler reads it again
             return _UNREADABLE
 
@@ -172,11 +178,12 @@ class _Json(Response):
 
     media_type = "application/json"
 
-    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
-        if self.status_code not in _WITH_BODY or headers is not None:
-            super().init_headers(headers)
+    def __init__(self, body: bytes, status_code: int, background: BackgroundTask | None) -> None:
+        self.body, self.status_code, self.background = body, status_code, background
+        if status_code in _WITH_BODY:
+            self.raw_headers = [(b"content-length", b"%d" % len(body)), _IS_JSON]
         else:
-            self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _IS_JSON]
+            self.init_headers()
 
 
 class _Answer:
@@ -201,15 +208,15 @@ class _Answer:
             return given
         told = run.response
         status_code = (told and told.status_code) or self.status_code
-        options: dict[str, Any] = {"status_code": status_code} if status_code else {}
-        options["background"] = run.background
         if self.is_written_by_model:
             body = self._write(run.request, given)
-            response = _Json(body, **options)
+            response: Response = _Json(body, status_code or 200, run.background)
         else:
-            response = self.response_class(await self._content(run.request, given), **options)
-        if not is_body_allowed_for_status_code(response.status_code):
-            response.body = b""
+            options: dict[str, Any] = {"status_code": status_code} if status_code else {}
+            content = await self._content(run.request, given)
+            response = self.response_class(content, background=run.background, **options)
+        if response.status_code not in _WITH_BODY:
+            _leave_out_body(response)
         if told is not None:
             response.raw_headers.extend(told.said)
         return response
@@ -233,6 +240,22 @@ class _Answer:
             endpoint_ctx=where_of(self.dependant, request),
             **self.options,
         )
+
+
+def _leave_out_body(response: Response) -> None:
+    """Of an answer whose status allows none."""
+    if not is_body_allowed_for_status_code(response.status_code):
+        response.body = b""
+
+
+def _loads(body: bytes) -> Any:  # noqa: ANN401 - JSON
+    """As `json.loads`, which looks for other encodings and for white space around it first."""
+    if body.startswith(b'{"'):  # UTF-8, as nearly all
+        text = body.decode("utf-8", "surrogatepass")
+        value, end = _DECODER.raw_decode(text)
+        if end == len(text):
+            return value
+    return json.loads(body)
 
 
 async def _bytes(request: Request) -> bytes:

@@ -1,34 +1,45 @@
 """Routes that pass FastAPI's inner layers by, which would do nothing for them.
 
 Between the application's middleware and a route FastAPI makes three requests out of one, opens
-three exit stacks, and asks its router. A compiled route without a body, and without a dependency
-that has a `yield`, needs one request, and the handlers of exceptions. Other compiled routes need
-their own stacks, and are called as the router would call them. Everything else goes FastAPI's way
-(docs/adr/0062).
+three exit stacks, and asks its router. A compiled route needs one request, and the handlers of
+exceptions; one with a body, or a dependency that has a `yield`, two stacks as well. Everything else
+goes FastAPI's way (docs/adr/0062).
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import FastAPIError
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from plumbline.http.compiled_routes import Handler, compiled_of
+from plumbline.http.compiled_routes import CompiledHandler, compiled_of
 from plumbline.http.fastapi_inside import (
     FILES,
     HANDLERS,
+    INCLUDED,
+    OF_FUNCTION,
+    OF_REQUEST,
     IncludedRouter,
     InnerLayers,
     handler_of,
     handling_exceptions,
     inner_layers,
 )
-from plumbline.http.routing import Answering, ApiRoute
+from plumbline.http.routing import Answering, ApiRoute, respond
 
 _NO_API_ROUTE = "its router was made without route_class=ApiRoute"
+_UNANSWERED = (
+    "Response not awaited. There's a high chance that the application code is raising an exception "
+    "and a dependency with yield has a block with a bare except, or a block with except Exception, "
+    "and is not raising the exception again. Read more about it in the docs: "
+    "https://fastapi.tiangolo.com/tutorial/dependencies/dependencies-with-yield/"
+    "#dependencies-with-yield-and-except"
+)
 _START: Message = {"type": "http.response.start", "status": 200}
 
 
@@ -44,16 +55,14 @@ class DirectRoutesMiddleware:
         self.app = app
         self.layers = inner_layers(app)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = None
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Not `async`: each resumption of a request would pass one coroutine more."""
+        handler = None
         if self.layers is not None and scope["type"] == "http":
-            found = _find(self.layers, scope)
-        if found is None or found.handler is None or found.handle_request is None:
-            await self.app(scope, receive, send)
-        elif found.handler.takes_stacks:
-            await _answer_in_stacks(found.app, scope, receive, send)
-        else:
-            await _answer(found.handle_request, scope, receive, send)
+            handler = _find(self.layers, scope)
+        if handler is None:
+            return self.app(scope, receive, send)
+        return _answer(handler, scope, receive, send)
 
 
 def left_to_fastapi(routes: Sequence[BaseRoute]) -> dict[str, str]:
@@ -72,8 +81,8 @@ def left_to_fastapi(routes: Sequence[BaseRoute]) -> dict[str, str]:
     return left
 
 
-def _find(layers: InnerLayers, scope: Scope) -> Answering | None:
-    """Of the route that the router would find, if it answers directly; the scope as it would be."""
+def _find(layers: InnerLayers, scope: Scope) -> CompiledHandler | None:
+    """Of the route that the router would find, if it is direct; the scope as it would be."""
     if "fastapi.telemetry" in scope:  # it is traced
         return None
     if layers.router.middleware_stack is not layers.stack:
@@ -81,19 +90,33 @@ def _find(layers: InnerLayers, scope: Scope) -> Answering | None:
     for route in layers.router.routes:
         if type(route) is IncludedRouter:  # a tree, which would be walked twice
             return None
-        match, found = route.matches(scope)
-        if match is Match.FULL:
-            answering = _answering(route) if isinstance(route, ApiRoute) else None
-            if answering is None:
+        if (found := match_fully(route, scope)) is not None:
+            handler = _handler(route) if isinstance(route, ApiRoute) else None
+            if handler is None:
                 return None
             scope[HANDLERS] = layers.handlers
             scope.setdefault("router", layers.router)
             scope.update(found)
-            return answering
+            return handler
     return None
 
 
-def _answering(route: ApiRoute) -> Answering | None:
+def match_fully(route: BaseRoute, scope: Scope) -> Scope | None:
+    """What it adds to the scope, if it is the one; as FastAPI and Starlette find it."""
+    if type(route).matches is not APIRoute.matches or INCLUDED in scope or scope.get("root_path"):
+        match, told = route.matches(scope)
+        return told if match is Match.FULL else None
+    own: Any = route
+    found = own.path_regex.match(scope["path"])
+    if found is None or (own.methods and scope["method"] not in own.methods):
+        return None
+    params = {**scope.get("path_params", {}), **found.groupdict()}
+    for name, convertor in own.param_convertors.items():
+        params[name] = convertor.convert(params[name])
+    return {"endpoint": own.endpoint, "path_params": params, "route": route}
+
+
+def _handler(route: ApiRoute) -> CompiledHandler | None:
     """None where somebody has put something around it that FastAPI would run, or may do so now.
 
     A subclass, or who replaced `app` or `handle`. What is asked is what `app` calls: the same route
@@ -104,17 +127,16 @@ def _answering(route: ApiRoute) -> Answering | None:
         known = route.answering = _read(route)
     if known.handler is None or "handle" in route.__dict__ or not known.handler.is_direct():
         return None
-    return known
+    return known.handler
 
 
 def _read(route: ApiRoute) -> Answering:
-    handle_request = handler_of(route.app)
     if type(route).handle is not APIRoute.handle:
         return Answering(route.app)
-    return Answering(route.app, handle_request, compiled_of(handle_request))
+    return Answering(route.app, compiled_of(handler_of(route.app)))
 
 
-async def _answer(handle_request: Handler, scope: Scope, receive: Receive, send: Send) -> None:
+async def _answer(handler: CompiledHandler, scope: Scope, receive: Receive, send: Send) -> None:
     request, is_started = Request(scope, receive, send), False
 
     async def send_and_note(message: Message) -> None:
@@ -124,39 +146,30 @@ async def _answer(handle_request: Handler, scope: Scope, receive: Receive, send:
         await send(message)
 
     try:
-        response = await handle_request(request)
-        await response(scope, receive, send_and_note)
+        if handler.takes_stacks:
+            await _answer_in_stacks(request, handler, send_and_note)
+        else:
+            response = await respond(request, handler.run)
+            await response(scope, receive, send_and_note)
     except Exception as error:  # noqa: BLE001 - raised again, where nothing handles it
         await _tell(error, request, send, is_started=is_started)
 
 
-async def _answer_in_stacks(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """By its own `app`, which has the stacks of its dependencies, and asks the handlers first."""
-    is_started = False
-
-    async def send_and_note(message: Message) -> None:
-        nonlocal is_started
-        if message["type"] == "http.response.start":
-            is_started = True
-        await send(message)
-
-    try:
-        async with AsyncExitStack() as files:
-            scope[FILES] = files
-            await app(scope, receive, send_and_note)
-    except Exception as error:  # noqa: BLE001 - raised again, where nothing handles it
-        request = Request(scope, receive, send)
-        await _tell(error, request, send, is_started=is_started, is_told_once=True)
+async def _answer_in_stacks(request: Request, handler: CompiledHandler, send: Send) -> None:
+    """As the `app` of a route: what its function has entered is closed before the answer leaves."""
+    scope, is_answered = request.scope, False
+    async with AsyncExitStack() as of_request:
+        scope[FILES] = scope[OF_REQUEST] = of_request
+        async with AsyncExitStack() as of_function:
+            scope[OF_FUNCTION] = of_function
+            response = await respond(request, handler.run)
+        await response(scope, request.receive, send)
+        is_answered = True
+    if not is_answered:
+        raise FastAPIError(_UNANSWERED)
 
 
-async def _tell(
-    error: Exception,
-    request: Request,
-    send: Send,
-    *,
-    is_started: bool,
-    is_told_once: bool = False,
-) -> None:
+async def _tell(error: Exception, request: Request, send: Send, *, is_started: bool) -> None:
     """By the handlers of exceptions, as often as FastAPI asks them: for the route, for the app."""
 
     async def fail(_scope: Scope, _receive: Receive, send: Send) -> None:
@@ -167,6 +180,6 @@ async def _tell(
     async def ignore(_: Message) -> None: ...
 
     scope, receive = request.scope, request.receive
-    of_route = fail if is_told_once else handling_exceptions(fail, request)
+    of_route = handling_exceptions(fail, request)
     of_app = handling_exceptions(of_route, Request(scope, receive, send))
     await of_app(scope, receive, ignore if is_started else send)

@@ -4,6 +4,8 @@ Looked up when it is called, and only in versions that have been compared: in an
 of these needs to exist.
 """
 
+import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -17,7 +19,6 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from fastapi import APIRouter, Request, routing
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
-from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from starlette.middleware.exceptions import ExceptionMiddleware
 from starlette.types import ASGIApp, Receive, Scope
@@ -25,7 +26,7 @@ from starlette.types import ASGIApp, Receive, Scope
 from plumbline.http.fastapi_replaced import find_replaced
 
 if TYPE_CHECKING:
-    from fastapi.exceptions import EndpointContext
+    pass
 
 # Versions of FastAPI whose handler has been compared with the compiled one
 # (library/plumbline_tests/http/test_compiled_routes.py), and of the Starlette below it.
@@ -49,10 +50,13 @@ IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
 TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
 Undefined = PydanticUndefined  # what was not sent
 HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
-FILES = "fastapi_middleware_astack"  # in the scope: an exit stack, for files of forms
+# Exit stacks in the scope: of files of forms, of what closes after the answer, and before it.
+FILES = "fastapi_middleware_astack"
+OF_REQUEST = "fastapi_inner_astack"
+OF_FUNCTION = "fastapi_function_astack"
 
 
-def _module(name: str) -> Any:  # noqa: ANN401 - a module
+def find_module(name: str) -> Any:  # noqa: ANN401 - a module
     """None: there is no such one in this version, which is not a compared one."""
     try:
         return import_module(name)
@@ -61,9 +65,8 @@ def _module(name: str) -> Any:  # noqa: ANN401 - a module
 
 
 _models: Any = models
-_v2 = _module("fastapi._compat.v2")
-_stacks = _module("fastapi.middleware.asyncexitstack")
-_handling = _module("starlette._exception_handler")
+_stacks = find_module("fastapi.middleware.asyncexitstack")
+_handling = find_module("starlette._exception_handler")
 _utils: Any = utils
 _routing: Any = routing
 
@@ -184,16 +187,17 @@ def is_async(call: Callable[..., Any] | None) -> bool:
 def enterer_of(dependant: Dependant) -> Callable[[Request, dict[str, Any]], Awaitable[object]]:
     """Runs a dependency to its `yield`; the rest waits for the end of the function or request."""
     call: Any = dependant.call
-    scope = "function" if dependant.scope == "function" else "inner"
-    stack_name = f"fastapi_{scope}_astack"
+    stack_name = OF_FUNCTION if dependant.scope == "function" else OF_REQUEST
     if not _models._is_async_gen_callable(call):  # noqa: SLF001
         return partial(_enter_by_fastapi, dependant, stack_name)
     manage = asynccontextmanager(call)
 
-    async def enter(request: Request, arguments: dict[str, Any]) -> object:
+    def enter(request: Request, arguments: dict[str, Any]) -> Awaitable[object]:
         stack: AsyncExitStack = request.scope[stack_name]
-        manager = _Shielded(manage(**arguments), _closing_scope(request.scope))
-        return await stack.enter_async_context(manager)
+        manager, shield = manage(**arguments), _closing_scope(request.scope)
+        if shield is None:
+            return stack.enter_async_context(manager)
+        return stack.enter_async_context(_Shielded(manager, shield))
 
     return enter
 
@@ -209,15 +213,30 @@ async def _enter_by_fastapi(
     )
 
 
-def _closing_scope(scope: Scope) -> CancelScope:
-    """The one of a request, as `_solve_generator` makes it: around all that is entered."""
-    made: dict[AsyncExitStack, CancelScope]
+def _closing_scope(scope: Scope) -> CancelScope | None:
+    """The one of a request, as `_solve_generator` makes it: around all that is entered.
+
+    None where nothing is around that it would shield from, which is mostly so.
+    """
+    made: dict[AsyncExitStack, CancelScope | None]
     made = scope.setdefault("fastapi_async_cleanup_scopes", {})
-    stack: AsyncExitStack = scope["fastapi_inner_astack"]
-    if (found := made.get(stack)) is None:
-        found = made[stack] = stack.enter_context(CancelScope())
-        stack.callback(made.pop, stack)
-    return found
+    stack: AsyncExitStack = scope[OF_REQUEST]
+    if stack not in made:
+        made[stack] = None
+        if _is_in_a_scope():
+            made[stack] = stack.enter_context(CancelScope())
+            stack.callback(made.pop, stack)
+    return made[stack]
+
+
+def _is_in_a_scope() -> bool:
+    """Whether this task runs in a CancelScope of anyio's, as below a BaseHTTPMiddleware."""
+    states: Any = getattr(sys.modules.get("anyio._backends._asyncio"), "_task_states", None)
+    try:
+        state = states.get(asyncio.current_task())
+    except (AttributeError, RuntimeError):  # of an anyio, or an event loop, that nobody knows
+        return True
+    return state is not None and state.cancel_scope is not None
 
 
 class _Shielded:
@@ -242,53 +261,3 @@ class _Shielded:
         if is_over or error[0] is None:
             await checkpoint_if_cancelled()
         return is_over
-
-
-def plain_alias(field: Any) -> str | None:  # noqa: ANN401 - FastAPI's ModelField
-    """Under which name it is sent; None for a list, a model, and what has several names."""
-    names = _utils._get_param_aliases(field)  # noqa: SLF001
-    is_model = _utils._get_param_model(field) is not None  # noqa: SLF001
-    is_list = _utils.field_annotation_is_sequence(field.field_info.annotation)
-    return None if len(names) > 1 or is_model or is_list else str(names[0][1])
-
-
-def validator_of(field: Any) -> Callable[..., Any]:  # noqa: ANN401 - FastAPI's ModelField
-    """What `field.validate` asks of pydantic; it raises ValidationError."""
-    validate: Callable[..., Any] = field._type_adapter.validator.validate_python  # noqa: SLF001
-    return partial(validate, from_attributes=True)
-
-
-def writer_of(field: Any, options: dict[str, Any]) -> Callable[[Any], bytes]:  # noqa: ANN401
-    """What `field.serialize_json` asks of pydantic."""
-    return partial(field._type_adapter.serializer.to_json, **options)  # noqa: SLF001
-
-
-def errors_of(error: ValidationError, location: tuple[str, ...]) -> list[Any]:
-    """As `field.validate` gives them."""
-    told: list[Any] = _v2._regenerate_error_with_loc(  # noqa: SLF001
-        errors=error.errors(include_url=False), loc_prefix=location
-    )
-    return told
-
-
-def read_parameter(field: Any, received: Any) -> tuple[dict[str, Any], list[Any]]:  # noqa: ANN401
-    """The argument by its name, and what is wrong with it."""
-    found: tuple[dict[str, Any], list[Any]] = utils.request_params_to_args([field], received)
-    return found
-
-
-def read_absent(field: Any, location: tuple[str, ...]) -> tuple[Any, list[Any]]:  # noqa: ANN401
-    """What a parameter is that was not sent, and what is wrong with that."""
-    found: tuple[Any, list[Any]] = _utils._validate_value_with_model_field(  # noqa: SLF001
-        field=field, value=Undefined, values={}, loc=location
-    )
-    return found
-
-
-def where_of(dependant: Dependant, request: Request) -> "EndpointContext":
-    """For the words of an error: which function, in which file, for which path."""
-    where: EndpointContext = _routing._extract_endpoint_context(dependant.call)  # noqa: SLF001
-    if dependant.path:
-        mounted_at = request.scope.get("root_path", "").rstrip("/")
-        where["path"] = f"{request.method} {mounted_at}{dependant.path}"
-    return where

@@ -151,10 +151,11 @@ def idempotent(
         # default get_db would go on after it, and a failed commit would have been a 201. The
         # answer is stored before either (routing.py), while get_db waits at its yield.
         db: Annotated[AsyncSession, Depends(get_db, scope="function")],
-        _: Key = None,  # for the API document: two lines of it are read below
+        key: Key = None,  # the first line of it; two are refused below
     ) -> AsyncSession:
-        if lines := request.headers.getlist(HEADER):
+        if key is not None:
             _refuse_half_of_it(request)
+            lines = request.headers.getlist(HEADER)
             await _claim(request, db, store, caller, _read_key(lines))
         if prepare is not None:
             prepare(request, db)

@@ -7,7 +7,7 @@ a route takes as it comes (body_limits.py) cannot be read again, so its request 
 import asyncio
 import math
 import random
-import re
+from collections.abc import Awaitable
 from http import HTTPStatus
 from time import monotonic
 
@@ -30,7 +30,6 @@ LONGEST_PAUSE_SECONDS = 0.05  # before the second attempt; doubled before each f
 SMALL_BYTES = 16_384  # log-ins and the like: large bodies leave them a quarter of the room
 
 _ANNOUNCES = {b"content-length", b"transfer-encoding"}
-_DIGITS = re.compile(rb"[0-9]+")
 _LONGEST = 18  # digits: more are too many bytes for anybody, and a lot of work for int()
 
 WRITE_POLICY = "writes"
@@ -82,17 +81,16 @@ class LoadSheddingMiddleware:
         for each in (places, self.uploads):
             watch(WAITING, each, lambda places: places.waiting)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Not `async`: each resumption of a request would pass one coroutine more."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
         limit = self.usual if self.limits.are_none else self.limits.find(scope) or self.usual
         if (refusal := self._find_refusal(scope, limit)) is not None:
-            await refusal(scope, receive, send)
-        elif limit.is_streamed:
-            await self._pass_on(scope, receive, send)
-        else:
-            await self._read(scope, receive, send, limit.max_bytes)
+            return refusal(scope, receive, send)
+        if limit.is_streamed:
+            return self._pass_on(scope, receive, send)
+        return self._read(scope, receive, send, limit.max_bytes)
 
     def _find_refusal(self, scope: Scope, limit: BodyLimit) -> Response | None:
         """The answer to a request whose body is not worth reading."""
@@ -139,7 +137,7 @@ class LoadSheddingMiddleware:
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Run it; again when its transaction failed before the answer, and may succeed now."""
-        state, has_place = RequestState(), scope["path"] not in _UNLIMITED
+        has_place = scope["path"] not in _UNLIMITED
 
         async def send_and_leave(message: Message) -> None:
             nonlocal has_place
@@ -175,9 +173,10 @@ def _declared_length(scope: Scope) -> int | None:
     values = [value for name, value in scope["headers"] if name == b"content-length"]
     if not values:
         return 0
-    if len(values) > 1 or not _DIGITS.fullmatch(values[0]):
+    if len(values) > 1 or not values[0].isdigit():  # of bytes: digits of ASCII
         return None
-    return int(values[0][:_LONGEST]) if len(values[0].lstrip(b"0")) <= _LONGEST else 10**_LONGEST
+    digits = values[0] if len(values[0]) <= _LONGEST else values[0].lstrip(b"0")
+    return int(digits or b"0") if len(digits) <= _LONGEST else 10**_LONGEST
 
 
 class BodyRefused(Exception):

@@ -13,13 +13,15 @@ from fastapi.dependencies.models import Dependant
 from pydantic import ValidationError
 from starlette.datastructures import MutableHeaders
 
-from plumbline.http.fastapi_inside import (
-    Undefined,
+from plumbline.http.fastapi_fields import (
     errors_of,
     plain_alias,
     read_absent,
     read_parameter,
     validator_of,
+)
+from plumbline.http.fastapi_inside import (
+    Undefined,
 )
 
 _IMMUTABLE = (type(None), bool, int, float, str, bytes)  # a default that needs no copy
@@ -77,33 +79,42 @@ def takes_of(dependant: Dependant) -> list[Take]:
     takes += [_parameter(each, "header", in_headers) for each in dependant.header_params]
     takes += [_by_fastapi(each, "cookie") for each in dependant.cookie_params]
     takes += [_body(each) for each in dependant.body_params]
-    wanted = {
-        dependant.http_connection_param_name: lambda run: run.request,
-        dependant.request_param_name: lambda run: run.request,
+    wanted: dict[str | None, Callable[[str], Take]] = {
+        dependant.http_connection_param_name: _request,
+        dependant.request_param_name: _request,
         dependant.background_tasks_param_name: _background,
         dependant.response_param_name: _response,
     }
-    return takes + [_given(name, give) for name, give in wanted.items() if name is not None]
+    return takes + [take(name) for name, take in wanted.items() if name is not None]
 
 
-def _given(name: str, give: Callable[[Run], object]) -> Take:
+def _request(name: str) -> Take:
     def take(run: Run, values: Values) -> None:
-        values[name] = give(run)
+        values[name] = run.request
 
     return take
 
 
-def _background(run: Run) -> BackgroundTasks:
+def _background(name: str) -> Take:
     """The same for all who ask."""
-    if run.background is None:
-        run.background = BackgroundTasks()
-    return run.background
+
+    def take(run: Run, values: Values) -> None:
+        if run.background is None:
+            run.background = BackgroundTasks()
+        values[name] = run.background
+
+    return take
 
 
-def _response(run: Run) -> Response:
-    if run.response is None:
-        run.response = Told()
-    return run.response
+def _response(name: str) -> Take:
+    """The same for all who ask."""
+
+    def take(run: Run, values: Values) -> None:
+        if run.response is None:
+            run.response = Told()
+        values[name] = run.response
+
+    return take
 
 
 def _parameter(field: Field, where: str, finder: Callable[[str], Find]) -> Take:
@@ -142,11 +153,18 @@ def _absent(field: Field, location: tuple[str, ...]) -> Take:
     name, info = field.name, field.field_info
     is_constant = not (info.is_required() or info.validate_default or info.default_factory)
     if is_constant and type(info.default) in _IMMUTABLE:
-        return _given(name, lambda _: info.default)
+        return _constant(name, info.default)
 
     def take(run: Run, values: Values) -> None:
         values[name], errors = read_absent(field, location)
         run.errors += errors
+
+    return take
+
+
+def _constant(name: str, value: object) -> Take:
+    def take(_: Run, values: Values) -> None:
+        values[name] = value
 
     return take
 

@@ -5,7 +5,7 @@ the way stands before any request comes: the order, what is asked for twice and 
 each argument comes from.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -36,7 +36,8 @@ class Step:
     def arguments(self, run: Run) -> Values | None:
         """None: one of them is not acceptable, and `run.errors` says why."""
         values: Values = {}
-        is_ready, before = True, len(run.errors)
+        errors = run.errors
+        is_ready, before = True, len(errors) if errors else 0
         for name, place in self.needs:
             result = run.results[place]
             if result is FAILED:
@@ -45,17 +46,14 @@ class Step:
                 values[name] = result
         for take in self.takes:
             take(run, values)
-        return values if is_ready and len(run.errors) == before else None
+        return values if is_ready and (not errors or len(errors) == before) else None
 
-    async def execute(self, run: Run) -> None:
-        """Run it, and keep what it gives."""
-        arguments = self.arguments(run)
-        if arguments is None:
-            run.results[self.place] = FAILED
-        elif self.enter is not None:
-            run.results[self.place] = await self.enter(run.request, arguments)
-        else:
-            run.results[self.place] = await self.call(**arguments)
+    def execute(self, run: Run, arguments: Values) -> Awaitable[object]:
+        """What it gives."""
+        if self.enter is not None:
+            return self.enter(run.request, arguments)
+        given: Awaitable[object] = self.call(**arguments)
+        return given
 
 
 class Plan:
@@ -72,10 +70,14 @@ class Plan:
     async def solve(self, run: Run) -> Values | None:
         """The arguments of the route; None: `run.errors` says what is wrong with them."""
         for step in self.before:
-            if not step.is_repeated:
-                await step.execute(run)
-            elif run.errors:
-                step.arguments(run)  # FastAPI reports what is asked for twice twice
+            if step.is_repeated:
+                if run.errors:
+                    step.arguments(run)  # FastAPI reports what is asked for twice twice
+                continue
+            result, arguments = FAILED, step.arguments(run)
+            if arguments is not None:
+                result = await step.execute(run, arguments)
+            run.results[step.place] = result
         return self.route.arguments(run)
 
     def _read(self, dependant: Dependant) -> Step:

@@ -4,7 +4,7 @@ And what is known of a request while it runs: one typed object, found in its ASG
 """
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, cast
@@ -14,7 +14,6 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
-from starlette.routing import Match
 from starlette.types import ASGIApp, Scope
 
 from plumbline.db.idempotency import HEADER
@@ -24,7 +23,7 @@ from plumbline.http.body_limits import Replay, takes_files
 from plumbline.http.compiled_routes import CompiledHandler, Handler, mark
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
-from plumbline.http.fastapi_inside import INCLUDED, give_body
+from plumbline.http.fastapi_inside import give_body
 from plumbline.http.problems import error_responses
 from plumbline.http.uploads import handle_upload, take_in_after_rules
 
@@ -111,7 +110,6 @@ class Answering(NamedTuple):
     """What answers the requests of a route's `app`, if nobody has put something around it."""
 
     app: ASGIApp
-    handle_request: Handler | None = None
     handler: CompiledHandler | None = None
 
 
@@ -123,13 +121,6 @@ class ApiRoute(APIRoute):
 
     answering: Answering | None = None  # (direct_routes.py)
 
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """As FastAPI's, for which most routes are another path: each request asks them in turn."""
-        is_plain = INCLUDED is not None and INCLUDED not in scope and not scope.get("root_path")
-        if is_plain and self.path_regex.match(scope["path"]) is None:
-            return Match.NONE, {}
-        return super().matches(scope)
-
     def get_route_handler(self) -> Handler:
         require_exact_parameters(self.dependant, self.path)
         is_upload = takes_files(self)
@@ -138,10 +129,7 @@ class ApiRoute(APIRoute):
         handle = self.handler = CompiledHandler(super().get_route_handler(), _take_body)
 
         async def handle_request(request: Request) -> Response:
-            names = [name for name, _ in request.scope["headers"]]
-            if _CONDITIONS_OR_KEY.isdisjoint(names):
-                return await handle(request)
-            return await _handle_and_keep(request, handle, names)
+            return await respond(request, handle)
 
         mark(handle_request, handle)
 
@@ -160,6 +148,14 @@ def _take_body(request: Request) -> bytes | None:
         return None
     replay.is_taken = True
     return replay.body
+
+
+def respond(request: Request, handle: Handler) -> Coroutine[Any, Any, Response]:
+    """By `handle`, held to the conditions of the request, and kept where it has a key."""
+    names = [name for name, _ in request.scope["headers"]]
+    if _CONDITIONS_OR_KEY.isdisjoint(names):
+        return handle(request)
+    return _handle_and_keep(request, handle, names)
 
 
 async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]) -> Response:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from math import inf
 
 import pytest
 from sqlalchemy import event, func, select, text
@@ -162,7 +163,7 @@ def test_pool_is_as_the_settings_say() -> None:
 
     assert pool.size() == settings.DB_POOL_SIZE == 10
     assert pool.limit - pool.size() == settings.DB_MAX_OVERFLOW == 20
-    assert pool._tests is settings.DB_PRE_PING is True
+    assert (pool._ping_seconds < inf) is settings.DB_PRE_PING is True
 
 
 async def test_sslmode_of_other_tools_is_understood() -> None:

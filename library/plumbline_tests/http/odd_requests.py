@@ -95,6 +95,8 @@ class Odd(NamedTuple):
 
 
 _AS_JSON = [(b"content-type", b"application/json")]
+_JSON = '{"name": "a"}'
+_AS_TEXTS = [_JSON.encode(name) for name in ("utf-8-sig", "utf-16", "utf-16-le", "utf-32")]
 # Right ones, and what is seldom found by chance.
 ALWAYS = [
     Odd("GET", "/opened/5", b"", [(b"token", b"x")], b""),
@@ -108,6 +110,13 @@ ALWAYS = [
     Odd("POST", "/items", b"", [(b"content-type", b"text/plain")], b'{"name": "a"}'),
     Odd("POST", "/items", b"", [(b"content-type", b"application/x+json")], b'{"name": "a"}'),
     Odd("POST", "/items", b"", [], b'{"name": "a"}'),
+    *(
+        Odd("POST", "/items", b"", _AS_JSON, body)
+        for body in [
+            *_AS_TEXTS,
+            *(f"{_JSON}{end}".encode() for end in (" ", "\n", " x", "{}", "\0")),
+        ]
+    ),
     Odd("DELETE", "/items/7", b"", [], b""),
 ]
 

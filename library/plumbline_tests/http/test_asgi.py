@@ -78,6 +78,7 @@ ALLOWED: dict[str, dict[str, Any]] = {
     "a socket of the file system": {"client": ("unix:", None)},
     "no server": {"server": None, "scheme": "https", "root_path": ""},
     "a length with zeros": {"headers": [HOST, (b"content-length", b"00")]},
+    "a length of many zeros": {"headers": [HOST, (b"content-length", b"0" * 40)]},
     "HTTP/1.0 without a host": {"headers": [], "http_version": "1.0"},
     "HTTP/2 without a host": {"headers": [], "http_version": "2"},
 }

@@ -4,14 +4,14 @@ import json
 import random
 from copy import copy
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 import fastapi
 import pytest
 import starlette
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.dependencies.utils import get_parameterless_sub_dependant
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import iter_route_contexts, request_response
 
 from plumbline.http.compiled_routes import CompiledHandler, Handler
 from plumbline.http.direct_routes import left_to_fastapi
@@ -40,9 +40,10 @@ def compiled() -> FastAPI:
 @pytest.fixture(scope="module")
 def plain() -> FastAPI:
     """The same routes."""
-    routes = [copy(each) for each in varied_routes.router.routes]
+    routes: list[Any] = [copy(each) for each in varied_routes.router.routes]
     for each in routes:
         each.__class__ = Plain
+        each.app = request_response(each.get_route_handler())  # else the compiled one's
     return varied_routes.make_app(routes)
 
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Any
 
 import pytest
-from fastapi import BackgroundTasks, FastAPI, HTTPException, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from fastapi.routing import APIRoute
 from starlette.middleware import Middleware
@@ -193,6 +193,17 @@ async def test_what_stands_in_between_runs(change: Callable[[FastAPI], None]) ->
     change(app)
 
     assert await answered(app) == b"FastAPI's"
+
+
+async def test_route_that_is_included_too_is_answered_as_itself() -> None:
+    app = make_app(passes_by, is_direct=True)
+    included = APIRouter(routes=[*app.routes])
+    app.include_router(included, prefix="/in", dependencies=[Depends(raising(Handled("there")))])
+
+    for path, status in [("/read", 200), ("/in/read", 418), ("/read", 200)]:
+        sent, _, _ = await ask(app, READ._replace(path=path))
+
+        assert sent[0]["status"] == status
 
 
 @pytest.mark.parametrize("change", [wrap_app, wrap_handle, wrap_router])

@@ -1,6 +1,7 @@
 """A write that passes FastAPI's inner layers by is answered as if it had not (docs/adr/0062)."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from plumbline.http.direct_routes import install_direct_routes, left_to_fastapi
 from plumbline.http.routing import ApiRoute
-from plumbline_tests.http.asking import ask
+from plumbline_tests.http.asking import Told, ask
 from plumbline_tests.http.odd_requests import Odd
 from plumbline_tests.http.test_direct_routes import (
     Handled,
@@ -35,7 +36,7 @@ KINDS = [
     "after",
     "late",
 ]
-SWALLOWED = ["swallowed"]
+SWALLOWED = ["swallowed", "swallowed later"]
 
 events: list[str] = []
 Write = Callable[..., Awaitable[Any]]
@@ -48,6 +49,7 @@ def _raise(what: str) -> None:
         "by its status": HTTPException(HTTPStatus.CONFLICT, "by its status"),
         "unhandled": ValueError("nobody handles it"),
         "swallowed": KeyError("swallowed"),
+        "swallowed later": IndexError("swallowed"),
     }
     if (error := errors.get(what)) is not None:
         raise error
@@ -59,6 +61,8 @@ async def _of_request(request: Request) -> AsyncIterator[str]:
         raise Handled("before the route")
     try:
         yield what
+    except IndexError:
+        events.append("swallowed later")
     finally:
         events.append("request closes")
     if what == "late":
@@ -126,7 +130,7 @@ def make_app(endpoint: Write, *, is_direct: bool) -> FastAPI:
     return app
 
 
-async def told(endpoint: Write, odd: Odd, *, is_direct: bool) -> object:
+async def told(endpoint: Write, odd: Odd, *, is_direct: bool) -> tuple[Told, list[str]]:
     events.clear()
     answer = await ask(make_app(endpoint, is_direct=is_direct), odd)
     return answer, [*events]
@@ -134,7 +138,7 @@ async def told(endpoint: Write, odd: Odd, *, is_direct: bool) -> object:
 
 BODIES = [
     *(b'{"what": "%s"}' % kind.encode() for kind in KINDS + SWALLOWED),
-    *(b"", b"{", b"[1]", b'{"what": 1}', b'"text"', b"\xff"),
+    *(b"", b"{", b"[1]", b'{"what": 1}', b'"text"', b"\xff", b'{"what": "\xff"}'),
 ]
 
 
@@ -170,7 +174,7 @@ async def cancel(_: Annotated[None, Depends(_slow_to_close, scope="function")]) 
 
 
 async def test_dependency_of_a_cancelled_request_closes_as_by_fastapi() -> None:
-    said = []
+    said: list[object] = []
     for is_direct in (True, False):
         with anyio.CancelScope() as scope:
             scopes.append(scope)
@@ -178,3 +182,30 @@ async def test_dependency_of_a_cancelled_request_closes_as_by_fastapi() -> None:
         said.append([scope.cancelled_caught, *events])
 
     assert said == [[True, "closed whole"]] * 2
+
+
+async def _limited() -> AsyncIterator[None]:
+    with anyio.CancelScope() as scope:
+        scopes.append(scope)
+        yield
+
+
+async def cancel_within(
+    _outer: Annotated[None, Depends(_limited, scope="function")],
+    _inner: Annotated[None, Depends(_slow_to_close, scope="function")],
+) -> Response:
+    scopes[-1].cancel()
+    return PlainTextResponse("never sent")
+
+
+@pytest.mark.parametrize("around", [anyio.CancelScope, nullcontext])
+async def test_dependency_is_not_shielded_from_another_one(
+    around: Callable[[], AbstractContextManager[object]],
+) -> None:
+    said = []
+    for is_direct in (True, False):
+        with around():
+            said.append(await told(cancel_within, WRITE, is_direct=is_direct))
+
+    assert said[0] == said[1]
+    assert "closed whole" not in said[0][1]

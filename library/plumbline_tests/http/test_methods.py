@@ -1,6 +1,8 @@
 """Which methods a path has, and what HEAD answers."""
 
 from collections.abc import AsyncIterator
+from itertools import product
+from typing import Any
 
 import httpx2
 import pytest
@@ -8,8 +10,10 @@ from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import Route, Router
+from starlette.routing import Match, Route, Router
 
+from plumbline.http.direct_routes import match_fully
+from plumbline.http.routing import ApiRoute
 from plumbline.testing.server import serve
 from plumbline_tests.http.asgi import answer_to, status_of
 from plumbline_tests.http.head import assert_head_is_get
@@ -101,3 +105,24 @@ async def test_head_is_counted_as_head(client: httpx2.AsyncClient) -> None:
     await client.head("/livez")
 
     assert 'method="HEAD",route="/livez"' in (await client.get("/metrics")).text
+
+
+SCOPE = {"type": "http", "method": "GET", "root_path": ""}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        *({}, {"method": "HEAD"}, {"method": "POST"}, {"method": "get"}),
+        *({"root_path": "/in"}, {"path_params": {"of": "a mount", "name": "before"}}),
+    ],
+)
+def test_route_is_found_as_by_fastapi(other: dict[str, Any]) -> None:
+    templates = ["/x", "/x/{number:int}", "/x/{name}", "/x/{rest:path}"]
+    paths = ["/x", "/x/", "/x/1", "/x/one", "/x/1/2", "/x/1\n", "/y", "/in/x"]
+    for template, path in product(templates, paths):
+        route = ApiRoute(template, _answer, methods=["GET", "HEAD"])
+        scope = SCOPE | {"path": path} | other
+
+        match, told = route.matches(scope)
+        assert match_fully(route, scope) == (told if match is Match.FULL else None)
