@@ -262,12 +262,17 @@ def _harmless_id(scope: Scope) -> str | None:
 def _record(scope: Scope, method: str, status: int, seconds: float, used: Usage) -> None:
     method = method if method in METHODS else "(other)"
     assert used.find_route is not None
-    found = None if INCLUDED in scope or "app_root_path" in scope else scope.get("route")
-    route = getattr(found, "path", None) or used.find_route(scope) or _refused_as(status)
+    route = _plain_route(scope) or used.find_route(scope) or REFUSALS.get(status, "(refused)")
     _series(method, route, status).observe(seconds)
     _end_usage(used, route)
     ms = round(seconds * 1000, 2)
     log_request(method=method, path=scope["path"], route=route, status=status, ms=ms)
+
+
+def _plain_route(scope: Scope) -> str | None:
+    """Of a route that is neither included nor part of what is mounted, which most are: its path."""
+    is_plain = "route" in scope and INCLUDED not in scope and "app_root_path" not in scope
+    return getattr(scope["route"], "path", None) if is_plain else None
 
 
 def _begin_usage(scope: Scope, find_route: FindRoute) -> Usage:
@@ -294,7 +299,3 @@ def _end_usage(used: Usage, route: str) -> None:
 def _series(method: str, route: str, status: int) -> Histogram:
     """That of DURATION, which keeps as many of them: its labels are bounded."""
     return DURATION.labels(method, route, status)
-
-
-def _refused_as(status: int) -> str:
-    return REFUSALS.get(status, "(refused)")
