@@ -25,8 +25,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "give the place that a probe never had to somebody",
         SHEDDING,
-        'RequestState(), scope["path"] not in _UNLIMITED',
-        "RequestState(), True",
+        'has_place = scope["path"] not in _UNLIMITED',
+        "has_place = True",
         TESTS + "test_who_finds_no_place_is_not_refused_but_has_its_turn",
     ),
     Sabotage(
