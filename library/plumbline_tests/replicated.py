@@ -1,6 +1,6 @@
 """A service of notes on a primary and its read replicas, which says what server answered."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -25,6 +25,8 @@ from plumbline.testing.server import serve
 from plumbline_tests.sandbox.models import Note
 
 LONG = 60.0  # the longest DB_READ_MAX_LAG_SECONDS: what a caller has seen decides, and nothing else
+
+Between = Callable[[int], Awaitable[None]]
 
 
 @dataclass
@@ -53,19 +55,22 @@ def read_url(*ports: int) -> str:
     return f"postgresql://postgres:{PASSWORD}@/{DATABASE}?{hosts}"
 
 
-def make_engine(url: str, *ports: int, max_lag_seconds: float = LONG) -> tuple[Engine, Settings]:
+def make_engine(
+    url: str, *ports: int, max_lag_seconds: float = LONG, pool_size: int = 2
+) -> tuple[Engine, Settings]:
     settings = Settings(
         DATABASE_URL=url,
         DATABASE_READ_URL=read_url(*ports),
         DB_READ_MAX_LAG_SECONDS=max_lag_seconds,
     )
-    return create_engine(settings, pool_size=2, max_overflow=0), settings
+    return create_engine(settings, pool_size=pool_size, max_overflow=0), settings
 
 
-def make_app(engine: Engine, settings: Settings) -> FastAPI:
+def make_app(engine: Engine, settings: Settings, between: Between | None = None) -> FastAPI:
     app = FastAPI()
     _add_writes(app, engine)
     _add_compiled(app, engine)
+    _add_two_reads(app, engine, between)
     _add_sessions(app, engine)
     _add_slow_work(app, engine, settings)
     install(app, settings, Readiness(engine, settings))
@@ -118,6 +123,16 @@ def _add_compiled(app: FastAPI, engine: Engine) -> None:
         return await _NOTE.find(engine, note_id=note_id)
 
 
+def _add_two_reads(app: FastAPI, engine: Engine, between: Between | None) -> None:
+    @app.get("/twice")
+    async def twice() -> list[int | None]:
+        """Which server answered each of them."""
+        first = await PORT.find(engine)
+        if between is not None and first is not None:
+            await between(first)
+        return [first, await PORT.find(engine)]
+
+
 def _add_sessions(app: FastAPI, engine: Engine) -> None:
     reads = read_session_factory(engine)
 
@@ -159,11 +174,16 @@ def replicas_of(engine: Engine) -> Replicas:
 
 
 @asynccontextmanager
-async def serving(engine: Engine, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """A caller who keeps no cookies: each request says itself what it brings."""
+async def serving(
+    engine: Engine, settings: Settings, between: Between | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A caller who keeps no cookies: each request says itself what it brings.
+
+    `between` the two reads of a request somebody may do something, by the port of the first.
+    """
     forgetful = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     async with (
-        serve(make_app(engine, settings)) as address,
+        serve(make_app(engine, settings, between)) as address,
         httpx2.AsyncClient(base_url=address, cookies=forgetful) as client,
     ):
         yield client

@@ -230,7 +230,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "let reads overtake who waits for a connection",
         "library/plumbline/db/pool.py",
-        """        if not self._turns.here().take():
+        """        if not self.turns.here().take():
             await self._wait_for_turn()
         self._has_turn = True
 """,

@@ -25,6 +25,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         POOLERS + "test_pgbouncer_that_is_not_there_and_a_role_without_timeout_are_told_once",
     ),
     Sabotage(
+        "prepare statements under the names that other processes use too",
+        "library/plumbline/db/pooled_connection.py",
+        'return f"{name}{self._token}"',
+        "return name",
+        POOLERS + "test_no_other_process_has_the_names_of_our_prepared_statements",
+    ),
+    Sabotage(
+        "call a statement that a pooler has not kept a defect",
+        "library/plumbline/db/errors.py",
+        '"28P01", "28000", "26000"}',
+        '"28P01", "28000"}',
+        POOLERS + "test_statement_that_a_pooler_has_not_kept_is_the_operators_matter",
+    ),
+    Sabotage(
         "let HAProxy look too seldom for a service that is about to stop",
         "deploy/haproxy/haproxy.cfg",
         "inter 1s fall 2",
@@ -54,12 +68,12 @@ SABOTAGES: tuple[Sabotage, ...] = (
         + "test_session_of_a_pooler_forgets_all_plans_with_the_transaction_that_met_a_stale_one",
     ),
     Sabotage(
-        "let reads wait for a connection to a replica that was left while it was opened",
-        "library/plumbline/db/replicas.py",
-        'options["opened"] = self._drivers.add',
-        'options["opened"] = id',
-        "library/plumbline_tests/faults/test_opening_replicas.py::"
-        "test_connection_that_is_being_opened_is_left_with_the_replica",
+        "forget the open connections of a replica that is left",
+        "library/plumbline/db/replica.py",
+        '"opened": self._drivers.add',
+        '"opened": id',
+        "library/plumbline_tests/faults/test_replicas.py::"
+        "test_read_of_a_replica_that_is_left_is_done_by_the_primary",
     ),
 )
 

@@ -6,17 +6,20 @@ REAL = "library/plumbline_tests/faults/test_replicas.py::"
 KNOWN = "library/plumbline_tests/db/test_known_replicas.py::"
 LOG = "library/plumbline_tests/db/test_positions.py::"
 REPLICAS, POSITIONS = "library/plumbline/db/replicas.py", "library/plumbline/db/positions.py"
+REPLICA, READING = "library/plumbline/db/replica.py", "library/plumbline/db/reading.py"
 SESSION = "library/plumbline/db/replica_session.py"
 CONSISTENCY = "library/plumbline/http/consistency.py"
 OWN = REAL + "test_caller_reads_what_they_wrote_and_nobody_sees_less_than_before"
 
 HOSTS = "library/plumbline/db/hosts.py"
 FOUND = "library/plumbline_tests/db/test_hosts.py::"
+LEFT = "library/plumbline_tests/faults/test_opening_replicas.py::"
+ELSEWHERE = "library/plumbline_tests/faults/test_reads_elsewhere.py::"
 
 SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read from a replica that lacks what its caller wrote",
-        REPLICAS,
+        REPLICA,
         "return seen.moment <= self.moment or seen.replica in self.names",
         "return seen.moment > 0",
         OWN,
@@ -31,21 +34,21 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "take another replica for the one that showed it",
-        REPLICAS,
+        REPLICA,
         "or seen.replica in self.names",
         'or seen.replica != ""',
         KNOWN + "test_replica_has_what_was_committed_before_the_primary_was_where_it_is",
     ),
     Sabotage(
         "believe a replica that restarted what it had before",
-        REPLICAS,
+        REPLICA,
         "            self.names.clear()\n",
         "            pass\n",
         KNOWN + "test_replica_that_has_restarted_has_no_more_than_it_says",
     ),
     Sabotage(
         "trust a replica that does not follow the new primary",
-        REPLICAS,
+        REPLICA,
         "or mark.lsn > self._met_at)",
         "or mark.lsn)",
         KNOWN + "test_replica_that_has_more_than_its_new_primary_is_not_used_until_it_follows",
@@ -87,7 +90,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let reads wait for a replica that was left",
-        REPLICAS,
+        REPLICA,
         "        for driver in [*self._drivers]:\n            driver.terminate()\n",
         "",
         REAL + "test_read_of_a_replica_that_is_left_is_done_by_the_primary",
@@ -124,35 +127,98 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read from replicas of another database",
         REPLICAS,
-        " or current.database != self.database:",
-        ":",
+        " or current.database != self.database or",
+        " or",
         KNOWN + "test_request_reads_from_replicas_of_its_own_database",
     ),
     Sabotage(
         "let a request read from a replica after it has written",
-        "library/plumbline/db/reading.py",
-        "        current.may_use_replicas = False\n        current.lives",
-        "        current.lives",
+        READING,
+        "return self.may_use_replicas and not self.lives",
+        "return self.may_use_replicas",
         REAL + "test_request_that_writes_although_it_is_a_get_reads_what_it_wrote",
+    ),
+    Sabotage(
+        "let reads wait for a turn of a replica that was left",
+        REPLICA,
+        "        self.pool.turns.here().refuse(partial(ConnectionAbortedError, _LEFT))\n",
+        "",
+        LEFT + "test_who_waits_for_a_connection_of_a_replica_is_left_with_it",
+    ),
+    Sabotage(
+        "let reads wait for the handshake of a replica that was left",
+        REPLICA,
+        "            self._limits.pop().reschedule(0)\n",
+        "            self._limits.pop()\n",
+        LEFT + "test_connection_in_its_handshake_is_left_with_the_replica",
+    ),
+    Sabotage(
+        "open connections to a replica that was left",
+        REPLICA,
+        "        if self._is_left:",
+        "        if False:",
+        LEFT + "test_connection_in_its_handshake_is_left_with_the_replica",
+    ),
+    Sabotage(
+        "ask only the primary for what a replica has failed",
+        SESSION,
+        "        if not _is_gone(error):\n",
+        "        if error is not None:\n",
+        ELSEWHERE + "test_read_whose_replica_dies_is_done_by_another_while_there_is_no_primary",
+    ),
+    Sabotage(
+        "give up a read while a replica that was there is asked again",
+        REPLICAS,
+        "        if not await self._until_fit_for(current):\n",
+        "        if self._best_for(current) is None:\n",
+        ELSEWHERE + "test_read_waits_for_a_replica_that_was_there_a_moment_ago",
+    ),
+    Sabotage(
+        "keep to the primary that died under a read",
+        READING,
+        "            current.lives.clear()\n",
+        "            pass\n",
+        ELSEWHERE + "test_read_waits_for_a_replica_that_was_there_a_moment_ago",
+    ),
+    Sabotage(
+        "fail a request whose replica is gone after its first read",
+        REPLICAS,
+        "away.may_pass = bool(current.reads)",
+        "away.may_pass = False",
+        ELSEWHERE + "test_request_begins_again_elsewhere_when_what_it_has_read_from_is_gone",
+    ),
+    Sabotage(
+        "give up a slow host when its share is over",
+        HOSTS,
+        "            if not done:\n",
+        "            if not done and self._running.pop(last):\n",
+        FOUND + "test_host_that_is_slow_is_not_given_up_when_its_share_is_over",
+    ),
+    Sabotage(
+        "let hosts rest although one of them was found",
+        HOSTS,
+        "if began > self._found_at and all(",
+        "if all(",
+        FOUND + "test_verdict_on_the_hosts_is_not_that_of_who_began_before_one_was_found",
     ),
     Sabotage(
         "spend all the time on the first host",
         HOSTS,
-        "share = (ends_at - monotonic()) / (len(tries) - number)",
-        "share = ends_at - monotonic()",
+        "[*self._running][-1], self._left() / shared_by",
+        "[*self._running][-1], self._left()",
         FOUND + "test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_then_on",
     ),
     Sabotage(
         "begin with the first host each time",
         HOSTS,
-        "                self._prefer((host, port))\n",
+        "                    self._prefer(found.address)\n",
         "",
         FOUND + "test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_then_on",
     ),
     Sabotage(
         "let a crowd try each host all the time",
         HOSTS,
-        "        if monotonic() < self._none_until:\n            raise self._none()\n",
+        "        if began < self._none_until:\n            raise self._none()\n",
         "",
         FOUND + "test_hosts_of_which_none_answers_rest_a_moment",
     ),

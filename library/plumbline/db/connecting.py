@@ -11,7 +11,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 
 from plumbline import tracing
 from plumbline.db.connection import CANCEL_SECONDS, Connection, FindOutcome, NotConnected
-from plumbline.db.hosts import Hosts
+from plumbline.db.hosts import Hosts, close_unused
 from plumbline.db.pooler import check_pooler
 
 
@@ -47,6 +47,7 @@ async def connect(
     find_outcome: FindOutcome | None = None,
     owns_session: bool = False,
     hosts: Hosts | None = None,
+    limits: set[asyncio.Timeout] | None = None,
     **options: Any,  # noqa: ANN401 - asyncpg's
 ) -> Connection:
     """As asyncpg.connect, but raises NotConnected; to its end, also when its caller is cancelled.
@@ -58,21 +59,48 @@ async def connect(
     than connections. `find_outcome` is asked when a COMMIT gets no answer; with `owns_session` the
     connection only reads outside of a transaction (not behind PgBouncer). Of several `hosts` it
     is the one that is meant (hosts.py). Among `options`, `opened` is called with the connection
-    before anything is asked on it.
+    before anything is asked on it. While it is being opened its time limit is one of `limits`, so
+    that who knows that the server is gone can end it at once.
     """
+    opening = _connect(slots, hosts, owns_session, *args, **options)
+    connection = await (opening if limits is None else _within(limits, opening))
+    connection.find_outcome = find_outcome
+    return connection
+
+
+async def _within(limits: set[asyncio.Timeout], opening: Awaitable[Connection]) -> Connection:
+    limit = asyncio.timeout(None)
+    try:
+        async with limit:
+            limits.add(limit)
+            return await opening
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        left = ConnectionAbortedError("the server was left")
+        raise NotConnected(left) from left
+    finally:
+        limits.discard(limit)
+
+
+async def _connect(
+    slots: Slots | None,
+    hosts: Hosts | None,
+    owns_session: bool,  # noqa: FBT001
+    *args: Any,  # noqa: ANN401 - asyncpg's
+    **options: Any,  # noqa: ANN401 - asyncpg's
+) -> Connection:
     free = slots.here() if slots else asyncio.Semaphore()
     async with asyncio.timeout(options.get("timeout")):
         await free.acquire()
     slot = _Slot(free)
     opening = asyncio.ensure_future(_open(slot, hosts, owns_session, *args, **options))
     try:
-        connection = await asyncio.shield(opening)
+        return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        opening.add_done_callback(_close_unused)
+        opening.add_done_callback(close_unused)
         asyncio.get_running_loop().call_later(CANCEL_SECONDS, slot.release)
         raise
-    connection.find_outcome = find_outcome
-    return connection
 
 
 async def _open(
@@ -143,8 +171,3 @@ async def _check(
     except BaseException:
         connection.terminate()
         raise
-
-
-def _close_unused(opening: asyncio.Future[Connection]) -> None:
-    if not opening.cancelled() and opening.exception() is None:
-        opening.result().terminate()

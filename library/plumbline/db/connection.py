@@ -80,6 +80,7 @@ class NotConnected(asyncpg.InterfaceError):
         super().__init__(f"{type(cause).__name__}: {cause}")
         self.__cause__ = cause
         self.sqlstate: str | None = getattr(cause, "sqlstate", None)
+        self.may_pass = False  # whether the same request, begun again, may do without (replicas.py)
 
 
 class RolledBack(asyncpg.InterfaceError):

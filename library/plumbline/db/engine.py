@@ -140,7 +140,8 @@ def _add_replicas(
 ) -> None:
     """ValueError behind PgBouncer, where nobody knows which server answers."""
     # Here, since a service without replicas pays nothing for them.
-    from plumbline.db.replicas import Replica, Replicas  # noqa: PLC0415
+    from plumbline.db.replica import Replica  # noqa: PLC0415
+    from plumbline.db.replicas import Replicas  # noqa: PLC0415
 
     if made.connect_alone is None:
         raise ValueError("DATABASE_READ_URL: is not for DB_PGBOUNCER; leave one of them out")

@@ -48,7 +48,7 @@ _CANCELLED = "57014"  # by PostgreSQL after DB_STATEMENT_TIMEOUT_SECONDS, or by 
 _TOO_LONG = "The database took too long."
 _AWAY = "The database cannot be reached."
 _NOT_NOW = "The database cannot answer right now."
-_UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000"}
+_UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000", "26000"}
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
 _WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
 _STILL_REFERRED_TO = "23001"
@@ -122,9 +122,9 @@ def will_pass(error: BaseException) -> bool:
 
 
 def _broke_while_connecting(error: NotConnected) -> bool:
-    """There was a server, and it went away: killed, or restarted."""
+    """There was a server, and it went away: killed, or restarted. Or another one will do."""
     cause = error.__cause__
-    if isinstance(cause, ConnectionResetError | BrokenPipeError):
+    if error.may_pass or isinstance(cause, ConnectionResetError | BrokenPipeError):
         return True
     state = error.sqlstate
     is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
@@ -198,6 +198,8 @@ _ADVICE = {
     "42501": "the user in DATABASE_URL lacks a right: grant it (`{upgrade}` does so for the role "
     "that DB_APPLICATION_ROLE names)",
     "42704": "something named in the settings does not exist: create the role DB_APPLICATION_ROLE",
+    "26000": "the pooler between keeps no prepared statements: leave out "
+    "DB_PGBOUNCER_PREPARES, or take PgBouncer 1.21 with max_prepared_statements",
     "53300": "PostgreSQL has no connection left: raise max_connections or lower DB_POOL_SIZE",
     "57P03": "PostgreSQL is starting up: try again in a moment",
     "57014": "a statement took longer than DB_STATEMENT_TIMEOUT_SECONDS, or somebody cancelled it: "

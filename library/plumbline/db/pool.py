@@ -1,8 +1,7 @@
 """A pool in which nobody is overtaken, and whose connections are tested before use almost for free.
 
-SQLAlchemy's own pool waits in an asyncio.Queue: there a newcomer takes the connection that was put
-back for somebody who waits, and that one goes to the end of the line. Under overload some wait
-until they time out, and what was done for them is lost.
+SQLAlchemy's own waits in an asyncio.Queue: a newcomer takes the connection that was put back for
+who waits, and that one goes to the end of the line. Under overload some wait until they time out.
 """
 
 import asyncio
@@ -22,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, Pool, PoolPr
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
+from plumbline.db import compared
 from plumbline.db.background import keep_until_done
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
@@ -96,7 +96,7 @@ class FairPool(Pool):
         self._ping_seconds = ping_seconds
         self._taken = 0
         self._idle: deque[tuple[ConnectionPoolEntry, float]] = deque()  # the last used is the last
-        self._turns = PerLoop(partial(Turns, self.limit))
+        self.turns = PerLoop(partial(Turns, self.limit))
         self._has_turn = False  # of the `connect` that `acquire` is about to call
         self._trimming_in: asyncio.AbstractEventLoop | None = None  # where a timer runs
 
@@ -165,7 +165,7 @@ class FairPool(Pool):
         taken where somebody listens, or where the server has to be waited for: to ask whether a
         connection still works, and to open one.
         """
-        if not self._turns.here().take():
+        if not self.turns.here().take():
             await self._wait_for_turn()
         self._has_turn = True
         if self._is_next_ready():
@@ -184,7 +184,7 @@ class FairPool(Pool):
         """Whether nothing is to be done before the next connection is used, and nobody told."""
         told = self.dispatch
         is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
-        if is_watched or not self._idle:
+        if not compared.IS_COMPARED or is_watched or not self._idle:
             return False
         record, idle_since = self._idle[-1]
         return not self._is_to_be_tested(idle_since, monotonic()) and self._is_usable(record)
@@ -204,7 +204,7 @@ class FairPool(Pool):
     def _do_get(self) -> ConnectionPoolEntry:
         has_turn, self._has_turn = self._has_turn, False
         # Otherwise `acquire` has waited.
-        if not has_turn and in_greenlet() and not self._turns.here().take():
+        if not has_turn and in_greenlet() and not self.turns.here().take():
             await_only(self._wait_for_turn())
         self._taken += 1
         now = monotonic()
@@ -265,14 +265,14 @@ class FairPool(Pool):
 
     def _give_turn(self) -> None:
         self._taken -= 1
-        self._turns.here().give_back()
+        self.turns.here().give_back()
 
     async def _wait_for_turn(self) -> None:
         self.waiting += 1
         began = monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                await self._turns.here().wait()
+                await self.turns.here().wait()
         except TimeoutError:
             POOL_TIMEOUTS.inc()
             message = f"all {self.limit} connections were in use for {self._timeout} seconds"

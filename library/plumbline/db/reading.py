@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import URL
 
 if TYPE_CHECKING:
-    from plumbline.db.replicas import Replica
+    from plumbline.db.pool import FairPool
+    from plumbline.db.replica import Replica
 
 _MOST = 20  # tokens of one request; who sends more reads from the primary
 _TOKEN = re.compile(r"([0-9a-f]{8})\.([0-9]{1,18})(?:\.([0-9a-f]{8}))?")
@@ -57,8 +58,17 @@ class Reader:
     needs: Sequence[Seen] = ()
     may_use_replicas: bool = False
     replica: "Replica | None" = None  # from which it reads
+    reads: int = 0  # from there, also those under way; before the first it may be another
+    failed: "tuple[Replica, ...]" = ()  # these have failed it
+    has_waited: bool = False  # for a server that was not there
     primary: str = ""  # which was the primary when it began to read there
     lives: set[str] = field(default_factory=set)  # of the primaries that it used
+    writers: int = 0  # connections to them that were not taken to read
+
+    @property
+    def may_choose(self) -> bool:
+        """Whether it need not go to the primary; once it was there, it stays."""
+        return self.may_use_replicas and not self.lives
 
 
 reader: ContextVar[Reader | None] = ContextVar("reader", default=None)
@@ -73,9 +83,32 @@ def read_from_primary() -> None:
         current.may_use_replicas = False
 
 
+def begin_again() -> None:
+    """The request runs once more: nobody is told what it has read.
+
+    What it has stored counts on, if something is. The one transaction that failed is not.
+    """
+    if (current := reader.get()) is not None:
+        current.replica, current.reads = None, 0
+        if current.writers <= 1:
+            current.lives.clear()
+            current.writers = 0
+
+
 def note_primary(database: URL, connection: Any, *_: object) -> None:  # noqa: ANN401 - SQLAlchemy's
     """Listens to `checkout` of each engine of a primary: what comes after it stays there."""
     current = reader.get()
     if current is not None and current.database == database:
-        current.may_use_replicas = False
         current.lives.add(connection.driver_connection.life)
+        current.writers += 1
+
+
+async def may_read_again(pool: "FairPool", at: "Replica | None", error: BaseException) -> bool:
+    """Whether a read that failed, there or on the primary, is to be done once more."""
+    return pool.replicas is not None and await pool.replicas.may_read_again(at, error)
+
+
+def note_read() -> None:
+    """The connection that was taken last has only read."""
+    if (current := reader.get()) is not None and current.lives:
+        current.writers -= 1

@@ -3,33 +3,30 @@
 Each process asks each server some ten times a second how far it is (positions.py). A request reads
 from a replica that has all that its caller has seen, else from the primary; what it has seen then
 travels with its caller (reading.py). A replica that is silent, lost, promoted or too far behind is
-left; what is asked of it at this moment is asked of the primary.
+left; what is asked of it at this moment is asked of another, or of the primary.
 """
 
 import asyncio
-import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
-from weakref import WeakSet
 
-import structlog
 from prometheus_client import Counter, Gauge
-from sqlalchemy import URL, event
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
-from plumbline.db.connection import Connection
-from plumbline.db.following import Follower, Note, Open, Unfit, now, reason
-from plumbline.db.pool import FairPool, fair_pool
+from plumbline.db.following import ASK_SECONDS, Follower, Note, Open, Unfit, now, reason
 from plumbline.db.positions import Position, PrimaryLog, name_of
 from plumbline.db.reading import UNKNOWN, Reader, Seen, reader
-from plumbline.db.replica_session import ReplicaReads, gives_way, let_run_again, note_promotion
+from plumbline.db.replica import Replica
+from plumbline.db.replica_session import ReplicaReads, away_in, gives_way
 from plumbline.metrics import watch
 
 # After an answer of the primary, in which its caller may have seen what is new. Then the servers
 # are asked, so that the next request of this caller can go to a replica.
 SOON_SECONDS = 0.005
+MOMENT_SECONDS = 1.0  # how long a read waits for a server that was there so long ago at the most
+MOST_TRIED = 2  # replicas for one read; then the primary is asked
 
 # Here and not in metrics.py: a service without replicas has no such series.
 READS = Counter("db_reads_total", "Reads of requests that may read from replicas", ["server"])
@@ -39,94 +36,6 @@ USABLE = Gauge(
 )
 
 S = TypeVar("S", bound=Session)
-
-log = structlog.stdlib.get_logger(__name__)
-
-
-class Replica:
-    """One server of DATABASE_READ_URL, and what is known of it."""
-
-    def __init__(self, url: URL, engine: AsyncEngine, open_alone: Open) -> None:
-        self.host = f"{url.host}:{url.port or 5432}"
-        self.engine = engine
-        self.open_alone = open_alone
-        self.names: set[str] = set()  # as PrimaryLog has them
-        self.name = ""
-        self.moment = 0  # until which it has all that was committed; 0: it is not to be used
-        self._met_at: int | None = None  # its position when it was first seen beside this primary
-        self._is_joined = False
-        self._drivers = WeakSet[Connection]()
-        event.listen(engine.sync_engine, "do_connect", self._remember)
-        event.listen(engine.sync_engine, "checkout", self._refuse_another_server)
-        event.listen(engine.sync_engine, "checkin", note_promotion)
-        event.listen(engine.sync_engine, "handle_error", let_run_again)
-
-    @property
-    def pool(self) -> FairPool:
-        """Of the connections that read from it."""
-        return fair_pool(self.engine)
-
-    @property
-    def load(self) -> tuple[int, float]:
-        """The smaller the better; by chance among equals, since others choose as well."""
-        return self.pool.checkedout() + self.pool.waiting, random.random()  # noqa: S311
-
-    def has(self, seen: Seen, primary: PrimaryLog) -> bool:
-        """Whether it shows all of it."""
-        if seen.primary not in primary.names:
-            return False
-        return seen.moment <= self.moment or seen.replica in self.names
-
-    def note(self, found: Position, primary: PrimaryLog, *, is_same_session: bool) -> None:
-        """Its answer; Unfit when it is no replica of this primary."""
-        if not found.is_standby:
-            raise Unfit("it is no standby")
-        if primary.system and found.system != primary.system:
-            raise Unfit("it is no replica of DATABASE_URL: it has another system identifier")
-        if not is_same_session:
-            self.names.clear()
-        self.name = name_of(found.life)
-        self.names.add(self.name)
-        mark = primary.replayed(found.lsn)
-        if self._met_at is None:
-            self._met_at = found.lsn
-        # One that has more than its new primary does not follow it, and may never know. It follows
-        # when it is of the same timeline, or has come to a place that the primary reached later.
-        follows = mark and (found.timeline == primary.timeline or mark.lsn > self._met_at)
-        self.moment = mark.moment if mark and follows else 0
-
-    def forget(self) -> None:
-        """There is another primary: what was known of it means nothing beside that one."""
-        self._met_at, self.moment = None, 0
-
-    def leave(self) -> None:
-        """Use it no more until it answers; what waits for it fails now."""
-        self.moment = 0
-        for driver in [*self._drivers]:
-            driver.terminate()
-
-    def gives_way(self, error: BaseException) -> bool:
-        """Whether a read of it that failed is to be done again, by the primary."""
-        return gives_way(error)
-
-    def tell(self, why: str | None) -> None:
-        """Log that it was left, or has joined (None); once each."""
-        if self._is_joined is (why is None):
-            return
-        self._is_joined = why is None
-        if why is None:
-            log.info("read replica joined", host=self.host)
-        else:
-            log.warning("read replica left", host=self.host, cause=why)
-
-    def _remember(self, _dialect: object, _record: object, _: object, options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
-        """From the first moment: what asks it something when it is new waits as long as others."""
-        options["opened"] = self._drivers.add
-
-    def _refuse_another_server(self, connection: Any, *_: object) -> None:  # noqa: ANN401 - same
-        """A name may lead to several, of which one was asked; a server may have restarted."""
-        if name_of(connection.driver_connection.life) not in self.names:
-            raise DisconnectionError("this is another server than the one that was asked")
 
 
 class Replicas:
@@ -152,12 +61,14 @@ class Replicas:
         self._tasks: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_soon = False
+        self._heard_at = 0  # of the primary, when it last answered, by our clock in microseconds
+        self._news = asyncio.Event()  # is set when a server answers
 
     def start(self) -> None:
         """Follow all servers, in the event loop that runs; nothing, where that is done already."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
-            self._loop = loop
+            self._loop, self._news = loop, asyncio.Event()
             self._tasks = [loop.create_task(each.run()) for each in self._followers]
 
     def stop(self) -> list[asyncio.Task[None]]:
@@ -180,17 +91,60 @@ class Replicas:
     def choose(self) -> Replica | None:
         """From where the request that runs reads now; None: from the primary."""
         current = reader.get()
-        if current is None or not current.may_use_replicas or current.database != self.database:
+        if current is None or current.database != self.database or not current.may_choose:
             return None
         if current.replica is None:
-            fit = [each for each in self.all if self._is_fit(each, current.needs)]
-            current.replica = min(fit, key=lambda each: each.load) if fit else None
+            current.replica = self._best_for(current)
             current.primary = self.primary.name
-        elif not current.replica.moment:  # left meanwhile; another may have less
-            current.replica = None
-        current.may_use_replicas = current.replica is not None
-        (_OF_REPLICAS if current.may_use_replicas else _OF_PRIMARY).inc()
-        return current.replica
+        chosen = current.replica
+        if chosen is None or not chosen.moment or chosen in current.failed:
+            _OF_PRIMARY.inc()  # of one that was left meanwhile, too: another may have less
+            return None
+        _OF_REPLICAS.inc()
+        current.reads += 1
+        return chosen
+
+    async def may_read_again(self, at: Replica | None, error: BaseException) -> bool:
+        """Whether a read that failed there is to be done once more, where `choose` says then.
+
+        What a replica fails, another does, or the primary. Where the primary cannot be reached, it
+        is a replica again; if none is fit, but was a moment ago, as soon as one is.
+        """
+        current = reader.get()
+        if at is not None:
+            return gives_way(error)
+        away = None if current is None or not current.may_choose else away_in(error)
+        if current is None or away is None or current.has_waited:
+            return False
+        current.failed, current.has_waited = (), True
+        if not await self._until_fit_for(current):
+            return False
+        # What it has read before may be more than another has: then all of it begins again.
+        away.may_pass = bool(current.reads)
+        return not current.reads
+
+    async def _until_fit_for(self, current: Reader) -> bool:
+        """Whether a server may answer it, within MOMENT_SECONDS."""
+        began = now()
+        while self._best_for(current) is None and self._heard_at <= began:
+            left = [each.heard_at for each in self.all if not self.is_usable(each)]
+            if now() > min(began, max([self._heard_at, *left])) + MOMENT_SECONDS * 1_000_000:
+                return False  # nobody was there a moment ago
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ASK_SECONDS):
+                    await self._news.wait()
+        return True
+
+    def _best_for(self, current: Reader) -> Replica | None:
+        """That one of those that are fit which has least to do."""
+        if len(current.failed) == MOST_TRIED:
+            return None
+        fit = [
+            each
+            for each in self.all
+            if each not in current.failed and self._is_fit(each, current.needs)
+        ]
+        return min(fit, key=lambda each: each.load) if fit else None
 
     def is_usable(self, replica: Replica) -> bool:
         """Whether it is there, and not too far behind for who brings nothing.
@@ -228,6 +182,7 @@ class Replicas:
     def _note_primary(self, found: Position, asked_at: int, is_same_session: bool) -> None:  # noqa: FBT001
         if found.is_standby:
             raise Unfit("it is no primary")
+        self._heard_at = now()
         if self.primary.note(found, asked_at, now(), is_same_session=is_same_session):
             for each in self.all:
                 each.forget()
@@ -235,6 +190,12 @@ class Replicas:
             self._is_soon = False
             for follower in self._followers[1:]:
                 follower.ask_soon()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Who waits for a server looks again."""
+        self._news.set()
+        self._news.clear()
 
     def _lose_primary(self, _: Exception) -> None:
         self._is_soon = False
@@ -242,8 +203,12 @@ class Replicas:
     def _about(self, replica: Replica) -> tuple[Note, Callable[[Exception], None]]:
         def note(found: Position, _asked_at: int, is_same_session: bool) -> None:  # noqa: FBT001
             replica.note(found, self.primary, is_same_session=is_same_session)
-            behind = "it is too far behind, or does not follow this primary"
-            replica.tell(None if self.is_usable(replica) else behind)
+            if self.is_usable(replica):
+                replica.heard_at = now()
+                replica.tell(None)
+                self._tell()
+            else:
+                replica.tell("it is too far behind, or does not follow this primary")
 
         def lost(error: Exception) -> None:
             replica.leave()

@@ -30,6 +30,7 @@ from plumbline.db.origin import raise_as_sqlalchemy
 from plumbline.db.pool import FairPool, count_statement, fair_pool, open_session
 from plumbline.db.read_only import refuse_if_it_needs_a_transaction
 from plumbline.db.read_session import ReadSession
+from plumbline.db.reading import may_read_again, note_read
 from plumbline.db.session import BlockSession, OneTaskSession
 from plumbline.db.steps import Existence, Rows, Steps, execute, execute_on
 
@@ -257,12 +258,16 @@ async def _fetch(engine: AsyncEngine, sql: str, arguments: list[object]) -> list
     for tries_left in reversed(range(STALE_TRIES + 1)):
         replica = None if pool.replicas is None else pool.replicas.choose()
         try:
-            return await _fetch_once(pool if replica is None else replica.pool, sql, arguments)
+            rows = await _fetch_once(pool if replica is None else replica.pool, sql, arguments)
         except Exception as error:  # noqa: BLE001 - it is raised again
-            if not (tries_left and (is_stale(error) or (replica and replica.gives_way(error)))):
+            if not (tries_left and (is_stale(error) or await may_read_again(pool, replica, error))):
                 refuse_if_it_needs_a_transaction(sqlstate(error), error)
                 is_lost = has_lost_connection(error)
                 raise_as_sqlalchemy(error, engine.sync_engine, sql, arguments, is_lost=is_lost)
+        else:
+            if replica is None and pool.replicas is not None:
+                note_read()
+            return rows
     raise AssertionError
 
 

@@ -32,9 +32,16 @@ class Turns:
         try:
             await mine
         except BaseException:
-            if not mine.cancelled():  # it came when the caller was just giving up
+            # It came when the caller was just giving up.
+            if not mine.cancelled() and mine.exception() is None:
                 self.give_back()
             raise
+
+    def refuse(self, make_error: Callable[[], Exception]) -> None:
+        """Let all who wait fail; who comes later waits as ever."""
+        while self._waiting:
+            if not (each := self._waiting.popleft()).done():
+                each.set_exception(make_error())
 
     def give_back(self) -> None:
         """To who has waited longest, else to the next who comes."""

@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 
 from plumbline.db import errors as failures
 from plumbline.db.readiness import Readiness
+from plumbline.db.reading import begin_again
 from plumbline.errors import AppError, FieldError, Invalid, Outdated, Unavailable, errors_in
 from plumbline.http.problems import (
     ExtendProblem,
@@ -79,6 +80,7 @@ def _run_again(request: Request, error: Exception) -> None:
     state = state_of(request.scope)
     state.is_to_run_again = state.attempts_left > 0
     if state.is_to_run_again:
+        begin_again()
         note_attempt(error)
 
 

@@ -17,6 +17,7 @@ from plumbline.errors import Unavailable
 from plumbline.setting_values import normalise_url
 from plumbline.settings import DatabaseSettings
 from plumbline_tests.sandbox.database import settings
+from plumbline_tests.waiting import until
 
 MAIN = make_url(settings.DATABASE_URL)
 FreePort = Callable[[], int]
@@ -77,6 +78,51 @@ async def test_host_that_is_silent_or_refuses_is_passed_by_and_tried_last_from_t
     await _ask(engine)
 
     assert silent.connections == 1
+
+
+class Server:
+    """What opens a connection, told what happens there, by its port; `asked` in their order."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.answers = {port: asyncio.get_running_loop().create_future() for port in (1, 2)}
+
+    async def open(self, *, port: int, **_: object) -> object:
+        self.asked.append(port)
+        return await asyncio.shield(self.answers[port])
+
+    async def until_asked(self, *ports: int) -> None:
+        await until(lambda: self.asked == [*ports])
+
+
+TWO = make_url("postgresql+asyncpg://me@/app?host=one:1&host=two:2")
+
+
+async def test_host_that_is_slow_is_not_given_up_when_its_share_is_over() -> None:
+    server, connection = Server(), object()
+    opening = asyncio.create_task(hosts.Hosts(TWO).open(server.open, timeout=0.2))
+
+    await server.until_asked(1, 2)  # its share is over
+    server.answers[2].set_exception(ConnectionRefusedError())
+    server.answers[1].set_result(connection)
+
+    assert await opening is connection
+
+
+async def test_verdict_on_the_hosts_is_not_that_of_who_began_before_one_was_found() -> None:
+    """Else all would rest although the primary is there."""
+    both, old, new = hosts.Hosts(TWO), Server(), Server()
+    before = asyncio.create_task(both.open(old.open, timeout=60))
+    await old.until_asked(1)
+    new.answers[1].set_result("primary")
+    await both.open(new.open, timeout=60)
+
+    for each in old.answers.values():
+        each.set_exception(ConnectionRefusedError())
+    await asyncio.wait([before])
+
+    assert isinstance(before.exception(), ConnectionRefusedError)
+    assert await both.open(new.open, timeout=60) == "primary"
 
 
 async def test_no_host_that_answers_is_a_503(

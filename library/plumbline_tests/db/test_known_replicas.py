@@ -6,7 +6,8 @@ from plumbline.db.engine import create_engine
 from plumbline.db.following import Unfit
 from plumbline.db.positions import Position, name_of
 from plumbline.db.reading import UNKNOWN, Reader, Seen, reader
-from plumbline.db.replicas import Replica, Replicas
+from plumbline.db.replica import Replica
+from plumbline.db.replicas import Replicas
 from plumbline.db.url import asyncpg_url
 from plumbline.settings import DatabaseSettings
 from plumbline_tests.processes import python

@@ -40,3 +40,19 @@ async def test_those_who_wait_are_served_in_their_order() -> None:
 
     assert order == [0, 2, 3]
     assert not turns.take()
+
+
+async def test_turns_are_refused_to_those_who_wait_and_none_is_lost() -> None:
+    turns = Turns(1)
+    assert turns.take()
+    waiting = [asyncio.create_task(turns.wait()) for _ in range(2)]
+    await asyncio.sleep(0)
+
+    turns.refuse(ConnectionAbortedError)
+    await asyncio.wait(waiting)
+
+    assert [type(each.exception()) for each in waiting] == [ConnectionAbortedError] * 2
+    assert not turns.take()
+    turns.give_back()
+    assert turns.take()
+    assert not turns.take()

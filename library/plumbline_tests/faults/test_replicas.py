@@ -16,7 +16,7 @@ from plumbline.db import engine as engines
 from plumbline.db import following
 from plumbline.db.engine import Engine, create_engine
 from plumbline.db.reading import parse_tokens
-from plumbline.db.replicas import Replica
+from plumbline.db.replica import Replica
 from plumbline.http.consistency import COOKIE, COOKIE_OF_REPLICA, HEADER
 from plumbline.settings import DatabaseSettings
 from plumbline_tests.faults.database import Database, copy_as_replica
