@@ -39,6 +39,8 @@ def top(
         )
     if not url.startswith(("http://", "https://")):
         raise OperatorError("--url must begin with http:// or https://")
+    if "@" in url:
+        raise OperatorError("--url takes no password, which would be shown: --header is for that")
     headers = {name.strip(): value.strip()} if header else {}
     watching, console = _import("plumbline.top.watching"), _import("rich.console").Console()
     watcher = _import("plumbline.top.sessions").Watcher(service.settings.DATABASE_URL)

@@ -51,7 +51,6 @@ _NOT_NOW = "The database cannot answer right now."
 _UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000", "26000"}
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
 _WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
-_STILL_REFERRED_TO = "23001"
 
 
 def classify(error: BaseException) -> AppError | None:
@@ -126,9 +125,8 @@ def _broke_while_connecting(error: NotConnected) -> bool:
     cause = error.__cause__
     if error.may_pass or isinstance(cause, ConnectionResetError | BrokenPipeError):
         return True
-    state = error.sqlstate
-    is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
-    return is_confused or (state or "").startswith(("08", "57P"))
+    confused = "08" if isinstance(cause, DRIVER_ERRORS) else ""
+    return (error.sqlstate or confused).startswith(("08", "57P"))
 
 
 def has_lost_connection(error: Exception) -> bool:
@@ -169,7 +167,7 @@ def _classify_constraint(
     if state == "23P01":
         overlaps = _each(fields, "taken", "overlaps with what is already there")
         return Conflict("It overlaps with something that exists.", errors=overlaps)
-    if state in {"23503", _STILL_REFERRED_TO}:
+    if state in {"23503", "23001"}:
         if is_still_referred_to(cause):
             used = _each(fields, "in_use", "is still referred to")
             return Conflict("Something still refers to it.", errors=used)
@@ -216,7 +214,6 @@ _ADVICE_BY_TEXT = {
     "too many clients": _ADVICE["53300"],
     "starting up": _ADVICE["57P03"],
 }
-
 
 _BY_A_POOLER = "unsupported startup parameter"  # PgBouncer's, of our timeouts
 _ADD_PARTITIONS = ": add the next ones (plumbline.db.partitions.extend)"

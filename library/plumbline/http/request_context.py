@@ -19,6 +19,7 @@ from plumbline import context, usage
 from plumbline.errors import Malformed, errors_in
 from plumbline.http.client_ip import ClientNetworks, ProxyWatch
 from plumbline.http.cors import with_cors
+from plumbline.http.fastapi_inside import INCLUDED
 from plumbline.http.headers import (
     Header,
     api_pages,
@@ -260,11 +261,17 @@ def _harmless_id(scope: Scope) -> str | None:
 def _record(scope: Scope, method: str, status: int, seconds: float, used: Usage) -> None:
     method = method if method in METHODS else "(other)"
     assert used.find_route is not None
-    route = used.find_route(scope) or _refused_as(status)
+    route = _plain_route(scope) or used.find_route(scope) or REFUSALS.get(status, "(refused)")
     _series(method, route, status).observe(seconds)
     _end_usage(used, route)
     ms = round(seconds * 1000, 2)
     log_request(method=method, path=scope["path"], route=route, status=status, ms=ms)
+
+
+def _plain_route(scope: Scope) -> str | None:
+    """Of a route that is neither included nor part of what is mounted, which most are: its path."""
+    is_plain = "route" in scope and INCLUDED not in scope and "app_root_path" not in scope
+    return getattr(scope["route"], "path", None) if is_plain else None
 
 
 def _begin_usage(scope: Scope, find_route: FindRoute) -> Usage:
@@ -291,7 +298,3 @@ def _end_usage(used: Usage, route: str) -> None:
 def _series(method: str, route: str, status: int) -> Histogram:
     """That of DURATION, which keeps as many of them: its labels are bounded."""
     return DURATION.labels(method, route, status)
-
-
-def _refused_as(status: int) -> str:
-    return REFUSALS.get(status, "(refused)")

@@ -74,8 +74,11 @@ def scrape(url: str, headers: Mapping[str, str]) -> Scrape:
 def _held(body: bytes) -> tuple[Held, ...]:
     """Nothing, where the service is older than this program and answers with its metrics."""
     try:
-        return tuple(Held(**each) for each in json.loads(body))
-    except (ValueError, TypeError):
+        return tuple(
+            Held(each["server_pid"], str(each["route"]), float(each["seconds"]))
+            for each in json.loads(body)
+        )
+    except (ValueError, TypeError, KeyError):
         return ()
 
 

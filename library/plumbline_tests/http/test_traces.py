@@ -114,7 +114,9 @@ def test_statement_whose_rows_are_streamed_has_a_span(asked: Asked) -> None:
 
 
 def test_no_value_is_in_any_span(asked: Asked) -> None:
-    told = json.dumps(asked)
+    ids = {"trace", "id", "parent"}  # in which any digits may be
+    spans = [span for each in asked.values() if isinstance(each, dict) for span in each["spans"]]
+    told = json.dumps([{n: v for n, v in span.items() if n not in ids} for span in spans])
     [query] = [s["attributes"]["url.query"] for s in _spans(asked, "sampled")[:1]]
 
     assert SECRET not in told

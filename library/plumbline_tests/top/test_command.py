@@ -129,6 +129,7 @@ async def test_nothing_that_answers_is_a_line_each(free: str) -> None:
     [
         ("file:///etc/passwd", "", "--url must begin with http:// or https://"),
         ("127.0.0.1:8000", "", "--url must begin with http:// or https://"),
+        ("http://me:secret@a", "", "--url takes no password, which would be shown"),
         ("http://a", "secret", "--header must be a name, a colon and a value"),
         ("http://a", "a: b\nc: d", "--header must be a name, a colon and a value"),
         ("http://a", ": b", "--header must be a name, a colon and a value"),
