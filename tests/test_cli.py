@@ -4,9 +4,11 @@ import io
 import os
 import re
 import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -17,8 +19,9 @@ from app import cli
 from app.core import security
 from app.db.models import AccessToken, AuditEvent, User
 from app.db.schema import migrations
-from plumbline_tests.processes import python
+from plumbline_tests.processes import new_python, python
 from tests.people import PASSWORD, signed_in
+from tests.postgres import ROOT
 
 _app = partial(python, "-m", "app.cli")
 
@@ -78,6 +81,40 @@ def test_wrong_use_is_one_line_and_exit_code_2(
     assert PASSWORD not in told
 
 
+def test_wrong_value_is_told_in_plain_words() -> None:
+    process = _app("user", "create", "d o", "dora@example.com", typed=f"{PASSWORD}\n")
+
+    told = "app: username: may contain only letters, digits, '.', '_' and '-'.\n"
+    assert (process.returncode, process.stderr) == (2, told)
+
+
+def test_output_that_cannot_be_written_is_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(  # a process of its own: its exit flushes too
+            [sys.executable, "-m", "app.cli", "check"],
+            check=False,
+            cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    assert (ended.returncode, ended.stderr) == (1, "app: No space left on device\n")
+
+
+@pytest.mark.parametrize("module", ["app.cli", "plumbline.cli.command"])
+def test_stop_while_a_command_is_imported_is_one_line(module: str, tmp_path: Path) -> None:
+    raising = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "typer.py").write_text(raising)
+
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", str(ROOT))])
+    ended = new_python("-c", f"from {module} import main; main()", PYTHONPATH=path)
+
+    name = module.partition(".")[0]
+    assert (ended.returncode, ended.stderr) == (130, f"{name}: stopped\n")
+
+
 def test_number_below_zero_is_an_argument() -> None:
     process = _app("db", "downgrade", "-1", DATABASE_URL="postgresql://me@127.0.0.1:1/app")
 
@@ -85,7 +122,7 @@ def test_number_below_zero_is_an_argument() -> None:
 
 
 def test_command_of_the_library_needs_neither_a_service_nor_settings() -> None:
-    start = "from plumbline.cli.standalone import main; main()"
+    start = "from plumbline.cli.command import main; main()"
     helped = python("-c", start, "--help", DB_POOL_SIZE="many")
     wrong = python("-c", start, "postgres", "--port", "x", DB_POOL_SIZE="many")
 

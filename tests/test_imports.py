@@ -27,8 +27,8 @@ def test_settings_are_read_at_import_only_where_the_service_is_put_together() ->
     ("command", "words"),
     [
         ("app.cli:main", ["serve"]),
-        ("plumbline.cli.standalone:main", ["postgres"]),
-        ("plumbline.cli.standalone:main", ["new"]),
+        ("plumbline.cli.command:main", ["postgres"]),
+        ("plumbline.cli.command:main", ["new"]),
     ],
     ids=str,
 )

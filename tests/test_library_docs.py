@@ -128,7 +128,13 @@ def _public(name: str) -> Iterator[tuple[str, object]]:
                     yield f"{key}.{method}", function
 
 
-@pytest.mark.parametrize("name", [name for name, _ in modules()])
-def test_public_names_have_docstrings(name: str) -> None:
-    assert inspect.getdoc(importlib.import_module(name))
-    assert [key for key, value in _public(name) if not getattr(value, "__doc__", None)] == []
+def test_public_names_have_docstrings() -> None:
+    named = {name: importlib.import_module(name) for name, _ in modules()}
+
+    assert [name for name, module in named.items() if not inspect.getdoc(module)] == []
+    assert [
+        f"{name}.{key}"
+        for name in named
+        for key, value in _public(name)
+        if not getattr(value, "__doc__", None)
+    ] == []

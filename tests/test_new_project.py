@@ -25,7 +25,7 @@ from tests.scaffold.made_up import resources
 
 NAME, AUTHOR = "Ada's “Book” Shop", 'Ada "the first" O\'Neil'
 BIN = Path(sys.executable).parent
-COMMAND = ("-c", "from plumbline.cli.standalone import main; main()")
+COMMAND = ("-c", "from plumbline.cli.command import main; main()")
 # What pyproject.toml has in both: in a project only the service's part of it.
 SHARED = ("hatch", "alembic", "fastapi")
 

@@ -44,9 +44,9 @@ def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-@pytest.mark.parametrize("file", PYTHON_FILES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_files_are_short_enough_to_read(file: Path) -> None:
-    assert file.read_text().count("\n") <= 300
+def test_files_are_short_enough_to_read() -> None:
+    assert len(PYTHON_FILES) > 100
+    assert [str(file) for file in PYTHON_FILES if file.read_text().count("\n") > 300] == []
 
 
 def test_functions_are_short() -> None:

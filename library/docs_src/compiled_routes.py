@@ -3,7 +3,7 @@
 from fastapi import APIRouter, FastAPI
 
 from plumbline import ApiRoute
-from plumbline.http.routing import left_to_fastapi
+from plumbline.http.direct_routes import left_to_fastapi
 
 router = APIRouter(route_class=ApiRoute)
 

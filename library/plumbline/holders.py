@@ -8,26 +8,18 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from plumbline import metrics
-from plumbline.usage import Usage, name_of
+from plumbline.usage import name_of, taken
 
 LOOK_SECONDS = 0.5  # between two looks at the mark
 FRESH_SECONDS = 10.0  # how long after somebody asked the workers still write
 SILENT_SECONDS = 5.0  # then what a worker has written is no longer true: it was killed, or hangs
 _MARK = "holders.asked"
-
-Owner = TypeVar("Owner")
-# Of each connection that is taken: its process of the server, since when (monotonic), by whom.
-Taken = list[tuple[int | None, float, Usage]]
-
-_readings: WeakKeyDictionary[Any, Callable[[Any], Taken]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -37,11 +29,6 @@ class Holder:
     server_pid: int | None
     route: str
     seconds: float
-
-
-def watch_holders(owner: Owner, read: Callable[[Owner], Taken]) -> None:
-    """From now on what `read(owner)` gives is among the holders."""
-    _readings[owner] = read
 
 
 def find_holders() -> list[Holder]:
@@ -88,8 +75,7 @@ def _tell(folder: Path) -> None:
 
 def _own() -> list[Holder]:
     now = time.monotonic()
-    taken = [each for owner, read in [*_readings.items()] for each in read(owner)]
-    return [Holder(pid, name_of(usage), now - since) for pid, since, usage in taken]
+    return [Holder(pid, name_of(usage), now - since) for pid, since, usage in taken()]
 
 
 def _of_others(folder: Path) -> Iterator[Holder]:

@@ -54,6 +54,17 @@ def import_structlog() -> None:
             import_module("structlog")
 
 
+def show_no_variables() -> None:
+    """Where nobody has set structlog up, its tracebacks are Python's own (docs/adr/0073).
+
+    Its default, where rich is installed, shows the local variables of all frames: passwords, bodies
+    of requests, parameters of statements. And drawing takes seconds, in which no request runs.
+    """
+    dev = import_module("structlog.dev")
+    if not import_module("structlog").is_configured():
+        dev.ConsoleRenderer.get_active().exception_formatter = dev.plain_traceback
+
+
 @contextmanager
 def _late_rich() -> Iterator[None]:
     for module, names in _NAMES.items():

@@ -16,6 +16,13 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from plumbline.context import caller_request_id, request_id
 
 _LINE = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+# These warn of each entry of `baggage` and `tracestate` that they cannot read, and quote it: by one
+# header a caller wrote thousands of lines, of whatever they like.
+_QUOTE_HEADERS = (
+    "opentelemetry.baggage.propagation",
+    "opentelemetry.trace.span",
+    "opentelemetry.trace.propagation.tracecontext",
+)
 REQUESTS = "plumbline.request"  # the logger of the line that each request leaves
 _requests = structlog.stdlib.get_logger(REQUESTS)
 
@@ -39,9 +46,11 @@ def configure_logging(*, production: bool) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logging.getLogger(name).handlers.clear()
         logging.getLogger(name).propagate = True
+    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)  # seven lines a start
     # The middleware logs each request, with its id and duration. uvicorn writes such a line as well
     # where its logger has a handler, its own or one above: it would be made, and thrown away.
     logging.getLogger("uvicorn.access").propagate = False
+    withhold_headers()
     if production:
         _write_directly()
     else:
@@ -56,6 +65,12 @@ def configure_logging(*, production: bool) -> None:
             wrapper_class=structlog.stdlib.BoundLogger,
             cache_logger_on_first_use=True,
         )
+
+
+def withhold_headers() -> None:
+    """Let OpenTelemetry read the headers of callers, and not repeat in the log what is in them."""
+    for name in _QUOTE_HEADERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def _write_directly() -> None:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from threading import Lock
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -28,7 +28,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from plumbline.usage import totals
+from plumbline.usage import Usage, counted_as, taken, totals
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 REPORT_SECONDS = 1.0  # what a worker that is not scraped itself tells is at most this old
@@ -136,6 +136,7 @@ Owner = TypeVar("Owner")
 _readings: dict[Gauge, WeakKeyDictionary[Any, Callable[[Any], float]]] = {}
 _told: dict[tuple[str, str], float] = {}  # what USAGE has, by what it is and route
 _telling = Lock()  # a scrape runs in a thread
+_NONE = Usage()
 
 
 def watch(gauge: Gauge, owner: Owner, read: Callable[[Owner], float]) -> None:
@@ -216,10 +217,28 @@ def _report() -> None:
         for gauge, owners in _readings.items():
             gauge.set(sum(read(owner) for owner, read in owners.items()))
         for route, usage in [*totals.items()]:
-            for name, counter in USAGE.items():
-                now, before = getattr(usage, name), _told.get((name, route), 0)
-                counter.labels(route).inc(now - before)
-                _told[name, route] = now
+            for name in USAGE:
+                _grow(name, route, getattr(usage, name))
+        for route, seconds in _seconds_held().items():
+            _grow("held_seconds", route, seconds)
+
+
+def _grow(name: str, route: str, now: float) -> None:
+    """A counter never falls: what a running request has given back counts again when it ends."""
+    before = _told.get((name, route), 0)
+    if now >= before:
+        USAGE[name].labels(route).inc(now - before)
+        _told[name, route] = now
+
+
+def _seconds_held() -> dict[str, float]:
+    """With what is still held: else a route that holds all connections would not show at all."""
+    held: dict[str, float] = {}
+    for _, since, usage in taken():
+        if (route := counted_as(usage)) is not None:
+            known = held.get(route) or totals.get(route, _NONE).held_seconds
+            held[route] = known + monotonic() - since
+    return held
 
 
 def _files(folder: Path) -> list[tuple[Path, int]]:

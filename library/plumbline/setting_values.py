@@ -1,14 +1,18 @@
 """Values of settings as people write them: a URL, lists of networks, hosts and origins."""
 
+import os
 import re
+from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 _SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 # What both drivers understand, of the many parameters that libpq has.
 _PARAMETERS = {"host", "ssl", "sslmode", "target_session_attrs"}
+_TLS = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
 # Scheme, host and port; a browser writes other scripts in ASCII: https://xn--bcher-kva.example
 _ORIGIN = re.compile(r"https?://(\[[0-9a-f:.]+\]|[a-z0-9_.-]+)(:[0-9]{1,5})?")
@@ -31,10 +35,17 @@ def normalise_url(value: str) -> str:
         ) from None
     if unusable:
         raise ValueError("must name a database: postgresql+asyncpg://user:pass@host/db")
-    if unknown := parse_qs(parts.query, keep_blank_values=True).keys() - _PARAMETERS:
+    _check_parameters(parse_qs(parts.query, keep_blank_values=True))
+    return url
+
+
+def _check_parameters(given: dict[str, list[str]]) -> None:
+    if unknown := given.keys() - _PARAMETERS:
         known = ", ".join(sorted(_PARAMETERS))
         raise ValueError(f"has the parameter {min(unknown)!r}; only these are known: {known}")
-    return url
+    for name in given.keys() & {"ssl", "sslmode"}:
+        if not {*_TLS}.issuperset(given[name]):
+            raise ValueError(f"has a wrong {name}; it is one of: {', '.join(_TLS)}")
 
 
 def _with_hosts_in_the_query(rest: str) -> str:
@@ -88,15 +99,28 @@ def parse_hosts(value: str) -> set[str]:
     return {host.strip().lower() for host in value.split(",") if host.strip()}
 
 
-def wrong_settings(kind: type, error: ValidationError) -> list[str]:
+def place_of(variable: str, default: str) -> str | None:
+    """The file or folder that an environment variable names; None: it is empty.
+
+    OSError where that is missing. The one that nobody has named, `default`, may be.
+    """
+    named = os.environ.get(variable)
+    if named:
+        Path(named).stat()
+        return named
+    return default if named is None and Path(default).exists() else None
+
+
+def wrong_settings(kind: type[BaseModel], error: ValidationError) -> list[str]:
     """A line for each setting of `kind` that is wrong, without its value."""
-    return [
-        f"{'.'.join(map(str, item['loc']))}: {_reason(kind, item['type'], item['msg'])}"
-        for item in error.errors(include_input=False, include_context=False)
-    ]
+    told = error.errors(include_input=False, include_context=False)
+    return [_line(kind, ".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in told]
 
 
-def _reason(settings: type, code: str, message: str) -> str:
-    if code == "extra_forbidden":
-        return f"no such setting; {settings.__module__}.{settings.__qualname__} has them all"
-    return message.removeprefix("Value error, ")
+def _line(settings: type[BaseModel], name: str, code: str, message: str) -> str:
+    if code != "extra_forbidden":
+        return f"{name}: {message.removeprefix('Value error, ')}"
+    name = name.upper()  # pydantic gives the name in a file in lower case
+    if alike := get_close_matches(name, settings.model_fields, n=1):
+        return f"{name}: no such setting; did you mean {alike[0]}?"
+    return f"{name}: no such setting; {settings.__module__}.{settings.__qualname__} has them all"

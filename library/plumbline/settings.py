@@ -4,7 +4,6 @@
 """
 
 import os
-from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
@@ -16,6 +15,7 @@ from plumbline.setting_values import (
     checked_networks,
     checked_origins,
     normalise_url,
+    place_of,
     wrong_settings,
 )
 from plumbline.telemetry_settings import TelemetrySettings
@@ -286,12 +286,11 @@ def load_settings(kind: type[S]) -> S:
     A secret is a file of the folder that SECRETS_DIR names, or of /run/secrets, called as the
     setting is. A wrong setting ends the process with a line that names it, without its value.
     """
-    folder = os.environ.get("SECRETS_DIR", "/run/secrets")
-    secrets = folder if folder and Path(folder).is_dir() else None
     try:
-        return kind(_env_file=os.environ.get("ENV_FILE", ".env"), _secrets_dir=secrets)
+        env_file, folder = place_of("ENV_FILE", ".env"), place_of("SECRETS_DIR", "/run/secrets")
+        return kind(_env_file=env_file, _secrets_dir=folder)
     except UnicodeDecodeError:
-        raise SystemExit(".env: is not UTF-8 text") from None
+        raise SystemExit(f"{os.environ.get('ENV_FILE', '.env')}: is not UTF-8 text") from None
     except SettingsError as error:  # its words name the setting, and not the value
         raise SystemExit(f"cannot be read, or is not UTF-8 text: {error}") from None
     except OSError as error:

@@ -2,23 +2,31 @@
 
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from anyio.to_thread import run_sync
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
     ConsoleSpanExporter,
     SimpleSpanProcessor,
+    SpanExporter,
 )
 
 from plumbline import tracing
+from plumbline.logging import withhold_headers
 from plumbline.telemetry_settings import TelemetrySettings
 from plumbline.trace_sampling import KeepByOutcome, RecordAll
+
+LAST_SECONDS = 3.0  # for what is left at the end: longest_stop_seconds has five for all such things
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -38,14 +46,30 @@ async def traces(settings: TelemetrySettings, service: str) -> AsyncIterator[Non
         resource=_resource(service, settings.BUILD_REVISION),
         shutdown_on_exit=False,
     )
-    export = _printing() if settings.TRACES == "console" else BatchSpanProcessor(OTLPSpanExporter())
+    is_console = settings.TRACES == "console"
+    exporter = _printer() if is_console else OTLPSpanExporter()
+    export = SimpleSpanProcessor(exporter) if is_console else BatchSpanProcessor(exporter)
     keep = KeepByOutcome(export, slow_seconds=settings.TRACES_SLOW_SECONDS)
     provider.add_span_processor(keep)
+    withhold_headers()
     trace.set_tracer_provider(provider)
     try:
         yield
     finally:
-        await run_sync(provider.shutdown)
+        await run_sync(_end, provider, exporter)
+
+
+def _end(provider: TracerProvider, exporter: SpanExporter) -> None:
+    """Send what is left; what a collector that hangs has not taken in time is lost.
+
+    The SDK would wait for half a minute. Its thread ends with the process.
+    """
+    ending = threading.Thread(target=provider.shutdown, daemon=True)
+    ending.start()
+    ending.join(LAST_SECONDS)
+    if ending.is_alive():
+        log.warning("the collector did not take the last traces in time")
+        exporter.shutdown()  # tries nothing again
 
 
 def _resource(service: str, revision: str) -> Resource:
@@ -54,8 +78,8 @@ def _resource(service: str, revision: str) -> Resource:
     return Resource.create(named | ({SERVICE_VERSION: revision} if revision else {}))
 
 
-def _printing() -> SpanProcessor:
-    return SimpleSpanProcessor(ConsoleSpanExporter(out=sys.stderr, formatter=_line))
+def _printer() -> SpanExporter:
+    return ConsoleSpanExporter(out=sys.stderr, formatter=_line)
 
 
 def _line(span: ReadableSpan) -> str:

@@ -5,8 +5,9 @@ when the last span has ended that it began here, all of them are exported or non
 The SDK is needed: these are for a TracerProvider.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from threading import Lock
 from urllib.parse import parse_qsl, urlencode
 
@@ -25,7 +26,7 @@ from opentelemetry.trace import (
 from opentelemetry.util.types import Attributes
 
 SPANS_OF_A_REQUEST = 500  # that are kept until it ends
-SPANS_AT_ONCE = 20_000  # that are open or kept: some 20 MB
+SPANS_AT_ONCE = 20_000  # that are kept, and again as many that are open: some 20 MB each
 WITHHELD = "(withheld)"
 LEFT_OUT = "plumbline.spans_left_out"  # among the attributes of a request's span: how many
 
@@ -79,7 +80,8 @@ class KeepByOutcome(SpanProcessor):
     """Hands the spans of a request on to `export`, once the last of them has ended.
 
     Of a request that failed or took `slow_seconds`, and of those that are sampled. What runs after
-    its commit, or in a task that it began, belongs to it. A websocket is never slow.
+    its commit, or in a task that it began, belongs to it. A websocket is never slow, and a client
+    that hangs up is no failure.
     """
 
     def __init__(self, export: SpanProcessor, *, slow_seconds: float) -> None:
@@ -98,7 +100,7 @@ class KeepByOutcome(SpanProcessor):
             request = None if parent is None else self._open.get(parent.span_id)
             if request is None:
                 request = _Request(is_kept=own.trace_flags.sampled)
-            if self._is_full():
+            if len(self._open) >= SPANS_AT_ONCE:
                 request.left_out += 1
                 return
             request.open += 1
@@ -116,6 +118,8 @@ class KeepByOutcome(SpanProcessor):
             if len(request.spans) >= SPANS_OF_A_REQUEST and not _is_first(span):
                 request.left_out += 1
             else:
+                if self._held >= SPANS_AT_ONCE:
+                    self._forget_oldest()
                 request.spans.append(span)
                 self._held += 1
             if request.open:
@@ -133,17 +137,31 @@ class KeepByOutcome(SpanProcessor):
         """Send what was decided."""
         return self._export.force_flush(timeout_millis)
 
-    def _is_full(self) -> bool:
-        return len(self._open) + self._held >= SPANS_AT_ONCE
+    def _forget_oldest(self) -> None:
+        """What has ended of the request that is open for longest: a websocket, or a stream.
+
+        Otherwise some that are open for days would leave no room for any other.
+        """
+        oldest = next((each for each in self._open.values() if each.spans), None)
+        if oldest is not None:
+            self._held -= len(oldest.spans)
+            oldest.left_out += len(oldest.spans)
+            oldest.spans.clear()
 
     def _is_telling(self, span: ReadableSpan) -> bool:
         """A statement alone decides nothing: that it failed may be expected."""
         if span.kind is SpanKind.CLIENT:
             return False
-        took = (span.end_time or 0) - (span.start_time or 0)
-        protocol = (span.attributes or {}).get("network.protocol.name")
-        is_slow = took >= self._slow_ns and protocol != "websocket"
-        return is_slow or span.status.status_code is StatusCode.ERROR
+        took, told = (span.end_time or 0) - (span.start_time or 0), span.attributes or {}
+        is_slow = took >= self._slow_ns and told.get("network.protocol.name") != "websocket"
+        return is_slow or (span.status.status_code is StatusCode.ERROR and not _hung_up(told))
+
+
+def _hung_up(told: Mapping[str, object]) -> bool:
+    """Whether all that failed is that the client went, for which FastAPI has no word but this."""
+    status = told.get("http.response.status_code", 0)
+    is_defect = isinstance(status, int) and status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    return told.get("error.type") == "ConnectionError" and not is_defect
 
 
 def _is_first(span: ReadableSpan) -> bool:

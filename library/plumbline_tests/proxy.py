@@ -5,6 +5,7 @@ test's event loop, where a test sees and steers it without races.
 """
 
 import asyncio
+import random
 import socket
 import struct
 from collections import Counter
@@ -28,11 +29,25 @@ class Fate(Enum):
     SILENCE_AFTER = auto()  # executed and answered; nothing passes from the answer on
 
 
+CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
 Choose = Callable[[int], Awaitable[Fate]]  # by the number of the COMMIT, from 1
 
 
 def always(fate: Fate) -> Choose:
     async def choose(_number: int) -> Fate:
+        return fate
+
+    return choose
+
+
+def cut_some(rng: random.Random, done: Counter[Fate], number: int) -> Choose:
+    """Cut every fourth COMMIT or so, until there were so many; `done` counts the fates."""
+
+    async def choose(_commit: int) -> Fate:
+        fate = rng.choice([*CUTS, *[Fate.PASS] * 6])
+        if sum(done[each] for each in CUTS) >= number:
+            fate = Fate.PASS
+        done[fate] += 1
         return fate
 
     return choose

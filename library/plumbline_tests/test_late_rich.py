@@ -32,6 +32,34 @@ def test_rich_comes_with_the_first_who_asks_for_it(use: str) -> None:
     assert ended.stdout == "True\n[] True\n", ended.stderr
 
 
+FAIL = """
+import sys
+import plumbline.http
+import structlog
+{setup}
+def log_in(password): raise ValueError("refused")
+try:
+    log_in("hunter2")
+except ValueError:
+    structlog.stdlib.get_logger("x").exception("unexpected error")
+print("rich" in sys.modules)
+"""
+DRAWN = "structlog.configure(processors=[structlog.dev.ConsoleRenderer()])"
+
+
+@pytest.mark.parametrize(
+    ("setup", "is_drawn"), [("", False), (DRAWN, True)], ids=["as it is", "by the service"]
+)
+def test_traceback_shows_variables_only_where_the_service_wants_it(
+    setup: str, *, is_drawn: bool
+) -> None:
+    ended = new_python("-c", FAIL.format(setup=setup))
+
+    assert "refused" in ended.stdout, ended.stderr
+    assert ("hunter2" in ended.stdout) == is_drawn
+    assert ended.stdout.endswith(f"{is_drawn}\n")
+
+
 def test_collector_rests_while_the_application_loads(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[bool] = []
     monkeypatch.setattr("uvicorn.Config.load", lambda _: seen.append(gc.isenabled()))

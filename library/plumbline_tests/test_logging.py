@@ -53,6 +53,24 @@ def test_uvicorn_makes_no_line_of_a_request() -> None:
     assert python("-c", UVICORN).stdout.split() == ["False", "True"]
 
 
+HEADERS = """
+from opentelemetry import propagate
+from plumbline import logging
+logging.configure_logging(production=True)
+given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+secret = {"traceparent": given, "tracestate": "hunter2=,hunter2"}
+for baggage in ("hunter2,hunter2", "\u00e4=hunter2", "a=" + 5_000 * "hunter2", " =hunter2"):
+    propagate.extract(secret | {"baggage": baggage})
+"""
+
+
+def test_headers_of_callers_that_mean_nothing_are_not_repeated() -> None:
+    """OpenTelemetry would: thousands of lines for one of 8 kB."""
+    ended = python("-c", HEADERS)
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 # The line of a request by `log_request`, and by the logger itself.
 BOTH = """
 import os, sys, structlog

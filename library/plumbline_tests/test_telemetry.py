@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from time import monotonic
 from typing import Any
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+from plumbline import trace_export
 from plumbline_tests.faults.fixtures import FreePort
 from plumbline_tests.faults.test_stopping import serving, until_started
 from plumbline_tests.faults.wire import Wire
@@ -189,6 +193,39 @@ def _collector(port: int) -> Iterator[SimpleQueue[str]]:
         yield names
         server.shutdown()
         thread.join()
+
+
+class Hanging(SpanExporter):
+    """To a collector that takes what is sent, and says nothing."""
+
+    def __init__(self) -> None:
+        self.sending, self.over = threading.Event(), threading.Event()
+
+    def export(self, spans: object) -> SpanExportResult:
+        assert spans
+        self.sending.set()
+        self.over.wait(100)
+        return SpanExportResult.FAILURE
+
+    def shutdown(self) -> None:
+        self.over.set()
+
+
+def test_collector_that_hangs_does_not_keep_a_process_from_its_end(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The SDK waits for half a minute; then Kubernetes has killed what had not ended."""
+    monkeypatch.setattr(trace_export, "LAST_SECONDS", 0.05)
+    exporter, provider = Hanging(), TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=1))
+    provider.get_tracer("test").start_span("request").end()
+    assert exporter.sending.wait(60)
+    began = monotonic()
+    trace_export._end(provider, exporter)
+
+    assert exporter.over.is_set()
+    assert monotonic() - began < 20
+    assert "the collector did not take the last traces in time" in caplog.text
 
 
 @pytest.mark.torture

@@ -149,6 +149,44 @@ def test_spans_that_are_kept_at_once_are_bounded(
     assert left_out == 4
 
 
+def test_socket_that_is_open_for_long_leaves_room_for_requests(
+    traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it did long ago goes first."""
+    monkeypatch.setattr(trace_sampling, "SPANS_AT_ONCE", 3)
+    socket = traces.begin("socket")
+    for _ in range(3):
+        _end(traces.begin("message", socket, "CLIENT"))
+    request = traces.begin("request")
+    _end(traces.begin("statement", request, "CLIENT"))
+    _end(request, 3)
+    socket.set_status(trace.StatusCode.ERROR)
+    _end(socket)
+
+    assert traces.kept == ["request", "statement", "socket"]
+    assert (traces.exporter.get_finished_spans()[-1].attributes or {})[LEFT_OUT] == 3
+    assert (traces.keep._open, traces.keep._held) == ({}, 0)
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ({}, []),
+        ({"http.response.status_code": 200}, []),  # in the middle of its answer
+        ({"http.response.status_code": 503}, ["request"]),  # of another service
+    ],
+)
+def test_client_that_hangs_up_is_no_failure(
+    traces: Traces, told: dict[str, int], kept: list[str]
+) -> None:
+    request = traces.begin("request")
+    request.set_attributes({"error.type": "ConnectionError", **told})
+    request.set_status(trace.StatusCode.ERROR)
+    _end(request)
+
+    assert traces.kept == kept
+
+
 def test_nothing_is_left_of_what_has_ended(traces: Traces) -> None:
     for ends_at in (1, 3):
         request = traces.begin("request")

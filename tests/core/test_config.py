@@ -35,6 +35,8 @@ def test_default_url_is_the_seed_s() -> None:
         ("DATABASE_URL", "postgresql://me:hunter2/2@db/blog"),
         ("DATABASE_URL", "postgresql://me:hunter2@[db/blog"),
         ("DATABASE_URL", "postgresql://me:hunter2@db/blog?channel_binding=require"),
+        ("DATABASE_URL", "postgresql://me:hunter2@db/blog?sslmode=true"),
+        ("DATABASE_URL", "postgresql+asyncpg://me:hunter2@db/blog?ssl="),
         ("DEBUG", "hunter2"),
         ("ENVIRONMENT", "hunter2"),
         ("DB_POOL_SIZE", "0"),
@@ -58,10 +60,15 @@ def test_unknown_setting_in_the_env_file_is_named(tmp_path: pytest.TempPathFacto
     process = _start(ENV_FILE=str(file))
 
     assert process.returncode == 1
-    assert (
-        process.stderr.lower()
-        == "databse_url: no such setting; app.core.config.settings has them all\n"
-    )
+    assert process.stderr == "DATABSE_URL: no such setting; did you mean DATABASE_URL?\n"
+
+
+@pytest.mark.parametrize("variable", ["ENV_FILE", "SECRETS_DIR"])
+def test_place_of_settings_that_is_named_must_be_there(variable: str) -> None:
+    process = _start(**{variable: "/nowhere"})
+
+    told = "/nowhere: cannot be read (No such file or directory)\n"
+    assert (process.returncode, process.stderr) == (1, told)
 
 
 def test_env_file_that_is_no_text_is_one_line(tmp_path: pytest.TempPathFactory) -> None:
@@ -70,7 +77,7 @@ def test_env_file_that_is_no_text_is_one_line(tmp_path: pytest.TempPathFactory) 
 
     process = _start(ENV_FILE=str(file))
 
-    assert (process.returncode, process.stderr) == (1, ".env: is not UTF-8 text\n")
+    assert (process.returncode, process.stderr) == (1, f"{file}: is not UTF-8 text\n")
 
 
 def test_settings_do_not_show_the_password() -> None:

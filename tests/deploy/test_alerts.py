@@ -10,7 +10,7 @@ import promql_parser
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
-from promql_parser import AggModifierType, AggregateExpr, VectorSelector
+from promql_parser import AggModifierType, AggregateExpr, MatchOp, VectorSelector
 
 from app.main import app
 from plumbline.metrics import exposition
@@ -30,23 +30,38 @@ OF_REPLICAS = {"db_reads_total": {"server"}, "db_replicas_usable": set[str]()}  
 OF_REQUESTS = {"method", "route", "status"}  # there has been none yet
 
 
-def _nodes(query: str) -> list[Any]:
+def _nodes(query: str | Any) -> list[Any]:  # noqa: ANN401 - the parser's, of a part
     found: list[Any] = []
-    promql_parser.walk(promql_parser.parse(query), found.append)
+    parsed = promql_parser.parse(query) if isinstance(query, str) else query
+    promql_parser.walk(parsed, found.append)
     return found
 
 
+def _selectors(query: str | Any) -> Iterator[VectorSelector]:  # noqa: ANN401 - as above
+    return (each for each in _nodes(query) if isinstance(each, VectorSelector))
+
+
 def _metrics_of(query: str) -> set[str]:
-    return {str(each.name) for each in _nodes(query) if isinstance(each, VectorSelector)}
+    return {str(each.name) for each in _selectors(query)}
 
 
-def _labels_of(query: str) -> Iterator[str]:
+def _asked_of(query: str) -> Iterator[tuple[str, str]]:
+    """Each metric with each label that it is asked for, to choose or to sum by."""
     for each in _nodes(query):
         if isinstance(each, VectorSelector):
-            yield from (matcher.name for matcher in each.matchers.matchers)
+            yield from ((str(each.name), matcher.name) for matcher in each.matchers.matchers)
         elif isinstance(each, AggregateExpr) and each.modifier is not None:
             assert each.modifier.type == AggModifierType.By
-            yield from each.modifier.labels
+            for summed in _selectors(each.expr):
+                yield from ((str(summed.name), label) for label in each.modifier.labels)
+
+
+def _values_of(query: str) -> Iterator[tuple[str, str, str]]:
+    """Each metric with each label that shall have one value."""
+    for each in _selectors(query):
+        for matcher in each.matchers.matchers:
+            if matcher.op == MatchOp.Equal and matcher.name not in OF_PROMETHEUS:
+                yield str(each.name), matcher.name, matcher.value
 
 
 @cache
@@ -65,19 +80,34 @@ def _given() -> dict[str, set[str]]:
     return given
 
 
+@cache
+def _values_given() -> set[tuple[str, str, str]]:
+    assert app.routes
+    return {
+        (sample.name, *label)
+        for family in text_string_to_metric_families(exposition().decode())
+        for sample in family.samples
+        for label in sample.labels.items()
+    }
+
+
 @pytest.mark.parametrize("query", [*QUERIES, *RULES])
 def test_each_metric_that_is_asked_for_is_given(query: str) -> None:
     metrics = _metrics_of(query)
 
     assert metrics
     assert metrics - _given().keys() == set()
-    labels = set().union(*(_given()[metric] for metric in metrics))
-    assert {*_labels_of(query)} - labels - OF_PROMETHEUS == set()
+    assert [
+        (metric, label)
+        for metric, label in _asked_of(query)
+        if label not in _given()[metric] | OF_PROMETHEUS
+    ] == []
+    assert {*_values_of(query)} - _values_given() == set()
 
 
 def test_names_of_lines_have_labels_that_their_query_leaves() -> None:
     for query, legend in LEGENDS.items():
-        assert {*re.findall(r"{{(\w+)}}", legend)} <= {*_labels_of(query)}
+        assert {*re.findall(r"{{(\w+)}}", legend)} <= {label for _, label in _asked_of(query)}
 
 
 def test_dashboard_shows_every_metric_of_database_and_event_loop() -> None:

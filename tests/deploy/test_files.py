@@ -196,6 +196,14 @@ def test_build_knows_its_revision_which_nothing_else_sets() -> None:
     assert "BUILD_REVISION" not in manifests()["ConfigMap"]["data"]
 
 
+def test_role_that_serves_keeps_no_transaction_open_for_ever() -> None:
+    """As the doctor's PL712 wants it of anybody."""
+    ends = "ALTER ROLE app SET idle_in_transaction_session_timeout = '60s'"
+
+    assert ends in (ROOT / "deploy/postgres/10-roles.sh").read_text()
+    assert ends in (ROOT / "docs/deploy.md").read_text()
+
+
 def test_archive_is_received_as_the_page_says() -> None:
     page = (ROOT / "docs/deploy.md").read_text()
     received = re.findall(r"^pg_receivewal .*", page, re.MULTILINE)

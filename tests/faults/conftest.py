@@ -3,36 +3,10 @@
 import pytest
 
 from app.db.schema import migrations
-from plumbline_tests.faults.fixtures import (
-    _database,
-    _service,
-    counted,
-    database,
-    new_database,
-    new_proxy,
-    new_replica,
-    new_service,
-    proxied,
-    service,
-    template,
-)
+from plumbline_tests.faults.fixtures import *  # noqa: F403
 from plumbline_tests.faults.service import Deployment
 from tests.faults.writers import WRITERS, add_writers, signed_in
 from tests.people import refuse_secrets
-
-__all__ = [
-    "_database",
-    "_service",
-    "counted",
-    "database",
-    "new_database",
-    "new_proxy",
-    "new_replica",
-    "new_service",
-    "proxied",
-    "service",
-    "template",
-]
 
 
 @pytest.fixture(scope="session")

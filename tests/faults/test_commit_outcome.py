@@ -9,11 +9,9 @@ import pytest
 from plumbline_tests.faults.database import Database
 from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.wire import JSON, Answer, Wire
-from plumbline_tests.proxy import Choose, Fate, Proxy
+from plumbline_tests.proxy import CUTS, Choose, Fate, Proxy
 from tests.faults.writers import add_writers, signed_in
 from tests.people import PASSWORD, PASSWORDS
-
-CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
 
 
 @pytest.fixture

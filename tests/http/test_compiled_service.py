@@ -12,7 +12,8 @@ import httpx2
 import pytest
 
 from app.main import app
-from plumbline.http.routing import ApiRoute, left_to_fastapi
+from plumbline.http.direct_routes import left_to_fastapi
+from plumbline.http.routing import ApiRoute
 from plumbline.testing.requests import Request, operations, send
 from plumbline.testing.rows import StoredRows
 from plumbline.testing.service import ServiceUnderTest

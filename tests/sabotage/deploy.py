@@ -91,7 +91,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "read no secrets",
         "library/plumbline/settings.py",
-        "_secrets_dir=secrets)",
+        "_secrets_dir=folder)",
         "_secrets_dir=None)",
         "tests/core/test_config.py::test_secret_is_a_file_called_as_its_setting",
     ),
@@ -160,7 +160,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "seed by default settings where a server runs in the folder",
-        "library/plumbline/cli/main.py",
+        "library/plumbline/cli/running.py",
         "& {*groups, *SINGLE})",
         "& {*groups})",
         "tests/test_development.py::test_commands_reach_the_server_of_this_folder_whatever_its_port",

@@ -77,8 +77,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "take a request whose client has gone for a defect, in a task group",
         "library/plumbline/http/request_context.py",
-        "if all(isinstance(each, ClientDisconnect) for each in errors_in(error)):",
-        "if isinstance(error, ClientDisconnect):",
+        "return all(isinstance(each, ClientDisconnect) for each in errors_in(error))",
+        "return isinstance(error, ClientDisconnect)",
         "library/plumbline_tests/http/test_exception_groups.py::test_client_that_has_gone_is_no_defect",
     ),
     Sabotage(

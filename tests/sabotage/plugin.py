@@ -39,6 +39,14 @@ SABOTAGES: tuple[Sabotage, ...] = (
         SOUND,
     ),
     Sabotage(
+        "stop the event loop while a database is dropped",
+        TESTING + "cluster.py",
+        "if (loop := self._resting_loop()) is None:",
+        "if (loop := None) is None:",
+        "library/plumbline_tests/testing/test_cluster.py"
+        "::test_database_is_dropped_though_somebody_in_the_loop_is_half_connected",
+    ),
+    Sabotage(
         "empty one table after the other",
         TESTING + "rows.py",
         "            self._connection.execute(together.format(_COMMA.join(parts)))",

@@ -25,6 +25,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         POOLERS + "test_pgbouncer_that_is_not_there_and_a_role_without_timeout_are_told_once",
     ),
     Sabotage(
+        "prepare statements under the names that other processes use too",
+        "library/plumbline/db/pooled_connection.py",
+        'return f"{name}{self._token}"',
+        "return name",
+        POOLERS + "test_no_other_process_has_the_names_of_our_prepared_statements",
+    ),
+    Sabotage(
+        "call a statement that a pooler has not kept a defect",
+        "library/plumbline/db/errors.py",
+        '"28P01", "28000", "26000"}',
+        '"28P01", "28000"}',
+        POOLERS + "test_statement_that_a_pooler_has_not_kept_is_the_operators_matter",
+    ),
+    Sabotage(
         "let HAProxy look too seldom for a service that is about to stop",
         "deploy/haproxy/haproxy.cfg",
         "inter 1s fall 2",

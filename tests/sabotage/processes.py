@@ -67,8 +67,8 @@ SABOTAGES = (
     Sabotage(
         "give pages and refusals one route",
         "library/plumbline/http/request_context.py",
-        "or _page(scope) or _refused_as(status)",
-        'or "(none)"',
+        "used.find_route(scope) or _refused_as(status)",
+        'used.find_route(scope) or "(none)"',
         METRICS + "::test_pages_and_refusals_have_a_route_of_their_own",
     ),
     Sabotage(

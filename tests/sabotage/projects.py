@@ -139,8 +139,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "import the doctor for every command",
         "library/plumbline/cli/standalone.py",
-        "from plumbline.cli.main import run\n",
-        "import plumbline.cli.doctor\nfrom plumbline.cli.main import run\n",
+        "from plumbline.cli.postgres import postgres\n",
+        "import plumbline.cli.doctor\nfrom plumbline.cli.postgres import postgres\n",
         "tests/test_imports.py::test_command_imports_no_part_that_it_does_not_use",
     ),
     Sabotage(

@@ -99,8 +99,8 @@ _PAGES = (
     Sabotage(
         "hide the reason of a 500 from pages",
         "library/plumbline/http/request_context.py",
-        "with_cors(await _answer_defect(scope, receive, error), self.origins)",
-        "await _answer_defect(scope, receive, error)",
+        "await with_cors(answer, self.origins)(scope, receive, send)",
+        "await answer(scope, receive, send)",
         HTTP + "test_cors.py::test_page_may_read_every_answer",
     ),
     Sabotage(

@@ -4,6 +4,7 @@ from tests.sabotage import Sabotage
 
 LOG = "library/plumbline_tests/test_logging.py"
 HTTP = "library/plumbline/http/"
+NAMES = "library/plumbline_tests/http/test_route_names.py::"
 COMPILED = "library/plumbline_tests/http/test_compiled_routes.py"
 ODD = f"{COMPILED}::test_odd_requests_are_answered_as_by_fastapi"
 LATER = f"{COMPILED}::test_dependency_of_later_is_solved"
@@ -40,7 +41,7 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "lose the headers that a route has set",
         HTTP + "compiled_routes.py",
-        "            response.raw_headers.extend(told.raw_headers)",
+        "            response.raw_headers.extend(told.said)",
         "            pass",
         ODD,
     ),
@@ -54,15 +55,15 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "forget dependency_overrides",
         HTTP + "compiled_routes.py",
-        "return is_overridden or",
-        "return",
+        "if self.provider is not None and self.provider.dependency_overrides:",
+        "if False:",
         f"{COMPILED}::test_overridden_dependency_is_used",
     ),
     Sabotage(
         "forget a dependency that was added later",
         HTTP + "compiled_routes.py",
-        "return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)",
-        "return is_overridden",
+        "if len(self.dependant.dependencies) != self.needed:",
+        "if False:",
         LATER,
     ),
     Sabotage(
@@ -110,8 +111,43 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "ask for pages last where a route may mean one",
         HTTP + "install.py",
-        'if not any(path.startswith("/{") for path in paths):',
-        "if paths:",
+        'path.startswith("/{") for path in paths)',
+        "False for path in paths)",
         "library/plumbline_tests/http/test_parts.py::test_page_stays_before_a_route_that_may_mean_it",
+    ),
+    Sabotage(
+        "ask for pages last where something is mounted at the root",
+        HTTP + "install.py",
+        "if not any(not path or ",
+        "if not any(",
+        NAMES + "test_what_is_mounted_at_the_root_hides_no_page_of_the_api",
+    ),
+    Sabotage(
+        "name a route that is included without its prefix",
+        HTTP + "route_names.py",
+        "        if INCLUDED not in scope:\n",
+        "        if scope:\n",
+        NAMES + "test_route_is_named_by_its_template_with_that_of_its_mount",
+    ),
+    Sabotage(
+        "name a route of a mounted application as if it were ours",
+        HTTP + "route_names.py",
+        'is_mounted = "app_root_path" in scope',
+        "is_mounted = False",
+        NAMES + "test_route_is_named_by_its_template_with_that_of_its_mount",
+    ),
+    Sabotage(
+        "name a mount by what callers have asked for",
+        HTTP + "route_names.py",
+        '        path = context.path or ""\n',
+        '        path = str(found.get("root_path", context.path or ""))\n',
+        NAMES + "test_route_is_named_by_its_template_with_that_of_its_mount",
+    ),
+    Sabotage(
+        "count the work after the answer as time of the request",
+        HTTP + "request_context.py",
+        "                ended = perf_counter()  # background tasks come after it\n",
+        "                pass\n",
+        NAMES + "test_request_ends_with_its_answer_and_not_with_what_it_leaves_to_be_done",
     ),
 )

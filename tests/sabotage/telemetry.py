@@ -43,6 +43,14 @@ SABOTAGES = (
         TRACES + "test_no_value_is_in_any_span",
     ),
     Sabotage(
+        "take for read what has no end",
+        "library/plumbline/db/sql_text.py",
+        "    if _UNREAD.search(",
+        "    if re.search('$^', ",
+        "library/plumbline_tests/db/test_span_texts.py::"
+        "test_text_has_no_literal_and_the_name_says_what_it_does",
+    ),
+    Sabotage(
         "write the message of an error into its span",
         "library/plumbline/tracing.py",
         "    span.set_status(StatusCode.ERROR)\n",
@@ -59,7 +67,7 @@ SABOTAGES = (
     Sabotage(
         "forget the trace of a request that failed",
         SAMPLING,
-        "return is_slow or span.status.status_code is StatusCode.ERROR",
+        "return is_slow or (span.status.status_code is StatusCode.ERROR and not _hung_up(told))",
         "return is_slow",
         KEPT + "test_request_is_kept_with_all_of_it_when_it_was_slow_or_failed",
     ),
@@ -130,8 +138,8 @@ SABOTAGES = (
     Sabotage(
         "add what was counted once more with each scrape",
         METRICS,
-        "counter.labels(route).inc(now - before)",
-        "counter.labels(route).inc(now)",
+        "USAGE[name].labels(route).inc(now - before)",
+        "USAGE[name].labels(route).inc(now)",
         USAGE + "test_scrapes_show_what_was_taken_and_add_nothing_themselves",
     ),
     Sabotage(
@@ -156,6 +164,20 @@ SABOTAGES = (
         ALERTS + "test_each_metric_that_is_asked_for_is_given",
     ),
     Sabotage(
+        "alert on an outcome that is never counted",
+        "deploy/prometheus/alerts.yaml",
+        'outcome="unknown"',
+        'outcome="lost"',
+        ALERTS + "test_each_metric_that_is_asked_for_is_given",
+    ),
+    Sabotage(
+        "sum a metric by the label of another one",
+        "deploy/grafana/dashboard.json",
+        'sum by (route) (rate(db_statements_total{job=\\"$job\\"}[$__rate_interval])) / sum by',
+        'sum by (status) (rate(db_statements_total{job=\\"$job\\"}[$__rate_interval])) / sum by',
+        ALERTS + "test_each_metric_that_is_asked_for_is_given",
+    ),
+    Sabotage(
         "show a metric that is not there",
         "deploy/grafana/dashboard.json",
         "sum (db_pool_waiting{",
@@ -177,10 +199,47 @@ SABOTAGES = (
         "tests/deploy/test_promtool.py::test_prometheus_reads_them_and_fires_when_it_should",
     ),
     Sabotage(
+        "show a connection when it is given back alone",
+        METRICS,
+        "in _seconds_held().items():",
+        "in ():",
+        USAGE + "test_connection_shows_while_it_is_held_and_once",
+    ),
+    Sabotage(
+        "let sockets that are open for long keep the traces of all others out",
+        SAMPLING,
+        "                    self._forget_oldest()\n",
+        "                    return\n",
+        KEPT + "test_socket_that_is_open_for_long_leaves_room_for_requests",
+    ),
+    Sabotage(
+        "take a client that hangs up for a failure",
+        SAMPLING,
+        " and not _hung_up(told)",
+        "",
+        KEPT + "test_client_that_hangs_up_is_no_failure",
+    ),
+    Sabotage(
+        "wait at the end as long as a collector likes",
+        "library/plumbline/trace_export.py",
+        "    ending.join(LAST_SECONDS)\n",
+        "    ending.join()\n",
+        "library/plumbline_tests/test_telemetry.py::"
+        "test_collector_that_hangs_does_not_keep_a_process_from_its_end",
+    ),
+    Sabotage(
+        "let callers write into the log by their baggage",
+        "library/plumbline/logging.py",
+        '    "opentelemetry.baggage.propagation",\n',
+        "",
+        "library/plumbline_tests/test_logging.py::"
+        "test_headers_of_callers_that_mean_nothing_are_not_repeated",
+    ),
+    Sabotage(
         "count what a websocket takes for no request",
         CONTEXT,
-        "        usage.of_request.set(Usage(total=usage.totals[usage.WEBSOCKET], scope=scope))\n",
-        "",
+        "Usage(total=total, scope=scope, find_route=self.find_route)",
+        "Usage(total=usage.totals[usage.NO_REQUEST], scope=scope)",
         USAGE + "test_websocket_counts_while_it_is_open",
     ),
     Sabotage(

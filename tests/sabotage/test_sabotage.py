@@ -19,12 +19,15 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy_project(tmp_path_factory.mktemp("project"))
 
 
-@pytest.mark.parametrize("sabotage", [*SABOTAGES, *CLUSTERED], ids=lambda each: each.name)
-def test_sabotage_fits_the_code(sabotage: Sabotage) -> None:
-    path, _, name = sabotage.test.partition("::")
+def test_sabotages_fit_the_code() -> None:
+    assert len(SABOTAGES) > 100
+    assert [each.name for each in [*SABOTAGES, *CLUSTERED] if not _fits(each)] == []
 
-    assert (ROOT / sabotage.file).read_text().count(sabotage.sound) == 1
-    assert f"def {name}(" in (ROOT / path).read_text()
+
+def _fits(sabotage: Sabotage) -> bool:
+    path, _, name = sabotage.test.partition("::")
+    is_there = (ROOT / sabotage.file).read_text().count(sabotage.sound) == 1
+    return is_there and f"def {name}(" in (ROOT / path).read_text()
 
 
 @pytest.mark.torture

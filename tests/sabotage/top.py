@@ -17,7 +17,7 @@ SABOTAGES = (
     Sabotage(
         "forget the request of a connection that is taken",
         "library/plumbline/http/request_context.py",
-        "used = Usage(scope=scope)",
+        "used = Usage(scope=scope, find_route=find_route)",
         "used = Usage()",
         TOLD + "test_holders_are_shown_where_metrics_are",
     ),

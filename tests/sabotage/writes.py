@@ -104,7 +104,7 @@ SABOTAGES = (
     Sabotage(
         "send writes through all layers of FastAPI",
         ROUTES,
-        "            await _answer_in_stacks(route, scope, receive, send)\n",
+        "            await _answer_in_stacks(found.app, scope, receive, send)\n",
         "            await self.app(scope, receive, send)\n",
         "tests/test_speed.py::test_request_costs_no_more_than_it_did",
     ),

@@ -155,7 +155,7 @@ def test_what_was_added_is_removed_again(tmp_path: Path) -> None:
     """With both commands, which are one; the migrations go up and down with rows in the tables."""
     copy = copy_project(tmp_path)
     before = _tree(copy)
-    app, plumbline = ("-m", "app.cli"), ("-c", "from plumbline.cli.standalone import main; main()")
+    app, plumbline = ("-m", "app.cli"), ("-c", "from plumbline.cli.command import main; main()")
     for command in (
         (*app, "add", "resource", "shelf", SHELF, "--public"),
         (*plumbline, "add", "resource", "book", BOOK, "--owner", "author"),

@@ -1,21 +1,10 @@
-"""How a command starts, and how whatever goes wrong for a known reason becomes one line."""
+"""How a command starts: it listens to Ctrl-C before it imports what takes time."""
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any, NoReturn
-
-import typer
-from pydantic import ValidationError
-from typer.exceptions import Abort, TyperException
-
-from plumbline.cli.importing import collector_at_rest
-from plumbline.cli.terminal import POSTGRES, say, take_numbers
-from plumbline.errors import AppError, OperatorError
-
-SINGLE = {"seed", "top"}  # no groups, and use the database all the same
+from typing import NoReturn
 
 
 def run(
@@ -33,74 +22,14 @@ def run(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:
-        cli = _load(commands, settings, groups, sys.argv[1:])
-        take_numbers(cli)
-        sys.exit(cli(standalone_mode=False) or 0)
-    except TyperException as error:  # wrong use
-        wrong = error.format_message()  # nothing, where a group without a command showed its help
-        message, code = wrong and f"{wrong} See `{name} --help`.", error.exit_code
-    except ValidationError as error:  # pydantic's own text would repeat the password
-        message, code = " ".join(f"{e['loc'][0]}: {e['msg']}." for e in error.errors()), 2
-    except AppError as error:
-        fields = [f"{e.field} {e.message}." for e in error.errors]
-        message, code = " ".join([error.detail, *fields]), 1
-    except OperatorError as error:
-        message, code = str(error), 1
-    except (Abort, KeyboardInterrupt):
+        finish = import_module("plumbline.cli.running").finish  # Typer and pydantic
+        message, code = finish(name, commands, settings, groups)
+    except KeyboardInterrupt:
         message, code = "stopped", 130
     if message:
-        say(name, " ".join(message.split()))
+        print(f"{name}: {' '.join(message.split())}", file=sys.stderr, flush=True)
     sys.exit(code)
 
 
 def _stop(*_: object) -> NoReturn:
     raise KeyboardInterrupt
-
-
-def _load(
-    commands: str, settings: str | None, groups: Sequence[str], words: list[str]
-) -> typer.Typer:
-    """Load the settings, then the commands; wrong settings are no obstacle to help."""
-    if settings is not None:
-        try:
-            loaded = _import(settings)  # wrong settings end the import
-        except SystemExit:
-            if not _asks_for_help(words, groups):
-                raise
-            return _load_without_settings(commands)
-        uses_database = bool({*words[:1]} & {*groups, *SINGLE})
-        if uses_database and "DATABASE_URL" not in loaded.model_fields_set:
-            _use_running_server(loaded)
-    cli: typer.Typer = _import(commands)
-    return cli
-
-
-def _use_running_server(settings: Any) -> None:  # noqa: ANN401 - a DatabaseSettings, not imported
-    """Prefer what `dev` or `postgres` runs in this folder, whatever its port."""
-    from plumbline.db.embedded import find_url  # noqa: PLC0415 - psycopg, which `serve` does without
-
-    if url := find_url(POSTGRES):
-        settings.DATABASE_URL = url
-
-
-def _asks_for_help(words: list[str], groups: Sequence[str]) -> bool:
-    options = words[: words.index("--")] if "--" in words else words
-    return "--help" in options or not words or words in [[group] for group in groups]
-
-
-def _load_without_settings(commands: str) -> typer.Typer:
-    environment = dict(os.environ)
-    os.environ.clear()
-    os.environ["ENV_FILE"] = os.environ["SECRETS_DIR"] = ""
-    try:
-        cli: typer.Typer = _import(commands)
-    finally:
-        os.environ.clear()
-        os.environ.update(environment)
-    return cli
-
-
-def _import(path: str) -> Any:  # noqa: ANN401 - whatever is there
-    module, _, name = path.partition(":")
-    with collector_at_rest():
-        return getattr(import_module(module), name)

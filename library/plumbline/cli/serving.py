@@ -1,5 +1,6 @@
 """The production server, with one process or several."""
 
+import errno
 import os
 import socket
 from collections.abc import Iterator
@@ -47,7 +48,7 @@ def serve_until_stopped(
         server_header=False,
         proxy_headers=False,  # TRUSTED_PROXIES decides whom to believe
     )
-    listening = _bind(service, host, port) if fd is None else socket.socket(fileno=fd)
+    listening = _bind(service, host, port) if fd is None else _inherited(fd)
     # asyncio does it only for sockets of its own making; without it 40 ms an answer.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with listening:
@@ -64,11 +65,25 @@ def _bind(service: Service, host: str, port: int) -> socket.socket:
     try:
         listening.bind((host, port))
     except OSError as error:
+        wrong = "--port" if error.errno in {errno.EADDRINUSE, errno.EACCES} else "--host"
         raise OperatorError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; choose another with --port"
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose another with {wrong}"
         ) from None
     service.say(f"listening on {host}, port {port}")
     return listening
+
+
+def _inherited(fd: int) -> socket.socket:
+    try:
+        inherited = socket.socket(fileno=fd)
+    except OSError as error:
+        raise OperatorError(
+            f"--fd {fd} is no socket ({error.strerror}): "
+            "the program that starts this must open it, and pass it on"
+        ) from None
+    if inherited.family not in {socket.AF_INET, socket.AF_INET6}:
+        raise OperatorError(f"--fd {fd} is a socket of {inherited.family.name}: open one of TCP")
+    return inherited
 
 
 def _serve_alone(config: uvicorn.Config, listening: socket.socket, *, is_alone: bool) -> None:

@@ -1,12 +1,11 @@
-"""The command `plumbline`: what needs no service, and what writes into the one that is here."""
+"""The commands of `plumbline`: what needs no service, and what writes into the one that is here."""
 
 from types import MethodType
-from typing import Any, NoReturn
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from plumbline.cli.main import run
 from plumbline.cli.postgres import postgres
 from plumbline.cli.projects import new, update
 from plumbline.cli.scaffold import Writer, add_scaffold
@@ -41,8 +40,3 @@ cli.command()(new)
 cli.command()(update)
 cli.command()(MethodType(postgres, "plumbline"))
 add_scaffold(cli, Writer("plumbline"))
-
-
-def main() -> NoReturn:
-    """The command `plumbline`, to its end."""
-    run("plumbline", "plumbline.cli.standalone:cli")

@@ -11,7 +11,7 @@ from plumbline.db.connection import LIFE, Transaction
 from plumbline.db.errors import classify
 from plumbline.metrics import COMMITS_WITHOUT_ANSWER
 
-PATIENCE_SECONDS = 1.0
+PATIENCE_SECONDS = 2.0
 
 log = structlog.stdlib.get_logger(__name__)
 

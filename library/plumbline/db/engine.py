@@ -288,7 +288,8 @@ def _on_error(context: ExceptionContext) -> None:
     if context.connection is not None and is_of_a_read_session(context.connection):
         refuse_if_it_needs_a_transaction(state, error)
     if is_stale(error):  # SQLAlchemy does so itself, but not for OutdatedSchemaCacheError
-        forget_plans(context.dialect, driver_of(context))
+        context.dialect._invalidate_schema_cache()  # type: ignore[attr-defined]  # noqa: SLF001
+        forget_plans(driver_of(context))
     # After a failover the pool's connections lead to a server that only reads. And a server may be
     # killed before asyncpg itself knows it: a statement has begun then.
     is_demoted = state == READ_ONLY

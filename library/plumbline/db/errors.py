@@ -48,7 +48,7 @@ _CANCELLED = "57014"  # by PostgreSQL after DB_STATEMENT_TIMEOUT_SECONDS, or by 
 _TOO_LONG = "The database took too long."
 _AWAY = "The database cannot be reached."
 _NOT_NOW = "The database cannot answer right now."
-_UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000"}
+_UNAVAILABLE = {_CANCELLED, "25P03", READ_ONLY, "3D000", "28P01", "28000", "26000"}
 _UNAVAILABLE_CLASSES = {"08", "53", "57"}  # connection, resources, operator intervention
 _WRONG_NAMES = {"42", "3F"}  # the statement does not fit the schema
 _STILL_REFERRED_TO = "23001"
@@ -198,6 +198,8 @@ _ADVICE = {
     "42501": "the user in DATABASE_URL lacks a right: grant it (`{upgrade}` does so for the role "
     "that DB_APPLICATION_ROLE names)",
     "42704": "something named in the settings does not exist: create the role DB_APPLICATION_ROLE",
+    "26000": "the pooler between keeps no prepared statements: leave out "
+    "DB_PGBOUNCER_PREPARES, or take PgBouncer 1.21 with max_prepared_statements",
     "53300": "PostgreSQL has no connection left: raise max_connections or lower DB_POOL_SIZE",
     "57P03": "PostgreSQL is starting up: try again in a moment",
     "57014": "a statement took longer than DB_STATEMENT_TIMEOUT_SECONDS, or somebody cancelled it: "
@@ -284,14 +286,16 @@ def _explain_silence(error: BaseException, program: str | None) -> str:
     """Which of the many ways not to answer."""
     if isinstance(error, TimeoutError):
         return _SILENT.format("DB_COMMAND_TIMEOUT_SECONDS")
-    is_refused = isinstance(error, ConnectionRefusedError) or not isinstance(error, _WITH_REASON)
-    reason = "" if is_refused else f" ({type(error).__name__}: {_line(str(error))})"
+    reason = "" if isinstance(error, ConnectionRefusedError) else _reason(error)
     start = f"{program or 'plumbline'} postgres"
     return f"PostgreSQL cannot be reached{reason}: start it (`{start}`) or correct DATABASE_URL"
 
 
-# Of psycopg's errors the text is libpq's, of many lines.
-_WITH_REASON = (OSError, *DRIVER_ERRORS, ValueError, TypeError)
+def _reason(error: BaseException) -> str:
+    if isinstance(error, (OSError, *DRIVER_ERRORS, ValueError, TypeError)):
+        return f" ({type(error).__name__}: {_line(str(error))})"
+    words = str(error).rpartition("failed: ")[2]  # psycopg's: libpq's text, the last try at the end
+    return "" if "refused" in words or not words else f" ({_line(words)})"
 
 
 def _line(words: str) -> str:

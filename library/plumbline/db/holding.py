@@ -1,34 +1,36 @@
 """Who holds the connections of an engine: asked of its pool when somebody wants to know."""
 
 from typing import Any
-from weakref import WeakSet
+from weakref import ref
 
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from plumbline.db.pool import TAKEN
-from plumbline.holders import Taken, watch_holders
+from plumbline.usage import Taken, watch_taken
 
-Records = WeakSet[ConnectionPoolEntry]
+Records = list["ref[ConnectionPoolEntry]"]  # read by threads, which is safe with a list
 
 
 def watch_connections(engine: AsyncEngine) -> None:
     """From now on its connections are among the holders; that costs each new one a call."""
-    records: Records = WeakSet()
+    records: Records = []
 
     def note(_: object, record: ConnectionPoolEntry) -> None:
-        records.add(record)
+        others = [each for each in records if each() not in {None, record}]
+        records[:] = [*others, ref(record)]  # it is opened again after it was lost
 
     event.listen(engine.sync_engine, "connect", note)
-    watch_holders(engine, lambda _: _taken(records))
+    watch_taken(engine, lambda _: _taken(records))
 
 
 def _taken(records: Records) -> Taken:
     found = []
-    for record in [*records]:
-        info: Any = record.record_info
-        if TAKEN in info:
-            driver: Any = record.driver_connection
-            found.append((None if driver is None else driver.get_server_pid(), *info[TAKEN]))
+    for each in [*records]:
+        record: Any = each()
+        taken = None if record is None else record.record_info.get(TAKEN)
+        if taken is not None:
+            driver = record.driver_connection
+            found.append((None if driver is None else driver.get_server_pid(), *taken))
     return found

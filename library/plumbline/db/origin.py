@@ -75,15 +75,18 @@ def claim(context: ExceptionContext) -> None:
 def raise_as_sqlalchemy(
     error: Exception, engine: Engine, sql: str, arguments: Sequence[object], *, is_lost: bool
 ) -> NoReturn:
-    """Raise the driver's error as `engine` does; `is_lost`: its connection is of no more use."""
+    """Raise the driver's error as `engine` does; `is_lost`: its connection is of no more use.
+
+    `sql` is empty for BEGIN and COMMIT, which are no statements to SQLAlchemy.
+    """
     adapted = adapt(error, engine.dialect)
     if not isinstance(adapted, _ADAPTED):  # a timeout, or the pool's
         if isinstance(error, OSError):
             mark(error, engine.dialect)
         raise error
     made = DBAPIError.instance(
-        sql,
-        list(arguments),
+        sql or None,
+        list(arguments) if sql else None,
         adapted,
         _ADAPTED,
         hide_parameters=engine.hide_parameters,

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session, SessionTransaction
 from sqlalchemy.util import await_only
 
+from plumbline.db import compared
 from plumbline.db.before_statement import OWNER, refuse_by_owner, require_versions
 from plumbline.db.direct import Direct, adopt, begin, is_usual, open_direct
 from plumbline.db.pool import FairPool
@@ -64,6 +65,8 @@ class WriteSession(OwnedSession):
 
     def is_direct(self) -> bool:
         """Not where a flush comes first, in a SAVEPOINT, after an error, or past a listener."""
+        if not compared.IS_COMPARED:
+            return False
         if self._nested_transaction is not None or not self._is_clean():
             return False
         begun = self._transaction
@@ -204,7 +207,8 @@ def _run_on(connection: Connection, steps: Steps[None]) -> None:
 def _ask_on(connection: Connection, asked: Asked) -> Rows:
     """With BEGIN, where it comes first in its transaction."""
     adapted: Any = connection.connection.dbapi_connection
-    if not isinstance(asked, Existence) or not is_usual(adapted):
+    is_to_go_along = compared.IS_COMPARED and isinstance(asked, Existence)
+    if not is_to_go_along or not is_usual(adapted):
         return execute_on(connection, *asked)
     if adapted.driver_connection.is_in_transaction():
         return execute_on(connection, *asked)
@@ -220,12 +224,13 @@ def _ask_on(connection: Connection, asked: Asked) -> Rows:
 def _is_listened_to(session: WriteSession, engine: Engine) -> bool:
     """Whether somebody else has a Connection shown when a transaction begins or ends, or a log."""
     kind: Any = type(session)
-    of_engine = engine.dispatch
+    of_engine: Any = engine.dispatch
     return (
         engine.echo is not False
         or bool(engine.get_execution_options())
         or len(of_engine.commit) > 1  # ours
-        or bool(of_engine.begin)
+        or bool(of_engine.begin or of_engine.engine_connect)
+        or len(engine.dialect.dispatch.handle_error) > 1  # ours
         or len(_listeners(kind).after_begin) > 1  # ours
         or ("dispatch" in vars(session) and len(session.dispatch.after_begin) > 1)
     )

@@ -9,7 +9,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from plumbline.db.partitions import Bound, in_schema, literal, plain, qualified, quote, run
+from plumbline.db.partitions import (
+    Bound,
+    fitting,
+    in_schema,
+    literal,
+    plain,
+    qualified,
+    quote,
+    run,
+)
 from plumbline.errors import OperatorError
 
 _TABLE = text("""
@@ -40,12 +49,37 @@ _OBSTACLES = text("""
         WHERE indrelid = :oid AND indisunique AND NOT indisprimary AND attnum <> ALL(indkey)
     UNION ALL SELECT format('exclusion %s', conname) FROM pg_constraint
         WHERE conrelid = :oid AND contype = 'x'
+    UNION ALL SELECT unnest(array_remove(ARRAY[
+        CASE WHEN relrowsecurity OR relforcerowsecurity THEN 'row level security' END,
+        CASE WHEN relreplident <> 'd' THEN 'its replica identity' END,
+        CASE WHEN relpersistence = 'u' THEN 'it is unlogged' END,
+        CASE WHEN to_regclass(:first) <> oid THEN format('%s is there already', :first) END
+    ], NULL)) FROM pg_class WHERE oid = :oid
+    UNION ALL SELECT format('rule %s', rulename) FROM pg_rewrite WHERE ev_class = :oid
+    UNION ALL SELECT format('%s uses it', pg_describe_object(classid, objid, objsubid))
+        FROM pg_depend WHERE deptype = 'n' AND CASE refclassid
+            WHEN 'pg_class'::regclass THEN refobjid = :oid AND classid = 'pg_proc'::regclass
+            WHEN 'pg_type'::regclass THEN
+                refobjid = (SELECT reltype FROM pg_class WHERE oid = :oid) END
+    UNION ALL SELECT format('%s inherits from %s', inhrelid::regclass, inhparent::regclass)
+        FROM pg_inherits WHERE :oid IN (inhparent, inhrelid)
+    UNION ALL SELECT format('constraint %s is not valid', conname) FROM pg_constraint
+        WHERE conrelid = :oid AND NOT convalidated AND conname <> :bound
+    UNION ALL SELECT format('constraint %s is not inherited', conname) FROM pg_constraint
+        WHERE conrelid = :oid AND connoinherit AND contype IN ('c', 'n')
+    UNION ALL SELECT format('index %s is not valid', indexrelid::regclass) FROM pg_index
+        JOIN pg_class i ON i.oid = indexrelid
+        WHERE indrelid = :oid AND NOT indisvalid AND relname <> :key
+    UNION ALL SELECT 'a primary key that is deferrable, or includes other columns' FROM pg_index
+        WHERE indrelid = :oid AND indisprimary AND (NOT indimmediate OR indnatts <> indnkeyatts)
+    UNION ALL SELECT format('%s is generated', attname) FROM pg_attribute
+        WHERE attrelid = :oid AND attname = :column AND attgenerated <> ''
     ORDER BY 1
 """)
 _INDEXES = text("""
     SELECT indexrelid::regclass::text, relname, CASE WHEN conname IS NULL
         THEN pg_get_indexdef(indexrelid)
-        ELSE format('ALTER TABLE ' || :table || ' ADD CONSTRAINT %I %s', conname,
+        ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', CAST(:table AS text), conname,
             pg_get_constraintdef(c.oid)) END
     FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
     LEFT JOIN pg_constraint c ON conindid = indexrelid AND contype = 'u'
@@ -56,23 +90,46 @@ _REFERENCES = text("""
     WHERE conrelid = :oid AND contype = 'f' ORDER BY conname
 """)
 _PRIMARY_KEY = text("SELECT conname FROM pg_constraint WHERE conrelid = :oid AND contype = 'p'")
-_RIGHTS = text("""
+_PREPARED = text("""
+    SELECT EXISTS (SELECT FROM pg_constraint
+            WHERE conrelid = :oid AND conname = :bound AND convalidated)
+        AND (:has_key OR EXISTS (SELECT FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+            WHERE indrelid = :oid AND relname = :key AND indisvalid))
+""")
+_NUMBERS = text("SELECT * FROM pg_sequence WHERE seqrelid = CAST(:sequence AS regclass)")
+_OWNER = text("""
     SELECT format('ALTER TABLE %s OWNER TO %I', CAST(:table AS text), rolname)
         FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner WHERE pg_class.oid = :oid
+""")
+# What a new table has by itself: ALTER DEFAULT PRIVILEGES, and all that its owner may.
+_GIVEN = text("""
+    SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', CAST(:table AS text),
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(rolname) END)
+    FROM pg_class, aclexplode(coalesce(relacl, acldefault('r', relowner)))
+        LEFT JOIN pg_roles ON pg_roles.oid = grantee
+    WHERE pg_class.oid = to_regclass(:table) AND (grantee <> relowner
+        OR EXISTS (SELECT FROM pg_class WHERE oid = :oid AND relacl IS NOT NULL))
+""")
+_RIGHTS = text("""
+    SELECT format('COMMENT ON TABLE %s IS %L', CAST(:table AS text), description)
+        FROM (SELECT obj_description(:oid, 'pg_class') AS description) comment
+        WHERE description IS NOT NULL
     UNION ALL
-    SELECT format('ALTER SEQUENCE %s OWNED BY ' || :table || '.%I', objid::regclass, attname)
+    SELECT format('ALTER SEQUENCE %s OWNED BY %s.%I', objid::regclass, CAST(:table AS text),
+            attname)
         FROM pg_depend JOIN pg_attribute ON attrelid = refobjid AND attnum = refobjsubid
         WHERE refobjid = :oid AND classid = 'pg_class'::regclass AND deptype = 'a'
         AND (SELECT relkind FROM pg_class WHERE oid = objid) = 'S'
     UNION ALL
-    SELECT format('GRANT %s%s ON %s TO %s', privilege_type, attribute,
-        CAST(:table AS text), CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(rolname) END)
+    SELECT format('GRANT %s%s ON %s TO %s%s', privilege_type, attribute, CAST(:table AS text),
+        CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(rolname) END,
+        CASE WHEN is_grantable THEN ' WITH GRANT OPTION' END)
     FROM (
-        SELECT relowner, '' AS attribute, (aclexplode(relacl)).* FROM pg_class WHERE oid = :oid
+        SELECT '' AS attribute, (aclexplode(relacl)).* FROM pg_class WHERE oid = :oid
         UNION ALL
-        SELECT relowner, format(' (%I)', attname), (aclexplode(attacl)).*
-        FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE attrelid = :oid
-    ) rights LEFT JOIN pg_roles ON pg_roles.oid = grantee WHERE grantee <> relowner
+        SELECT format(' (%I)', attname), (aclexplode(attacl)).*
+        FROM pg_attribute WHERE attrelid = :oid
+    ) rights LEFT JOIN pg_roles ON pg_roles.oid = grantee
 """)
 
 
@@ -101,11 +158,15 @@ class _Table:
     @property
     def bound(self) -> str:
         """Of the CHECK that holds its rows below the bound."""
-        return quote(f"{plain(self.table)}_bound")
+        return quote(self.names["bound"])
 
     @property
     def first_key(self) -> str:
-        return f"pk_{plain(self.table)}_first"
+        return self.names["key"]
+
+    @property
+    def names(self) -> dict[str, str]:
+        return _names(self.table)
 
 
 def prepare(connection: Connection, table: str, column: str, bound: Bound) -> None:
@@ -136,6 +197,9 @@ def partition(connection: Connection, table: str, column: str, bound: Bound) -> 
     or one that it refers to.
     """
     found = _find(connection, table, column)
+    about = {"oid": found.oid, "has_key": found.has_key, **found.names}
+    if not connection.scalar(_PREPARED, about):
+        raise OperatorError(f"{table} is not prepared: `prepare` has to run to its end first")
     # First what it refers to, in the order in which requests come to them: ATTACH changes the
     # triggers of foreign keys there, and who has held such a row may wait for this table.
     referred = [row[2] for row in connection.execute(_REFERENCES, {"oid": found.oid})]
@@ -143,6 +207,9 @@ def partition(connection: Connection, table: str, column: str, bound: Bound) -> 
     run(connection, f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE")
     for statement in list(_exchange(connection, found)):
         run(connection, statement)
+    for query in (_OWNER, _GIVEN, _RIGHTS):
+        for statement in connection.scalars(query, {"oid": found.oid, "table": found.name}).all():
+            run(connection, statement)
     values = f"FOR VALUES FROM (MINVALUE) TO ({literal(bound)})"
     run(connection, f"ALTER TABLE {found.name} ATTACH PARTITION {found.first} {values}")
     run(connection, f"ALTER TABLE {found.first} DROP CONSTRAINT {found.bound}")
@@ -154,12 +221,12 @@ def _exchange(connection: Connection, found: _Table) -> Iterator[str]:
     indexes = connection.execute(_INDEXES, about).all()
     key_name = connection.scalar(_PRIMARY_KEY, about)
     first, new = found.first, found.name
-    yield f"ALTER TABLE {new} RENAME TO {quote(f'{plain(found.table)}_first')}"
+    yield f"ALTER TABLE {new} RENAME TO {quote(fitting(plain(found.table), '_first'))}"
     for name, own_name, _ in indexes:
-        yield f"ALTER INDEX {name} RENAME TO {quote(f'{own_name}_first')}"
+        yield f"ALTER INDEX {name} RENAME TO {quote(fitting(own_name, '_first'))}"
     yield from _give_key(found, str(key_name))
-    number = _next_number(connection, found)
-    if number is not None:
+    numbers = _numbers(connection, found)
+    if numbers is not None:
         yield f"ALTER TABLE {first} ALTER {quote(found.numbered)} DROP IDENTITY"
     like = f"LIKE {first} INCLUDING ALL EXCLUDING INDEXES EXCLUDING IDENTITY"
     yield f"CREATE TABLE {new} ({like}) PARTITION BY RANGE ({quote(found.column)})"
@@ -169,11 +236,10 @@ def _exchange(connection: Connection, found: _Table) -> Iterator[str]:
     for name, rule, _ in connection.execute(_REFERENCES, about).all():
         yield f"ALTER TABLE {new} ADD CONSTRAINT {quote(name)} {rule}"
     yield from (definition for _, _, definition in indexes)
-    if number is not None:
+    if numbers is not None:
         kind = "ALWAYS" if found.numbering == "a" else "BY DEFAULT"
-        identity = f"ADD GENERATED {kind} AS IDENTITY (START WITH {number})"
+        identity = f"ADD GENERATED {kind} AS IDENTITY ({numbers})"
         yield f"ALTER TABLE {new} ALTER {quote(found.numbered)} {identity}"
-    yield from connection.scalars(_RIGHTS, about).all()
 
 
 def _give_key(found: _Table, name: str) -> Iterator[str]:
@@ -187,14 +253,16 @@ def _give_key(found: _Table, name: str) -> Iterator[str]:
 
 
 def _find(connection: Connection, table: str, column: str) -> _Table:
-    row = connection.execute(_TABLE, {"table": qualified(table), "column": column}).one_or_none()
+    rows = connection.execute(_TABLE, {"table": qualified(table), "column": column}).all()
+    row = rows[0] if len(rows) == 1 else None  # several with more than one identity
     if row is None or row.relkind != "r" or not row.key:
         raise OperatorError(
-            f"{table} cannot be partitioned: it is no plain table with a primary key"
+            f"{table} cannot be partitioned: it is no plain table with a primary key, "
+            "and at most one identity"
         )
     if not row.attnotnull:
         raise OperatorError(f"{table} cannot be partitioned by {column}: it may be NULL")
-    about = {"oid": row.oid, "column": column}
+    about = {"oid": row.oid, "column": column, **_names(table)}
     if obstacles := connection.scalars(_OBSTACLES, about).all():
         raise OperatorError(f"{table} cannot be partitioned by {column}: {', '.join(obstacles)}")
     key = [*row.key, *({column} - {*row.key})]
@@ -202,8 +270,25 @@ def _find(connection: Connection, table: str, column: str) -> _Table:
     return _Table(row.oid, table, column, key, column in row.key, *numbers)
 
 
-def _next_number(connection: Connection, found: _Table) -> int | None:
+def _names(table: str) -> dict[str, str]:
+    """Of what belongs to the first partition."""
+    name = plain(table)
+    return {
+        "first": qualified(table, "_first"),
+        "bound": fitting(name, "_bound"),
+        "key": fitting(f"pk_{name}", "_first"),
+    }
+
+
+def _numbers(connection: Connection, found: _Table) -> str | None:
+    """How the identity goes on."""
     if found.sequence is None:
         return None
-    last = f"SELECT last_value + is_called::int FROM {found.sequence}"  # noqa: S608 - PostgreSQL's
-    return int(connection.exec_driver_sql(last).scalar_one())
+    rule = connection.execute(_NUMBERS, {"sequence": found.sequence}).one()
+    last = f"SELECT last_value, is_called FROM {found.sequence}"  # noqa: S608 - PostgreSQL's
+    value, is_called = connection.exec_driver_sql(last.replace("%", "%%")).one()
+    return (
+        f"START WITH {value + is_called * rule.seqincrement} INCREMENT BY {rule.seqincrement} "
+        f"MINVALUE {rule.seqmin} MAXVALUE {rule.seqmax} CACHE {rule.seqcache}"
+        f"{' CYCLE' if rule.seqcycle else ''}"
+    )

@@ -7,6 +7,7 @@ table that is in use becomes a partitioned one: partitioning.py.
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, text
@@ -14,18 +15,24 @@ from sqlalchemy import Connection, text
 from plumbline.db.compiling import DIALECT
 from plumbline.errors import OperatorError
 
-B = TypeVar("B", int, datetime)  # of a column of numbers, or of times with their zone
+B = TypeVar("B", int, datetime)  # of a column of numbers, or of times
 Bound = int | datetime
+_LONGEST_NAME = 63  # bytes
 
 # The end of each as a number, or as a time.
 _PARTITIONS = text("""
     SELECT name, inhdetachpending AS is_half_off,
         CASE WHEN upper ~ '^-?[0-9]+$' THEN upper::bigint END AS number,
-        CASE WHEN upper ~ '^[0-9]+-' THEN upper::timestamptz END AS moment
+        CASE WHEN upper !~ '^[0-9]+-' THEN NULL
+            WHEN has_zone THEN upper::timestamptz
+            ELSE upper::timestamp AT TIME ZONE 'UTC' END AS moment
     FROM (
         SELECT c.oid::regclass::text AS name, inhdetachpending,
-            substring(pg_get_expr(relpartbound, c.oid) FROM 'TO \\(''?(.*?)''?\\)$') AS upper
+            substring(pg_get_expr(relpartbound, c.oid) FROM 'TO \\(''?(.*?)''?\\)$') AS upper,
+            format_type(atttypid, NULL) = 'timestamp with time zone' AS has_zone
         FROM pg_inherits JOIN pg_class c ON c.oid = inhrelid
+        LEFT JOIN pg_partitioned_table ON partrelid = inhparent
+        LEFT JOIN pg_attribute a ON attrelid = inhparent AND attnum = partattrs[0]
         WHERE inhparent = to_regclass(:table)
     ) found
 """)
@@ -47,6 +54,8 @@ def extend(connection: Connection, table: str, step: Callable[[B], B], until: B)
     added = list[str]()
     while end <= until:
         start, end = end, step(end)
+        if end <= start:
+            raise ValueError(f"the step from {start} leads to {end}, which is not ahead")
         added.append(_add(connection, table, start, end))
     return added
 
@@ -59,13 +68,30 @@ def next_month(moment: datetime) -> datetime:
 
 
 def _add(connection: Connection, table: str, start: Bound, end: Bound) -> str:
-    suffix = str(start) if isinstance(start, int) else f"{start.astimezone(UTC):%Y_%m_%d}"
-    name, new = qualified(table), qualified(table, f"_{suffix}")
+    """In one transaction, and nothing where another process was faster."""
+    name, new = qualified(table), qualified(table, f"_{_suffix(start)}")
     like = f"LIKE {name} INCLUDING ALL EXCLUDING IDENTITY EXCLUDING STATISTICS"
-    run(connection, f"CREATE TABLE IF NOT EXISTS {new} ({like})")
     values = f"FOR VALUES FROM ({literal(start)}) TO ({literal(end)})"
-    run(connection, f"ALTER TABLE {name} ATTACH PARTITION {new} {values}")
+    found = new.replace("'", "''")
+    add = f"""
+        BEGIN
+            PERFORM pg_advisory_xact_lock(hashtext('plumbline.partitions'));
+            IF NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = to_regclass('{found}')) THEN
+                CREATE TABLE IF NOT EXISTS {new} ({like});
+                ALTER TABLE {name} ATTACH PARTITION {new} {values};
+            END IF;
+        END
+    """
+    run(connection, f"DO $plumbline${add}$plumbline$")
     return new
+
+
+def _suffix(start: Bound) -> str:
+    if isinstance(start, int):
+        return str(start)
+    start = start.astimezone(UTC)
+    is_midnight = (start.hour, start.minute, start.second) == (0, 0, 0)
+    return f"{start:%Y_%m_%d}" if is_midnight else f"{start:%Y_%m_%d_%H%M%S}"
 
 
 def detach(connection: Connection, table: str, before: Bound) -> list[str]:
@@ -104,7 +130,16 @@ def plain(table: str) -> str:
 
 def qualified(table: str, ending: str = "") -> str:
     """As SQL has it; `shelf.log` is one in the schema `shelf`."""
-    return in_schema(table, f"{plain(table)}{ending}")
+    return in_schema(table, fitting(plain(table), ending))
+
+
+def fitting(name: str, ending: str) -> str:
+    """`name` with an ending; PostgreSQL would cut it off where both are more than 63 bytes."""
+    if len(f"{name}{ending}".encode()) <= _LONGEST_NAME:
+        return f"{name}{ending}"
+    digest = sha256(name.encode()).hexdigest()[:6]
+    room = _LONGEST_NAME - len(ending.encode()) - 1 - len(digest)
+    return f"{name.encode()[:room].decode(errors='ignore')}_{digest}{ending}"
 
 
 def in_schema(table: str, name: str) -> str:
@@ -114,12 +149,15 @@ def in_schema(table: str, name: str) -> str:
 
 
 def literal(bound: Bound) -> str:
-    """As SQL has it; ValueError for a time without a zone, which each session takes for its own."""
+    """As SQL has it; ValueError for a time without a zone, which each session takes for its own.
+
+    In UTC: a column of dates, or of times without a zone, leaves the zone of a literal out.
+    """
     if isinstance(bound, int):
         return str(bound)
     if bound.tzinfo is None:
         raise ValueError(f"{bound} has no time zone")
-    return f"'{bound.isoformat()}'"
+    return f"'{bound.astimezone(UTC).isoformat()}'"
 
 
 def quote(name: Any) -> str:  # noqa: ANN401 - of a row

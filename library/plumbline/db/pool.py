@@ -1,8 +1,7 @@
 """A pool in which nobody is overtaken, and whose connections are tested before use almost for free.
 
-SQLAlchemy's own pool waits in an asyncio.Queue: there a newcomer takes the connection that was put
-back for somebody who waits, and that one goes to the end of the line. Under overload some wait
-until they time out, and what was done for them is lost.
+SQLAlchemy's own waits in an asyncio.Queue: a newcomer takes the connection that was put back for
+who waits, and that one goes to the end of the line. Under overload some wait until they time out.
 """
 
 import asyncio
@@ -22,6 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, ManagesConnection, Pool, PoolPr
 from sqlalchemy.util import await_only, greenlet_spawn
 from sqlalchemy.util.concurrency import in_greenlet
 
+from plumbline.db import compared
 from plumbline.db.background import keep_until_done
 from plumbline.db.connection import DRIVER_ERRORS, Connection, NotConnected
 from plumbline.db.origin import adapt, mark
@@ -184,7 +184,7 @@ class FairPool(Pool):
         """Whether nothing is to be done before the next connection is used, and nobody told."""
         told = self.dispatch
         is_watched = len(told.checkout) > 1 or bool(told.checkin) or bool(told.reset)
-        if is_watched or not self._idle:
+        if not compared.IS_COMPARED or is_watched or not self._idle:
             return False
         record, idle_since = self._idle[-1]
         return not self._is_to_be_tested(idle_since, monotonic()) and self._is_usable(record)

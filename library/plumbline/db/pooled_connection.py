@@ -6,6 +6,7 @@ that answered with a stale plan is told to forget all it has: DEALLOCATE ALL, wh
 as well from 1.22 on.
 """
 
+import os
 from contextlib import suppress
 from typing import Any
 
@@ -21,11 +22,20 @@ _ROLLBACK = "ROLLBACK;"  # as asyncpg writes it, of a whole transaction
 class PooledConnection(Connection):
     """As its parent, and heals the pooler of stale plans."""
 
-    __slots__ = ("_has_stale_plans",)
+    __slots__ = ("_has_stale_plans", "_token")
 
     def __init__(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 - asyncpg's
         super().__init__(*args, **options)
         self._has_stale_plans = False
+        self._token = os.urandom(6).hex()
+
+    def _get_unique_id(self, prefix: str) -> str:
+        """The driver counts in each process, so that others have the same names.
+
+        A pooler that keeps no names apart would run another's statement by ours.
+        """
+        name: str = super()._get_unique_id(prefix)  # type: ignore[misc] # not in the stubs
+        return f"{name}{self._token}"
 
     async def reload_schema_state(self) -> None:
         """As asyncpg's, and in the session of the pooler.
@@ -50,9 +60,8 @@ class PooledConnection(Connection):
         return await super().commit(query)
 
 
-def forget_plans(dialect: Any, driver: object) -> None:  # noqa: ANN401 - asyncpg's dialect
-    """After a stale one, in SQLAlchemy's greenlet: none that was made before is used again."""
-    dialect._invalidate_schema_cache()  # noqa: SLF001 - as SQLAlchemy does it itself
+def forget_plans(driver: object) -> None:
+    """After a stale one, in SQLAlchemy's greenlet: let PgBouncer use none that it has prepared."""
     if isinstance(driver, PooledConnection):
         with suppress(OSError, *DRIVER_ERRORS):  # the connection is lost, and its plans
             await_only(driver.reload_schema_state())

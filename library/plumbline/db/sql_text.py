@@ -53,7 +53,10 @@ _WRITES = re.compile(
 _FIRST = re.compile(r"\w+")
 _NAMED = re.compile(r'"[^"]*"')
 # A number is part of no name and no parameter.
-_VALUE = re.compile(rf"{_SILENT.pattern}|(?<![\w$.])\.?\d[\d_.]*(?:[eE][+-]?\d+)?\b", re.DOTALL)
+_VALUE = re.compile(rf"{_SILENT.pattern}|(?<![\w$.])\.?\d[\w.]*(?:(?<=[eE])[+-]\d+)?", re.DOTALL)
+# Of a literal or a comment without its other end.
+_UNREAD = re.compile(r"'|\*/|\$(?:[^\W\d]\w*)?\$")
+_NESTED = re.compile(r"/\*(?:(?!\*/).)*/\*", re.DOTALL)  # comments in comments
 
 _SAVEPOINT = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK\s+TO)\b", re.IGNORECASE)
 _PARAMETER = re.compile(r"\$\d+")
@@ -104,7 +107,7 @@ def shape_of(sql: str) -> str:
 def without_values(sql: str) -> str | None:
     """With `?` for each literal and number, and without comments; None: it cannot be read so."""
     text = _VALUE.sub(_keep_names, sql)
-    if "'" in _NAMED.sub("", text) or "*/" in text:
+    if _UNREAD.search(_NAMED.sub("", text)) or _NESTED.search(sql):
         return None
     return " ".join(text.split())
 

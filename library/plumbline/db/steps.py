@@ -51,7 +51,7 @@ def execute_on(connection: Connection, sql: str, arguments: list[object]) -> Row
         cursor.execute(sql, arguments)
     except BaseException as error:  # noqa: BLE001 - it is raised again
         if is_stale(error):
-            forget_plans(dialect, connection.connection.driver_connection)
+            forget_plans(connection.connection.driver_connection)
         raise_failed(connection, error, sql, arguments)
     finally:
         count_statement(started, sql)

@@ -13,7 +13,14 @@ from plumbline.doctor.finding import Finding, Severity
 from plumbline.doctor.registry import Rule
 
 _NOQA = re.compile(r"#\s*noqa(?P<codes>:[\s,A-Z0-9]+)?", re.IGNORECASE)
-_KEYS = {"exclude", "ignore", "per-file-ignores", "baseline", "fail-on"}
+_TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table of lists of texts"
+_KEYS = {
+    "exclude": _TEXTS,
+    "ignore": _TEXTS,
+    "per-file-ignores": _TABLE,
+    "baseline": _TEXT,
+    "fail-on": _TEXT,
+}
 
 
 class WrongConfiguration(Exception):
@@ -46,11 +53,7 @@ def read_configuration(root: Path, rules: tuple[Rule, ...]) -> Configuration:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongConfiguration(f"pyproject.toml: {error}") from None
     given: dict[str, Any] = tools.get("plumbline", {}).get("doctor", {})
-    unknown = sorted(given.keys() - _KEYS)
-    if unknown:
-        raise WrongConfiguration(
-            f"[tool.plumbline.doctor] has no {unknown[0]}: it takes {', '.join(sorted(_KEYS))}"
-        )
+    _check_kinds(given)
     per_file: dict[str, list[str]] = given.get("per-file-ignores", {})
     named = {*given.get("ignore", []), *(code for codes in per_file.values() for code in codes)}
     wrong = sorted(named - {rule.code for rule in rules})
@@ -63,6 +66,28 @@ def read_configuration(root: Path, rules: tuple[Rule, ...]) -> Configuration:
         baseline=given.get("baseline"),
         fail_on=read_severity(given.get("fail-on", Severity.INSECURE.option)),
     )
+
+
+def _check_kinds(given: dict[str, Any]) -> None:
+    for name, value in sorted(given.items()):
+        if name not in _KEYS:
+            raise WrongConfiguration(
+                f"[tool.plumbline.doctor] has no {name}: it takes {', '.join(sorted(_KEYS))}"
+            )
+        if _KEYS[name] not in _kinds(value):
+            raise WrongConfiguration(f"[tool.plumbline.doctor] {name} must be {_KEYS[name]}")
+
+
+def _kinds(value: object) -> set[str]:
+    """What it may stand for, of what the keys take."""
+    match value:
+        case str():
+            return {_TEXT}
+        case list() if all(isinstance(each, str) for each in value):
+            return {_TEXTS}
+        case dict() if all(_TEXTS in _kinds(each) for each in value.values()):
+            return {_TABLE}
+    return set()
 
 
 def read_severity(text: str) -> Severity:

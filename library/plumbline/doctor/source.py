@@ -67,8 +67,13 @@ class Module:
 
     @cached_property
     def source(self) -> bytes:
+        """Empty where it is too large, and where it cannot be read; then `unread` says so."""
         file = self.root / self.path
-        return b"" if file.stat().st_size > MOST_BYTES else file.read_bytes()
+        try:
+            return b"" if file.stat().st_size > MOST_BYTES else file.read_bytes()
+        except OSError as error:
+            self.unread.append(Unread(self.path, str(error.strerror)))
+            return b""
 
     @cached_property
     def lines(self) -> list[str]:

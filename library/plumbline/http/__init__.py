@@ -1,3 +1,4 @@
-from plumbline.late_rich import import_structlog
+from plumbline.late_rich import import_structlog, show_no_variables
 
 import_structlog()
+show_no_variables()

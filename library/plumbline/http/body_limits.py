@@ -8,6 +8,7 @@ up here.
 import asyncio
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -29,6 +30,21 @@ class BodyLimit(NamedTuple):
 
     max_bytes: int
     is_streamed: bool = False
+
+
+@dataclass(slots=True)
+class Replay:
+    """A `receive`, as if the body that has been read came only now."""
+
+    body: bytes
+    receive: Receive
+    is_taken: bool = False  # whether somebody has it
+
+    async def __call__(self) -> Message:
+        if self.is_taken:
+            return await self.receive()
+        self.is_taken = True
+        return {"type": "http.request", "body": self.body, "more_body": False}
 
 
 class _Limited(NamedTuple):

@@ -3,7 +3,8 @@
 A `CompiledHandler` answers as FastAPI's own handler does, byte for byte, from what that one was
 made of: the analysed signature, the response model, the status. What is not known to be the same is
 left to FastAPI's: whole routes (`reason` says why), and single requests whose steps are traced,
-that have a body which cannot be read, or for which tests have set `dependency_overrides`.
+that are of a class of their own, that have a body which cannot be read, or for which tests have set
+`dependency_overrides`.
 
 docs/adr/0055 says what of FastAPI's inside this rests on, and how a change of it is noticed.
 """
@@ -22,11 +23,11 @@ from fastapi.utils import is_body_allowed_for_status_code
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
-from starlette.types import Scope
 
 from plumbline.http.fastapi_inside import (
     Undefined,
     Unknown,
+    called_by_name,
     errors_of,
     is_generator,
     made_of,
@@ -44,17 +45,19 @@ _WRITES = ["include", "exclude", "by_alias", "exclude_unset", "exclude_defaults"
 _IS_JSON = (b"content-type", b"application/json")
 _WITH_BODY = {HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED}
 _content_type = in_headers("content-type")
+_routing: Any = routing
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
-FindBody = Callable[[Scope], bytes | None]
+TakeBody = Callable[[Request], bytes | None]
+_MADE = "plumbline_compiled"  # among the attributes of a function: what it answers by
 
 
 class CompiledHandler:
     """Answers as `handle` does, which is FastAPI's own."""
 
-    def __init__(self, handle: Handler, find_body: FindBody | None = None) -> None:
-        """`find_body` gives a body that has been read before."""
+    def __init__(self, handle: Handler, take_body: TakeBody | None = None) -> None:
+        """`take_body` gives a body that has been read before, as the request would read it."""
         self.handle = handle
-        self.find_body = find_body
+        self.take_body = take_body
         self.answer: Handler | None = None  # None: not compiled yet
         self._reason = ""
 
@@ -82,14 +85,25 @@ class CompiledHandler:
 
     def _compile(self) -> Handler:
         try:
-            self.answer = _Route(self.handle, self.find_body)
+            self.answer = _Route(self.handle, self.take_body)
         except Exception as error:  # noqa: BLE001 - what is not understood is FastAPI's to answer
             self.answer, self._reason = self.handle, str(error)
         return self.answer
 
 
+def mark(handle: Handler, handler: CompiledHandler) -> None:
+    """Say that `handle` answers by `handler`, and does nothing around it that needs FastAPI."""
+    vars(handle)[_MADE] = handle, handler
+
+
+def compiled_of(handle: Handler | None) -> CompiledHandler | None:
+    """What it answers by; None for another function, also where it has copied the attributes."""
+    marked, handler = getattr(handle, _MADE, (None, None))
+    return handler if marked is handle else None
+
+
 class _Route:
-    def __init__(self, handle: Handler, find_body: FindBody | None) -> None:
+    def __init__(self, handle: Handler, take_body: TakeBody | None) -> None:
         parts = made_of(handle)
         _refuse_unusual(parts)
         self.handle = handle
@@ -97,7 +111,9 @@ class _Route:
         self.plan = Plan(self.dependant)
         self.answer = _Answer(parts)
         self.provider = parts["dependency_overrides_provider"]
-        self.find_body = find_body
+        self.take_body = take_body
+        self.functions = called_by_name()
+        self.needed = len(self.plan.route.needs)
         self.takes_body = parts["body_field"] is not None
         self.is_strict = parts["actual_strict_content_type"]
         is_entered = any(step.enter is not None for step in self.plan.before)
@@ -106,6 +122,8 @@ class _Route:
     async def __call__(self, request: Request) -> Response:
         telemetry = request.scope.get("fastapi.telemetry")
         if self.is_changed() or (telemetry is not None and tells_steps(request, telemetry)):
+            return await self.handle(request)
+        if request.__class__ is not Request:  # its class may read what it likes as its body
             return await self.handle(request)
         body = await self._body(request) if self.takes_body else Undefined
         if body is _UNREADABLE:  # its words are FastAPI's
@@ -119,15 +137,24 @@ class _Route:
         return await self.answer(run, await self.dependant.call(**arguments))
 
     def is_changed(self) -> bool:
-        """Whether dependencies are others than when this was compiled."""
-        is_overridden = self.provider is not None and bool(self.provider.dependency_overrides)
-        return is_overridden or len(self.dependant.dependencies) != len(self.plan.route.needs)
+        """Whether dependencies, or functions of FastAPI's, are others than when it was compiled."""
+        if self.provider is not None and self.provider.dependency_overrides:
+            return True
+        if len(self.dependant.dependencies) != self.needed:
+            return True
+        solve, run, serialize, handle = self.functions
+        return (
+            _routing.solve_dependencies is not solve
+            or _routing.run_endpoint_function is not run
+            or _routing.serialize_response is not serialize
+            or _routing.APIRoute.handle is not handle
+        )
 
     async def _body(self, request: Request) -> Any:  # noqa: ANN401 - JSON
         """What its JSON means, or the bytes of what is none; Undefined: it has no body."""
         if MAX_BODY_SIZE_SCOPE_KEY in request.scope:
             return _UNREADABLE
-        body = None if self.find_body is None else self.find_body(request.scope)
+        body = None if self.take_body is None else self.take_body(request)
         if body is None:
             body = await _bytes(request)
         if not body:
@@ -184,7 +211,7 @@ class _Answer:
         if not is_body_allowed_for_status_code(response.status_code):
             response.body = b""
         if told is not None:
-            response.raw_headers.extend(told.raw_headers)
+            response.raw_headers.extend(told.said)
         return response
 
     def _write(self, request: Request, given: object) -> bytes:

@@ -7,14 +7,16 @@ their own stacks, and are called as the router would call them. Everything else 
 (docs/adr/0062).
 """
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from fastapi import FastAPI, Request
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware import Middleware
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plumbline.http.compiled_routes import Handler, compiled_of
 from plumbline.http.fastapi_inside import (
     FILES,
     HANDLERS,
@@ -24,8 +26,9 @@ from plumbline.http.fastapi_inside import (
     handling_exceptions,
     inner_layers,
 )
-from plumbline.http.routing import ApiRoute
+from plumbline.http.routing import Answering, ApiRoute
 
+_NO_API_ROUTE = "its router was made without route_class=ApiRoute"
 _START: Message = {"type": "http.response.start", "status": 200}
 
 
@@ -42,49 +45,76 @@ class DirectRoutesMiddleware:
         self.layers = inner_layers(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = None
+        found = None
         if self.layers is not None and scope["type"] == "http":
-            route = _find(self.layers, scope)
-        if route is None:
+            found = _find(self.layers, scope)
+        if found is None or found.handler is None or found.handle_request is None:
             await self.app(scope, receive, send)
-        elif route.handler.takes_stacks:
-            await _answer_in_stacks(route, scope, receive, send)
+        elif found.handler.takes_stacks:
+            await _answer_in_stacks(found.app, scope, receive, send)
         else:
-            await _answer(route, scope, receive, send)
+            await _answer(found.handle_request, scope, receive, send)
 
 
-def _find(layers: InnerLayers, scope: Scope) -> ApiRoute | None:
-    """The route that the router would find, if it answers directly; the scope as it would be."""
+def left_to_fastapi(routes: Sequence[BaseRoute]) -> dict[str, str]:
+    """Each route that FastAPI's own handler answers, as in `GET /posts`, and why."""
+    left = {}
+    for context in iter_route_contexts(routes):
+        route = context.original_route
+        if isinstance(route, ApiRoute):
+            # Where the route is included, its `app` is another one there.
+            handler = compiled_of(handler_of(context.app)) or route.handler
+            why = handler.reason
+        else:
+            why = _NO_API_ROUTE if isinstance(route, APIRoute) else ""
+        if why:
+            left[f"{' '.join(sorted(context.methods or ()))} {context.path}"] = why
+    return left
+
+
+def _find(layers: InnerLayers, scope: Scope) -> Answering | None:
+    """Of the route that the router would find, if it answers directly; the scope as it would be."""
     if "fastapi.telemetry" in scope:  # it is traced
+        return None
+    if layers.router.middleware_stack is not layers.stack:
         return None
     for route in layers.router.routes:
         if type(route) is IncludedRouter:  # a tree, which would be walked twice
             return None
         match, found = route.matches(scope)
         if match is Match.FULL:
-            if not isinstance(route, ApiRoute) or not _is_direct(route):
+            answering = _answering(route) if isinstance(route, ApiRoute) else None
+            if answering is None:
                 return None
             scope[HANDLERS] = layers.handlers
             scope.setdefault("router", layers.router)
             scope.update(found)
-            return route
+            return answering
     return None
 
 
-def _is_direct(route: ApiRoute) -> bool:
-    """Whether `handle_request` answers without anything that FastAPI does around it.
+def _answering(route: ApiRoute) -> Answering | None:
+    """None where somebody has put something around it that FastAPI would run, or may do so now.
 
-    Not where a subclass, or somebody who replaced `app`, has put something around it.
+    A subclass, or who replaced `app` or `handle`. What is asked is what `app` calls: the same route
+    may be included elsewhere, under other rules, and has other handlers there.
     """
-    known, is_plain = route.plain
-    if known is not route.app:
-        is_ours = type(route).handle is APIRoute.handle
-        is_plain = is_ours and handler_of(route.app) is route.handle_request
-        route.plain = route.app, is_plain
-    return is_plain and route.handler.is_direct()
+    known = route.answering
+    if known is None or known.app is not route.app:
+        known = route.answering = _read(route)
+    if known.handler is None or "handle" in route.__dict__ or not known.handler.is_direct():
+        return None
+    return known
 
 
-async def _answer(route: ApiRoute, scope: Scope, receive: Receive, send: Send) -> None:
+def _read(route: ApiRoute) -> Answering:
+    handle_request = handler_of(route.app)
+    if type(route).handle is not APIRoute.handle:
+        return Answering(route.app)
+    return Answering(route.app, handle_request, compiled_of(handle_request))
+
+
+async def _answer(handle_request: Handler, scope: Scope, receive: Receive, send: Send) -> None:
     request, is_started = Request(scope, receive, send), False
 
     async def send_and_note(message: Message) -> None:
@@ -94,13 +124,13 @@ async def _answer(route: ApiRoute, scope: Scope, receive: Receive, send: Send) -
         await send(message)
 
     try:
-        response = await route.handle_request(request)
+        response = await handle_request(request)
         await response(scope, receive, send_and_note)
     except Exception as error:  # noqa: BLE001 - raised again, where nothing handles it
         await _tell(error, request, send, is_started=is_started)
 
 
-async def _answer_in_stacks(route: ApiRoute, scope: Scope, receive: Receive, send: Send) -> None:
+async def _answer_in_stacks(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
     """By its own `app`, which has the stacks of its dependencies, and asks the handlers first."""
     is_started = False
 
@@ -113,7 +143,7 @@ async def _answer_in_stacks(route: ApiRoute, scope: Scope, receive: Receive, sen
     try:
         async with AsyncExitStack() as files:
             scope[FILES] = files
-            await route.app(scope, receive, send_and_note)
+            await app(scope, receive, send_and_note)
     except Exception as error:  # noqa: BLE001 - raised again, where nothing handles it
         request = Request(scope, receive, send)
         await _tell(error, request, send, is_started=is_started, is_told_once=True)

@@ -4,29 +4,33 @@ Looked up when it is called, and only in versions that have been compared: in an
 of these needs to exist.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import fastapi
+import starlette
 from anyio import CancelScope
 from anyio.lowlevel import checkpoint_if_cancelled
 from fastapi import APIRouter, Request, routing
-from fastapi._compat import v2
 from fastapi.dependencies import models, utils
 from fastapi.dependencies.models import Dependant
-from fastapi.exceptions import EndpointContext
-from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
-from starlette import _exception_handler
 from starlette.middleware.exceptions import ExceptionMiddleware
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Receive, Scope
 
-# Versions whose handler has been compared with the compiled one
-# (library/plumbline_tests/http/test_compiled_routes.py).
+from plumbline.http.fastapi_replaced import find_replaced
+
+if TYPE_CHECKING:
+    from fastapi.exceptions import EndpointContext
+
+# Versions of FastAPI whose handler has been compared with the compiled one
+# (library/plumbline_tests/http/test_compiled_routes.py), and of the Starlette below it.
 COMPARED = {"0.165.0"}
+COMPARED_STARLETTE = {"1.10.0"}
 # What its handler is made of there. Another name is something that nobody here knows.
 _MADE_OF = {
     *("dependant", "dependency_overrides_provider", "embed_body_fields", "form_limits"),
@@ -39,6 +43,7 @@ _MADE_OF = {
 
 # In the scope of a request to a route that was included; None: the name is another one now.
 INCLUDED: str | None = getattr(routing, "_FASTAPI_SCOPE_KEY", None)
+_EFFECTIVE: str | None = getattr(routing, "_FASTAPI_EFFECTIVE_ROUTE_CONTEXT_KEY", None)
 # Among the routes: a tree of others, which were included.
 IncludedRouter: type | None = getattr(routing, "_IncludedRouter", None)
 TRACES_ALONE = "plumbline_traces_alone"  # in the state of an application: nobody else has spans
@@ -46,8 +51,19 @@ Undefined = PydanticUndefined  # what was not sent
 HANDLERS = "starlette.exception_handlers"  # in the scope: by class, and by status
 FILES = "fastapi_middleware_astack"  # in the scope: an exit stack, for files of forms
 
+
+def _module(name: str) -> Any:  # noqa: ANN401 - a module
+    """None: there is no such one in this version, which is not a compared one."""
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
+
+
 _models: Any = models
-_v2: Any = v2
+_v2 = _module("fastapi._compat.v2")
+_stacks = _module("fastapi.middleware.asyncexitstack")
+_handling = _module("starlette._exception_handler")
 _utils: Any = utils
 _routing: Any = routing
 
@@ -56,10 +72,26 @@ class Unknown(Exception):
     """Why a route is left to FastAPI's own handler."""
 
 
+def included_path(scope: Mapping[str, Any]) -> str | None:
+    """The path of a route with the prefixes of the routers that include it; None: not to be had."""
+    context = (scope.get(INCLUDED or "") or {}).get(_EFFECTIVE)
+    return getattr(getattr(context, "starlette_route", None) or context, "path", None)
+
+
+def find_difference() -> str | None:
+    """Why no route is compiled; None: all is as it was when it was compared."""
+    if fastapi.__version__ not in COMPARED:
+        return f"FastAPI {fastapi.__version__} has not been compared"
+    if starlette.__version__ not in COMPARED_STARLETTE:
+        return f"Starlette {starlette.__version__} has not been compared"
+    replaced = find_replaced()
+    return replaced and f"{replaced} is another library's"
+
+
 def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     """What FastAPI made this handler of; Unknown where nobody has compared it."""
-    if fastapi.__version__ not in COMPARED:
-        raise Unknown(f"FastAPI {fastapi.__version__} has not been compared")
+    if (difference := find_difference()) is not None:
+        raise Unknown(difference)
     function: Any = handle
     code: Any = getattr(function, "__code__", None)
     names: tuple[str, ...] = ()
@@ -68,6 +100,27 @@ def made_of(handle: Callable[..., Any]) -> dict[str, Any]:
     if set(names) != _MADE_OF:
         raise Unknown("its handler is not FastAPI's own")
     return dict(zip(names, (cell.cell_contents for cell in function.__closure__), strict=True))
+
+
+def called_by_name() -> tuple[object, ...]:
+    """What other libraries replace most often, also late; the others are looked at once."""
+    return (
+        _routing.solve_dependencies,
+        _routing.run_endpoint_function,
+        _routing.serialize_response,
+        _routing.APIRoute.handle,
+    )
+
+
+def give_body(request: Request, body: bytes, receive: Receive) -> bool:
+    """Let it have the body that it would read from `receive`, as if it had.
+
+    False where it reads from another one, which may change the body, or where it has it already.
+    """
+    if request._receive is not receive or "_body" in request.__dict__:  # noqa: SLF001
+        return False
+    request._body, request._stream_consumed = body, True  # noqa: SLF001
+    return True
 
 
 def tells_steps(request: Request, telemetry: Any) -> bool:  # noqa: ANN401 - FastAPI's, of a traced request
@@ -91,6 +144,7 @@ class InnerLayers(NamedTuple):
 
     handlers: tuple[Any, Any]  # HANDLERS of the application
     router: APIRouter
+    stack: ASGIApp  # of the router; another one: somebody has put middleware there
 
 
 def inner_layers(app: ASGIApp) -> InnerLayers | None:
@@ -99,21 +153,22 @@ def inner_layers(app: ASGIApp) -> InnerLayers | None:
     stacks = getattr(app, "app", None)
     router: Any = getattr(stacks, "app", None)
     if (
-        fastapi.__version__ not in COMPARED
+        find_difference() is not None
         or type(exceptions) is not ExceptionMiddleware
-        or type(stacks) is not AsyncExitStackMiddleware
+        or type(stacks) is not _stacks.AsyncExitStackMiddleware
         or type(router) is not APIRouter
         or router.middleware_stack != router.app
         or router.form_limits
     ):
         return None
     handlers = exceptions._exception_handlers, exceptions._status_handlers  # noqa: SLF001
-    return InnerLayers(handlers, router)
+    return InnerLayers(handlers, router, router.middleware_stack)
 
 
 def handling_exceptions(app: ASGIApp, request: Request) -> ASGIApp:
     """`app`, with the exceptions of `request` handled as the application says."""
-    return _exception_handler.wrap_app_handling_exceptions(app, request)
+    made: ASGIApp = _handling.wrap_app_handling_exceptions(app, request)
+    return made
 
 
 def is_generator(call: Callable[..., Any] | None) -> bool:
@@ -230,7 +285,7 @@ def read_absent(field: Any, location: tuple[str, ...]) -> tuple[Any, list[Any]]:
     return found
 
 
-def where_of(dependant: Dependant, request: Request) -> EndpointContext:
+def where_of(dependant: Dependant, request: Request) -> "EndpointContext":
     """For the words of an error: which function, in which file, for which path."""
     where: EndpointContext = _routing._extract_endpoint_context(dependant.call)  # noqa: SLF001
     if dependant.path:

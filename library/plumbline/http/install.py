@@ -4,18 +4,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 
 from plumbline import __version__
+from plumbline.db import compared
 from plumbline.db.after_commit import finish_acts
 from plumbline.db.model_rules import require_models
 from plumbline.db.readiness import Readiness
+from plumbline.http import fastapi_inside
 from plumbline.http.access import has_rules, require_rules
 from plumbline.http.async_routes import require_async
 from plumbline.http.commit_order import require_commit_before_response
-from plumbline.http.direct_routes import install_direct_routes
+from plumbline.http.direct_routes import install_direct_routes, left_to_fastapi
 from plumbline.http.exception_handlers import install_problems
 from plumbline.http.fastapi_inside import TRACES_ALONE
 from plumbline.http.headers import api_pages
@@ -25,12 +28,13 @@ from plumbline.http.load_shedding import install_load_shedding
 from plumbline.http.openapi import customize_openapi
 from plumbline.http.problems import ExtendProblem
 from plumbline.http.request_context import install_request_context
-from plumbline.http.routing import left_to_fastapi
 from plumbline.http.shutdown import server_settings
 from plumbline.http.uploads import require_uploads_on_disk
 from plumbline.http.websocket_routes import require_websocket_dependencies
 from plumbline.metrics import name_build
 from plumbline.settings import HttpSettings
+
+log = structlog.stdlib.get_logger(__name__)
 
 # For FastAPI(telemetry=…): RequestContextMiddleware counts and logs, and FastAPI would mark the
 # spans of the steps within a request as errors at an ordinary 4xx.
@@ -111,10 +115,11 @@ def _add_middlewares(app: FastAPI, settings: HttpSettings, readiness: Readiness 
 def _ask_pages_last(app: FastAPI) -> None:
     """Each request asks the routes in turn, and few mean a page of the API itself.
 
-    Not where a route begins with a parameter: it could mean such a page as well.
+    Not where a route begins with a parameter, or something is mounted at the root: it could mean
+    such a page as well.
     """
     paths = [each.path or "" for each in iter_route_contexts(app.routes)]
-    if not any(path.startswith("/{") for path in paths):
+    if not any(not path or path.startswith("/{") for path in paths):
         pages = api_pages(app.routes)
         app.router.routes.sort(key=lambda each: getattr(each, "path", None) in pages)
 
@@ -138,10 +143,19 @@ def _add_to_lifespan(app: FastAPI, may_commit_late: Collection[Callable[..., Any
         _require_of_routes(app, may_commit_late)
         async with run(of) as state:
             left_to_fastapi(app.routes)  # compiles the others now, not with their first requests
+            _tell_what_is_not_passed_by()
             yield state
             await finish_acts(server_settings(app).STOP_TIMEOUT_SECONDS)
 
     app.router.lifespan_context = check_run_and_finish  # type: ignore[assignment] # its two kinds in one
+
+
+def _tell_what_is_not_passed_by() -> None:
+    """One line for each: nothing is wrong, but requests cost more than they could."""
+    if (of_routes := fastapi_inside.find_difference()) is not None:
+        log.warning("FastAPI answers all routes itself, slower", because=of_routes)
+    if (of_database := compared.find_difference()) is not None:
+        log.warning("SQLAlchemy runs all transactions itself, slower", because=of_database)
 
 
 def _add_traces(app: FastAPI, settings: HttpSettings) -> None:

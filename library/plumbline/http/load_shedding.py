@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.errors import Malformed, TooManyRequests, Unavailable
-from plumbline.http.body_limits import CLOSE, BodyLimit, BodyLimits, in_time
+from plumbline.http.body_limits import CLOSE, BodyLimit, BodyLimits, Replay, in_time
 from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
 from plumbline.http.routing import STATE, RequestState
@@ -153,7 +153,8 @@ class LoadSheddingMiddleware:
             for attempt in range(MAX_ATTEMPTS):
                 state = RequestState(body, MAX_ATTEMPTS - attempt - 1, attempt == 0)
                 scope[STATE] = state
-                await self.app(scope, _replay(body, receive), send_and_leave)
+                state.replay = Replay(body, receive)
+                await self.app(scope, state.replay, send_and_leave)
                 if not state.is_to_run_again:
                     break
                 await _pause(attempt)
@@ -166,20 +167,6 @@ async def _pause(attempt: int) -> None:
     RETRIES.inc()
     longest = LONGEST_PAUSE_SECONDS * 2**attempt
     await asyncio.sleep(random.random() * longest)  # noqa: S311 - no secret
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """`receive` as if the body came only now."""
-    is_read = False
-
-    async def replay() -> Message:
-        nonlocal is_read
-        if is_read:
-            return await receive()
-        is_read = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replay
 
 
 def _overloaded() -> Response:

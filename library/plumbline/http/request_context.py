@@ -28,13 +28,14 @@ from plumbline.http.headers import (
 )
 from plumbline.http.health import PROBES
 from plumbline.http.problems import answer_by, problem_response, status_problem
+from plumbline.http.route_names import find_route_name
 from plumbline.http.shutdown import process
 from plumbline.http.websockets import serve_websocket
 from plumbline.logging import REQUESTS, log_request
 from plumbline.metrics import DEFECTS, DURATION
 from plumbline.setting_values import parse_hosts, parse_networks, parse_origins
 from plumbline.settings import HttpSettings
-from plumbline.usage import Usage
+from plumbline.usage import FindRoute, Usage
 
 log = structlog.stdlib.get_logger(REQUESTS)
 
@@ -79,6 +80,7 @@ class RequestContextMiddleware:
         self.origins = parse_origins(settings.CORS_ORIGINS)
         self.app = with_cors(app, self.origins)
         self.routes = routes
+        self.find_route = partial(find_route_name, routes)
         self.hosts = AllowedHosts(parse_hosts(settings.ALLOWED_HOSTS))
         self.networks = ClientNetworks(trusted)
         is_exposed = settings.ENVIRONMENT == "production"
@@ -92,32 +94,33 @@ class RequestContextMiddleware:
             return
         headers = Headers(scope=scope)  # makes a list of the scope's, which may be any iterable
         current = self._note_who_asks(scope, headers)
-        started, used = perf_counter(), _begin_usage(scope)
-        status, method = 0, scope["method"]
+        started, used = perf_counter(), _begin_usage(scope, self.find_route)
+        status, ended, method = 0, 0.0, scope["method"]
         if method == "HEAD":  # routes know GET; the server keeps its own scope
             scope, send = {**scope, "method": "GET"}, without_body(send)
             used.scope = scope
 
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, ended
             if message["type"] == "http.response.start":
                 status = int(message["status"])
                 self._complete(message, scope, current)
+                await send(message)
+                return
             await send(message)
+            if not message.get("more_body"):
+                ended = perf_counter()  # background tasks come after it
 
         try:
             await (self._refusal(scope) or self.app)(scope, receive, send_with_id)
         except Exception as error:
-            if all(isinstance(each, ClientDisconnect) for each in errors_in(error)):
-                return  # somebody went: the line below is all there is to tell
+            if _has_hung_up(error):
+                return  # the line below is all there is to tell
             DEFECTS.inc()
             log.exception("unexpected error")
-            if status:  # too late for another answer: the server cuts the connection
-                raise
-            defect = with_cors(await _answer_defect(scope, receive, error), self.origins)
-            await defect(scope, receive, send_with_id)
+            await self._answer_defect(scope, receive, send_with_id, error, status)
         finally:
-            _record(scope, method, status, perf_counter() - started, used)
+            _record(scope, method, status, (ended or perf_counter()) - started, used)
 
     async def _pass_by(self, scope: Scope, receive: Receive, send: Send) -> None:
         """What is no request: a websocket, or the lifespan."""
@@ -135,8 +138,25 @@ class RequestContextMiddleware:
                 add_response_headers(message, NOTHING_LOADS, current, self.headers)
 
         app = self._refusal(scope) or self.app
-        usage.of_request.set(Usage(total=usage.totals[usage.WEBSOCKET], scope=scope))
+        total = usage.totals[usage.WEBSOCKET]
+        usage.of_request.set(Usage(total=total, scope=scope, find_route=self.find_route))
         await serve_websocket(app, scope, receive, send, complete)
+
+    async def _answer_defect(
+        self, scope: Scope, receive: Receive, send: Send, error: Exception, status: int
+    ) -> None:
+        """By the handler of the application, which Starlette would call without the id.
+
+        With a `status` that is sent already there is no other: the server cuts the connection.
+        """
+        if status:
+            raise error
+        handlers = getattr(scope.get("app"), "exception_handlers", {})
+        handle = handlers.get(HTTPStatus.INTERNAL_SERVER_ERROR) or handlers.get(Exception)
+        answer: Response = status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+        if handle is not None:
+            answer = await answer_by(handle, Request(scope, receive), error)
+        await with_cors(answer, self.origins)(scope, receive, send)
 
     def _note_who_asks(self, scope: Scope, headers: Headers) -> str:
         """The request's id; it and the caller are in the context, one for each request."""
@@ -219,13 +239,8 @@ def last_hops(headers: Headers) -> str:
     return hops if len(hops) <= _LONGEST_HOPS else hops[-_LONGEST_HOPS:].partition(",")[2]
 
 
-async def _answer_defect(scope: Scope, receive: Receive, error: Exception) -> Response:
-    """By the handler of the application, which Starlette would call further out, without the id."""
-    handlers = getattr(scope.get("app"), "exception_handlers", {})
-    handle = handlers.get(HTTPStatus.INTERNAL_SERVER_ERROR) or handlers.get(Exception)
-    if handle is None:
-        return status_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
-    return await answer_by(handle, Request(scope, receive), error)
+def _has_hung_up(error: Exception) -> bool:
+    return all(isinstance(each, ClientDisconnect) for each in errors_in(error))
 
 
 def _new_id() -> str:
@@ -244,16 +259,17 @@ def _harmless_id(scope: Scope) -> str | None:
 
 def _record(scope: Scope, method: str, status: int, seconds: float, used: Usage) -> None:
     method = method if method in METHODS else "(other)"
-    route = getattr(scope.get("route"), "path", None) or _page(scope) or _refused_as(status)
+    assert used.find_route is not None
+    route = used.find_route(scope) or _refused_as(status)
     _series(method, route, status).observe(seconds)
     _end_usage(used, route)
     ms = round(seconds * 1000, 2)
     log_request(method=method, path=scope["path"], route=route, status=status, ms=ms)
 
 
-def _begin_usage(scope: Scope) -> Usage:
+def _begin_usage(scope: Scope, find_route: FindRoute) -> Usage:
     """What this task does from now on belongs to a new request."""
-    used = Usage(scope=scope)
+    used = Usage(scope=scope, find_route=find_route)
     usage.of_request.set(used)
     return used
 
@@ -275,16 +291,6 @@ def _end_usage(used: Usage, route: str) -> None:
 def _series(method: str, route: str, status: int) -> Histogram:
     """That of DURATION, which keeps as many of them: its labels are bounded."""
     return DURATION.labels(method, route, status)
-
-
-def _page(scope: Scope) -> str | None:
-    """The path of a page or a folder of files, which Starlette only names by what answers it."""
-    if (endpoint := scope.get("endpoint")) is None:
-        return None
-    for route in scope["app"].routes:
-        if endpoint in (getattr(route, "endpoint", None), getattr(route, "app", None)):
-            return str(route.path)
-    return "(mounted)"
 
 
 def _refused_as(status: int) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from fastapi import BackgroundTasks, Request, Response
 from fastapi.dependencies.models import Dependant
 from pydantic import ValidationError
+from starlette.datastructures import MutableHeaders
 
 from plumbline.http.fastapi_inside import (
     Undefined,
@@ -28,14 +29,27 @@ Values = dict[str, Any]
 Find = Callable[[Request], str | None]  # None: the request has no such parameter
 
 
-class _Told(Response):
-    """The response that a route asks for, to say a header or a status; as FastAPI makes it."""
+class Told(Response):
+    """The response that a route asks for, to say a header or a status; as FastAPI makes it.
+
+    `said` are the headers that go along: those that are said by `headers`, as in FastAPI, whatever
+    becomes of `raw_headers`.
+    """
 
     def __init__(self) -> None:
         self.body = b""
         self.background = None
-        self.raw_headers = []
+        self.raw_headers = self.said = list[tuple[bytes, bytes]]()
         self.status_code = None  # type: ignore[assignment] # as FastAPI does
+
+    @property
+    def headers(self) -> MutableHeaders:
+        """As Starlette's, of `said`."""
+        try:
+            return self._headers
+        except AttributeError:
+            self._headers = MutableHeaders(raw=self.said)
+            return self._headers
 
 
 class Run:
@@ -49,7 +63,7 @@ class Run:
         self.errors: list[Any] = []
         self.results: list[Any] = [None] * steps  # of each step, by its place
         # Both None until somebody asks for them.
-        self.response: Response | None = None
+        self.response: Told | None = None
         self.background: BackgroundTasks | None = None
 
 
@@ -88,7 +102,7 @@ def _background(run: Run) -> BackgroundTasks:
 
 def _response(run: Run) -> Response:
     if run.response is None:
-        run.response = _Told()
+        run.response = Told()
     return run.response
 
 

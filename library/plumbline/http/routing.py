@@ -7,24 +7,24 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, Protocol, TypeVar, cast
+from typing import Annotated, Any, NamedTuple, Protocol, TypeVar, cast
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
-from fastapi.routing import APIRoute, iter_route_contexts
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 from starlette.requests import HTTPConnection
-from starlette.routing import BaseRoute, Match
+from starlette.routing import Match
 from starlette.types import ASGIApp, Scope
 
 from plumbline.db.idempotency import HEADER
 from plumbline.db.rows import CheckVersion
 from plumbline.errors import Invalid, Malformed, PreconditionRequired, Stale, Unavailable
-from plumbline.http.body_limits import takes_files
-from plumbline.http.compiled_routes import CompiledHandler, Handler
+from plumbline.http.body_limits import Replay, takes_files
+from plumbline.http.compiled_routes import CompiledHandler, Handler, mark
 from plumbline.http.conditional_requests import CONDITIONS, Conditions, read_conditions
 from plumbline.http.exact_values import exact, require_exact_parameters
-from plumbline.http.fastapi_inside import INCLUDED
+from plumbline.http.fastapi_inside import INCLUDED, give_body
 from plumbline.http.problems import error_responses
 from plumbline.http.uploads import handle_upload, take_in_after_rules
 
@@ -39,8 +39,6 @@ UPLOADED = (
     "This route takes its body as it comes, which nobody can compare: send the request without "
     f"{HEADER}."
 )
-
-_NO_API_ROUTE = "its router was made without route_class=ApiRoute"
 
 STATE = "plumbline"  # in the ASGI scope; read it with `state_of`
 
@@ -86,6 +84,7 @@ class RequestState:
     keep: Callable[[Response], Awaitable[None]] | None = None  # store the answer (idempotency.py)
     texts: Sequence[str] = ()  # what a form with files has beside them (routing.py)
     is_streamed: bool = False  # its body is passed on as it comes (load_shedding.py)
+    replay: Replay | None = None  # brings the body (load_shedding.py)
 
 
 def state_of(scope: Scope) -> RequestState:
@@ -108,13 +107,21 @@ async def get_principal(connection: HTTPConnection) -> Principal:
     return principal
 
 
+class Answering(NamedTuple):
+    """What answers the requests of a route's `app`, if nobody has put something around it."""
+
+    app: ASGIApp
+    handle_request: Handler | None = None
+    handler: CompiledHandler | None = None
+
+
 class ApiRoute(APIRoute):
     """Holds every answer to the conditions of its request, and stores it where there is a key.
 
     TypeError for a parameter that takes a time without a zone, or NaN.
     """
 
-    plain: tuple[ASGIApp | None, bool] = (None, False)  # of which `app` what (direct_routes.py)
+    answering: Answering | None = None  # (direct_routes.py)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """As FastAPI's, for which most routes are another path: each request asks them in turn."""
@@ -128,9 +135,7 @@ class ApiRoute(APIRoute):
         is_upload = takes_files(self)
         if is_upload:
             take_in_after_rules(self)
-        handle = self.handler = CompiledHandler(
-            super().get_route_handler(), lambda scope: state_of(scope).body
-        )
+        handle = self.handler = CompiledHandler(super().get_route_handler(), _take_body)
 
         async def handle_request(request: Request) -> Response:
             names = [name for name, _ in request.scope["headers"]]
@@ -138,7 +143,7 @@ class ApiRoute(APIRoute):
                 return await handle(request)
             return await _handle_and_keep(request, handle, names)
 
-        self.handle_request: Handler = handle_request
+        mark(handle_request, handle)
 
         async def handle_form(request: Request) -> Response:
             texts = list[str]()
@@ -146,6 +151,15 @@ class ApiRoute(APIRoute):
             return await handle_upload(request, handle_request, texts)
 
         return handle_form if is_upload else handle_request
+
+
+def _take_body(request: Request) -> bytes | None:
+    """The body that has been read for the limits, unless this request reads another one."""
+    replay = state_of(request.scope).replay
+    if replay is None or replay.is_taken or not give_body(request, replay.body, replay):
+        return None
+    replay.is_taken = True
+    return replay.body
 
 
 async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]) -> Response:
@@ -168,20 +182,6 @@ async def _handle_and_keep(request: Request, handle: Handler, names: list[bytes]
     if state.keep is not None:
         await state.keep(response)
     return response
-
-
-def left_to_fastapi(routes: Sequence[BaseRoute]) -> dict[str, str]:
-    """Each route that FastAPI's own handler answers, as in `GET /posts`, and why."""
-    left = {}
-    for context in iter_route_contexts(routes):
-        route = context.original_route
-        if isinstance(route, ApiRoute):
-            why = route.handler.reason
-        else:
-            why = _NO_API_ROUTE if isinstance(route, APIRoute) else ""
-        if why:
-            left[f"{' '.join(sorted(context.methods or ()))} {context.path}"] = why
-    return left
 
 
 def operation_id(route: APIRoute) -> str:

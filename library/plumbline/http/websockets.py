@@ -12,6 +12,7 @@ from plumbline.errors import errors_in
 from plumbline.http.problems import status_problem
 from plumbline.logging import REQUESTS
 from plumbline.metrics import DEFECTS, WEBSOCKETS
+from plumbline.usage import of_request
 
 # RFC 6455, 7.4.1, and the registry of IANA.
 _NORMAL, _NO_CODE, _POLICY, _DEFECT, _TRY_AGAIN = 1000, 1005, 1008, 1011, 1013
@@ -100,11 +101,12 @@ class _Socket:
         self.is_open, self.is_over = False, True
 
     def record(self, seconds: float) -> None:
-        route = getattr(self._scope.get("route"), "path", None) or "(refused)"
+        find_route = of_request.get().find_route
+        route = None if find_route is None else find_route(self._scope)
         log.info(
             "websocket",
             path=self._scope["path"],
-            route=route,
+            route=route or "(refused)",
             status=int(self.status),
             code=self.code,
             seconds=round(seconds, 3),

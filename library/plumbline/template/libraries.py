@@ -29,10 +29,10 @@ def wheel_of_this(folder: Path) -> Path | None:
     if source.is_file():
         shutil.copy(source, folder)
     else:
-        _run(
-            ["build", "--quiet", "--wheel", "--out-dir", str(folder), str(source)],
-            ["wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(source)],
-        )
+        places = [str(folder), str(source)]
+        # By this interpreter: uv would look for another one, or download it.
+        by_uv = ["build", "--quiet", "--wheel", f"--python={sys.executable}", "--out-dir", *places]
+        _run(by_uv, ["wheel", "--quiet", "--no-deps", "--wheel-dir", *places])
     return next(folder.glob("*.whl"))
 
 

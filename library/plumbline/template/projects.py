@@ -33,13 +33,13 @@ def new_project(
     template = installed_template()
     year = datetime.now(UTC).year
     answers = Answers(template.version, name, author, license, year, "", posts, container)
-    with tempfile.TemporaryDirectory() as made:
-        wheel = wheel_of_this(Path(made))
-        answers = answers.of(template, wheel)
-        files = render(template, answers) | _vendored(wheel)
     is_new = not path.exists()
     try:
-        write(files, path)
+        path.mkdir(parents=True, exist_ok=True)  # first: where it cannot be, nothing is built
+        with tempfile.TemporaryDirectory() as made:
+            wheel = wheel_of_this(Path(made))
+            answers = answers.of(template, wheel)
+            write(render(template, answers) | _vendored(wheel), path)
         git.start_repository(path, f"Start from Plumbline {template.version}")
     except BaseException:
         _remove(path, keep=not is_new)

@@ -64,6 +64,8 @@ def _template(number: str, folder: Traversable) -> Template:
 def _files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
     for each in folder.iterdir():
         path = f"{prefix}{each.name}"
+        if each.name == "__pycache__":  # pip compiles what it installs
+            continue
         if each.is_dir():
             yield from _files(each, f"{path}/")
         else:

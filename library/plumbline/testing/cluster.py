@@ -4,6 +4,7 @@ A given URL must name a database with `test` as a word of its name. It is never 
 run makes databases beside it, whose names begin with its name and so carry the mark as well.
 """
 
+import asyncio
 import random
 import re
 import zlib
@@ -25,12 +26,17 @@ MARK = "test"
 MAX_NAME_LENGTH = 30  # PostgreSQL cuts names at 63, and ours are longer by what they are for
 
 
-@dataclass(frozen=True)
+@dataclass
 class Cluster:
-    """`base` is the URL of a database that is there; what the run makes begins with `prefix`."""
+    """`base` is the URL of a database that is there; what the run makes begins with `prefix`.
+
+    The service's `loop` goes on while a database is dropped: PostgreSQL waits for all who are
+    half connected, to whichever database, and some of them may be in it.
+    """
 
     base: str
     prefix: str = ""
+    loop: asyncio.AbstractEventLoop | None = None
 
     def url(self, name: str) -> str:
         """Of the run's database `name`, made or not."""
@@ -47,7 +53,12 @@ class Cluster:
 
     def drop(self, name: str) -> None:
         """Also where somebody is connected to it."""
-        self._execute("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.prefix + name)
+        command = "DROP DATABASE IF EXISTS {} WITH (FORCE)"
+        if (loop := self._resting_loop()) is None:
+            self._execute(command, self.prefix + name)
+        else:
+            dropping = asyncio.to_thread(self._execute, command, self.prefix + name)
+            loop.run_until_complete(dropping)
 
     @contextmanager
     def clones(self, template: str) -> Iterator[Callable[[], str]]:
@@ -68,6 +79,15 @@ class Cluster:
         """To the database of `base`, for commands about others."""
         url = make_url(self.base).set(drivername="postgresql")
         return psycopg.connect(url.render_as_string(hide_password=False), autocommit=True)
+
+    def _resting_loop(self) -> asyncio.AbstractEventLoop | None:
+        """The service's, where it can be run here and now."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            loop = self.loop
+            return None if loop is None or loop.is_running() or loop.is_closed() else loop
+        return None
 
     def _execute(self, command: LiteralString, *names: str) -> None:
         with self.connect() as admin:

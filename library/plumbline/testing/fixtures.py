@@ -80,9 +80,11 @@ def refuse_unnamed_rows(stored: StoredRows, service: ServiceUnderTest) -> None:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def session_loop() -> asyncio.AbstractEventLoop:
+async def session_loop(pytestconfig: pytest.Config) -> asyncio.AbstractEventLoop:
     """The event loop in which the service runs."""
-    return asyncio.get_running_loop()
+    loop = asyncio.get_running_loop()
+    pytestconfig.stash[plugin.CLUSTER].loop = loop
+    return loop
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from plumbline_tests.faults.fixtures import NewDatabase, NewService
 from plumbline_tests.faults.ledger import Verdict, writing
 from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.visits import read, until_healed, visit, write
-from plumbline_tests.proxy import Choose, Fate, Proxy
+from plumbline_tests.proxy import CUTS, Fate, Proxy, cut_some
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import until
 
@@ -30,7 +30,6 @@ OF_THE_ROLE = {
     "idle_in_transaction_session_timeout": "10s",
     "client_connection_check_interval": "100ms",
 }
-CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
 
 pytestmark = [pytest.mark.torture, pytest.mark.timeout(600)]
 
@@ -78,27 +77,16 @@ async def chain(
         assert service.defects() == []
 
 
-def _cut_some(rng: random.Random, done: Counter[Fate], number: int) -> Choose:
-    async def choose(_commit: int) -> Fate:
-        fate = rng.choice([*CUTS, *[Fate.PASS] * 6])
-        if done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= number:
-            fate = Fate.PASS
-        done[fate] += 1
-        return fate
-
-    return choose
-
-
 @pytest.mark.parametrize("where", ["near", "far"])
 async def test_cut_commits_are_told_as_they_ended(
     where: str, kind: str, chain: Chain, amount: Amount, rng: random.Random, figure: Figure
 ) -> None:
     """Between the service and PgBouncer, and between PgBouncer and PostgreSQL."""
     cuts, done = amount(20, 200), Counter[Fate]()
-    getattr(chain, where).choose = _cut_some(rng, done, cuts)
+    getattr(chain, where).choose = cut_some(rng, done, cuts)
 
     async with writing(chain.service, "cut") as ledger:
-        await until(lambda: done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= cuts, 300)
+        await until(lambda: sum(done[each] for each in CUTS) >= cuts, 300)
 
     verdict = ledger.judge(chain.database)
     wrong = verdict.lost + verdict.stored_twice + verdict.stored_though_refused

@@ -1,10 +1,11 @@
 """The driver runs a transaction of compiled statements; SQLAlchemy takes it over where it must."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
-from sqlalchemy import Select, event, func, select, text
+from sqlalchemy import Connection, Select, event, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -39,16 +40,18 @@ LEAVES = CompiledSelect(select(func.set_config("plumbline.x", "1", False)), str)
 
 
 @pytest.fixture
-def connections() -> Iterator[list[str]]:
+def connections(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """One for each Connection of SQLAlchemy's that is made."""
     made: list[str] = []
+    initialise: Any = Connection.__init__
 
-    def note(_: object) -> None:
-        made.append("made")
+    def note(*arguments: Any, **options: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        if "_has_events" not in options:  # one that greets a server has them not
+            made.append("made")
+        initialise(*arguments, **options)
 
-    event.listen(engine.sync_engine, "engine_connect", note)
-    yield made
-    event.remove(engine.sync_engine, "engine_connect", note)
+    monkeypatch.setattr(Connection, "__init__", note)
+    return made
 
 
 def _hold() -> Steps[None]:
@@ -142,6 +145,27 @@ async def test_commit_after_a_statement_that_failed_is_no_success() -> None:
 
 def _leave() -> Steps[None]:
     yield from LEAVES.first()
+
+
+@pytest.mark.parametrize("name", ["engine_connect", "begin", "commit", "rollback"])
+async def test_who_listens_to_the_engine_hears_of_them(name: str) -> None:
+    said: list[str] = []
+
+    def note(_: object) -> None:
+        said.append(name)
+
+    async def handle() -> None:
+        async with request() as db:
+            await NEW_NOTE.one(db, words="x")
+            if name == "rollback":
+                raise ZeroDivisionError
+
+    event.listen(engine.sync_engine, name, note)
+    with suppress(ZeroDivisionError):
+        await handle()
+    event.remove(engine.sync_engine, name, note)
+
+    assert said == [name]
 
 
 async def _write_after(steps: Callable[[], Steps[None]]) -> None:

@@ -99,6 +99,8 @@ def test_migration_gives_up_a_lock_that_it_does_not_get(clone: Clone) -> None:
         (":postgres@", ":wrong@", "the password in DATABASE_URL is wrong"),
         (f"/{TEMPLATE}", "/nothing", "does not exist: create it"),
         ("127.0.0.1:", "127.0.0.1:1", "PostgreSQL cannot be reached"),
+        ("127.0.0.1", "no.such.host.invalid", r"reached \(.*not known\): start"),
+        (f"/{TEMPLATE}", f"/{TEMPLATE}?sslmode=require", r"\(server does not support SSL, "),
     ],
 )
 def test_database_that_cannot_be_migrated_is_explained(

@@ -88,15 +88,13 @@ def test_service_that_mounts_commands_must_name_them() -> None:
         Service("shop.main:app", LIBRARY, Nameless(), migrations, list, list)
 
 
-@pytest.mark.parametrize(
-    "file", sorted(LIBRARY.rglob("*.py")), ids=lambda file: str(file.relative_to(LIBRARY))
-)
-def test_no_text_of_the_library_names_what_only_one_service_has(file: Path) -> None:
+def test_no_text_of_the_library_names_what_only_one_service_has() -> None:
+    foreign = re.compile(r"\bapp (db|serve|dev|postgres|check|user)\b|`make |\.env\.example lists")
     texts = [
-        node.value
+        (file.name, node.value)
+        for file in LIBRARY.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
-    foreign = re.compile(r"\bapp (db|serve|dev|postgres|check|user)\b|`make |\.env\.example lists")
 
-    assert [found[0] for each in texts if (found := foreign.search(each))] == []
+    assert [(name, found[0]) for name, each in texts if (found := foreign.search(each))] == []

@@ -40,7 +40,7 @@ def run(folder: Path, *options: str) -> Answer:
 
 
 def test_command_ends_with_its_status_and_one_line(tmp_path: Path) -> None:
-    program = "from plumbline.cli.standalone import main; main()"
+    program = "from plumbline.cli.command import main; main()"
     command = [sys.executable, "-c", program, "doctor", str(tmp_path / "none")]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -199,6 +199,16 @@ def test_fix_keeps_the_ends_of_lines_and_finds_its_line(tmp_path: Path) -> None:
     assert (tmp_path / "main.py").read_bytes() == fixed.encode()
 
 
+def test_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    write(tmp_path, {"main.py": LATE})
+    (tmp_path / "broken.py").symlink_to("/proc/self/mem")  # which root cannot read either
+
+    answer = run(tmp_path)
+
+    assert "PL001 loses data" in answer.stdout
+    assert "not read: broken.py (Input/output error)" in answer.stdout
+
+
 @pytest.mark.parametrize("name", ["PL001", "pl001", "commit-after-response"])
 def test_explain_prints_the_page_of_a_rule(name: str, tmp_path: Path) -> None:
     assert run(tmp_path, "--explain", name).stdout.startswith("# PL001: the commit comes after")
@@ -227,6 +237,13 @@ def test_wrong_use_is_one_line(options: tuple[str, str], tmp_path: Path) -> None
         ("ignored = []", "[tool.plumbline.doctor] has no ignored: it takes baseline, exclude,"),
         ('ignore = ["PL999"]', "[tool.plumbline.doctor] ignores PL999, which is no rule"),
         ("ignore = [", "pyproject.toml: "),
+        ("ignore = 5", "[tool.plumbline.doctor] ignore must be a list of texts"),
+        ("exclude = [5]", "[tool.plumbline.doctor] exclude must be a list of texts"),
+        ("baseline = []", "[tool.plumbline.doctor] baseline must be a text"),
+        (
+            'per-file-ignores = { a = "PL001" }',
+            "[tool.plumbline.doctor] per-file-ignores must be a table of lists of texts",
+        ),
     ],
 )
 def test_wrong_configuration_is_one_line(lines: str, told: str, tmp_path: Path) -> None:

@@ -154,6 +154,7 @@ STATEMENTS = {
     "SELECT /* secret */ 1 -- secret 'x": "SELECT ?",
     "ALTER ROLE a PASSWORD 'secret that is cut": "ALTER ROLE a PASSWORD ?",
     "SELECT x'ff', N'secret', U&'\\0041'": "SELECT ?, ?, ?",
+    "SELECT /* /* */ ' */ 'secret'": "?",
     "SELECT a\n  FROM b": "SELECT a FROM b",
 }
 

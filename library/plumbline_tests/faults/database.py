@@ -127,7 +127,7 @@ class Database:
         if self.is_paused:
             self.resume()
         if self.is_running:
-            await self.kill(backends=True)
+            await self.stop("immediate")  # a killed one leaves its shared memory
         shutil.rmtree(self.folder)
 
     @property

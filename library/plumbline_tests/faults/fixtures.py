@@ -19,6 +19,20 @@ from plumbline_tests.faults.service import Deployment, Service, run_service
 from plumbline_tests.proxy import Proxy
 from plumbline_tests.waiting import until
 
+__all__ = [
+    "_database",
+    "_service",
+    "counted",
+    "database",
+    "new_database",
+    "new_proxy",
+    "new_replica",
+    "new_service",
+    "proxied",
+    "service",
+    "template",
+]
+
 _OF_A_POOL = ("DB_POOL_SIZE", "DB_MAX_OVERFLOW")
 CONNECTIONS = sum(Settings.model_fields[name].default for name in _OF_A_POOL)  # at the most
 # So that a test can take them all.

@@ -21,12 +21,10 @@ from plumbline_tests.faults.service import Service
 from plumbline_tests.faults.visits import read, write
 from plumbline_tests.faults.wire import JSON, Answer, Wire
 from plumbline_tests.faults.writers import WRITERS, signed_in
-from plumbline_tests.proxy import Choose, Fate, Proxy, always
+from plumbline_tests.proxy import CUTS, Choose, Fate, Proxy, always, cut_some
 from plumbline_tests.sandbox.database import settings
 from plumbline_tests.torture import Amount, Figure
 from plumbline_tests.waiting import until
-
-CUTS = (Fate.CUT_BEFORE, Fate.CUT_AFTER)
 
 
 @pytest.fixture
@@ -41,19 +39,6 @@ def service(proxied: tuple[Proxy, Service]) -> Service:
     return proxied[1]
 
 
-def _cut_some(rng: random.Random, done: Counter[Fate], number: int) -> Choose:
-    """Every fourth COMMIT or so, until there were so many."""
-
-    async def choose(_commit: int) -> Fate:
-        fate = rng.choice([*CUTS, *[Fate.PASS] * 6])
-        if done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= number:
-            fate = Fate.PASS
-        done[fate] += 1
-        return fate
-
-    return choose
-
-
 @pytest.mark.timeout(1500)
 async def test_cut_commits_are_told_as_they_ended(
     database: Database,
@@ -65,10 +50,10 @@ async def test_cut_commits_are_told_as_they_ended(
 ) -> None:
     cuts, done = amount(40, 1000), Counter[Fate]()
     before = await _outcomes(service)
-    proxy.choose = _cut_some(rng, done, cuts)
+    proxy.choose = cut_some(rng, done, cuts)
 
     async with writing(service, "cut") as ledger:
-        await until(lambda: done[Fate.CUT_BEFORE] + done[Fate.CUT_AFTER] >= cuts, 1200)
+        await until(lambda: sum(done[each] for each in CUTS) >= cuts, 1200)
 
     verdict = ledger.judge(database)
     outcomes = await _outcomes(service) - before

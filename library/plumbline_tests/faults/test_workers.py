@@ -150,3 +150,13 @@ def test_taken_port_is_one_line_that_names_it() -> None:
         f"sandbox: cannot listen on 127.0.0.1, port {port}: Address already in use; "
         "choose another with --port\n"
     )
+
+
+def test_descriptor_that_is_no_socket_is_one_line() -> None:
+    ended = python("-m", "plumbline_tests.sandbox", "serve", "--fd=99")
+
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "sandbox: --fd 99 is no socket (Bad file descriptor): "
+        "the program that starts this must open it, and pass it on\n"
+    )

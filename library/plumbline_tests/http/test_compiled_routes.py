@@ -8,15 +8,18 @@ from typing import Annotated
 
 import fastapi
 import pytest
+import starlette
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.dependencies.utils import get_parameterless_sub_dependant
 from fastapi.routing import iter_route_contexts
 
 from plumbline.http.compiled_routes import CompiledHandler, Handler
-from plumbline.http.routing import ApiRoute, left_to_fastapi
-from plumbline_tests.http import varied_routes
+from plumbline.http.direct_routes import left_to_fastapi
+from plumbline.http.routing import ApiRoute
+from plumbline_tests.http import varied_answers, varied_routes
 from plumbline_tests.http.asking import ask
 from plumbline_tests.http.odd_requests import ALWAYS, Odd, addresses, odd_request
+from plumbline_tests.processes import new_python
 from plumbline_tests.torture import Amount
 
 
@@ -118,12 +121,51 @@ async def test_dependency_of_later_is_solved() -> None:
     assert (await ask(app, BOOKS))[0][0]["status"] == HTTPStatus.FORBIDDEN
 
 
+@pytest.mark.parametrize("place", ["", "/included"])
+@pytest.mark.parametrize(("method", "path", "query", "body"), varied_answers.ODD)
+async def test_answer_of_each_kind_is_that_of_fastapi(
+    method: str,
+    path: str,
+    query: bytes,
+    body: bytes,
+    place: str,
+    compiled: FastAPI,
+    plain: FastAPI,
+) -> None:
+    headers = [(b"content-type", b"application/json")] if body else []
+    odd = Odd(method, place + path, query, headers, body)
+
+    assert await ask(compiled, odd) == await ask(plain, odd)
+
+
 async def test_other_version_of_fastapi_answers_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastapi, "__version__", "0.999.0")
     app = small_app()
 
     assert left_to_fastapi(app.routes) == {"GET /books": "FastAPI 0.999.0 has not been compared"}
     assert b"somebody" in (await ask(app, BOOKS))[0][1]["body"]
+
+
+async def test_other_version_of_starlette_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(starlette, "__version__", "9.9.9")
+    app = small_app()
+
+    assert left_to_fastapi(app.routes) == {"GET /books": "Starlette 9.9.9 has not been compared"}
+    assert b"somebody" in (await ask(app, BOOKS))[0][1]["body"]
+
+
+def test_other_version_whose_inner_names_are_gone_serves_and_says_so() -> None:
+    process = new_python("-m", "plumbline_tests.http.other_version")
+
+    *said, answer = process.stdout.splitlines()
+    assert answer == '{"pages":7,"id":3}', process.stderr
+    assert said == [
+        f"because='{name} has not been compared' event='{who} itself, slower'"
+        for name, who in (
+            ("FastAPI 9.9.9", "FastAPI answers all routes"),
+            ("asyncpg 0.0", "SQLAlchemy runs all transactions"),
+        )
+    ]
 
 
 async def test_handler_that_another_library_replaced_stays() -> None:

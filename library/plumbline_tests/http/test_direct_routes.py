@@ -156,6 +156,11 @@ def wrap_app(app: FastAPI) -> None:
     route.app = PassOn(route.app)
 
 
+def wrap_handle(app: FastAPI) -> None:
+    (route,) = app.routes
+    route.handle = PassOn(route.handle)  # type: ignore[method-assign]
+
+
 def wrap_router(app: FastAPI) -> None:
     app.router.middleware_stack = PassOn(app.router.app)
 
@@ -179,7 +184,9 @@ async def test_what_a_subclass_puts_around_its_routes_runs(route_class: type[Api
     assert await answered(app) == b"FastAPI's"
 
 
-@pytest.mark.parametrize("change", [wrap_app, wrap_router, put_in_between, limit_forms, override])
+@pytest.mark.parametrize(
+    "change", [wrap_app, wrap_handle, wrap_router, put_in_between, limit_forms, override]
+)
 async def test_what_stands_in_between_runs(change: Callable[[FastAPI], None]) -> None:
     app = make_app(passes_by, is_direct=True)
 
@@ -188,11 +195,12 @@ async def test_what_stands_in_between_runs(change: Callable[[FastAPI], None]) ->
     assert await answered(app) == b"FastAPI's"
 
 
-async def test_what_is_put_around_a_route_later_runs() -> None:
+@pytest.mark.parametrize("change", [wrap_app, wrap_handle, wrap_router])
+async def test_what_is_put_around_a_route_later_runs(change: Callable[[FastAPI], None]) -> None:
     app = make_app(passes_by, is_direct=True)
     assert await answered(app) == b"direct"
 
-    wrap_app(app)
+    change(app)
 
     assert await answered(app) == b"FastAPI's"
 

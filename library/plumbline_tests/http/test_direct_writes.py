@@ -11,8 +11,8 @@ from fastapi import BackgroundTasks, Body, Depends, FastAPI, HTTPException, Requ
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import BaseModel
 
-from plumbline.http.direct_routes import install_direct_routes
-from plumbline.http.routing import ApiRoute, left_to_fastapi
+from plumbline.http.direct_routes import install_direct_routes, left_to_fastapi
+from plumbline.http.routing import ApiRoute
 from plumbline_tests.http.asking import ask
 from plumbline_tests.http.odd_requests import Odd
 from plumbline_tests.http.test_direct_routes import (

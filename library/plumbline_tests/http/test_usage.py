@@ -16,6 +16,7 @@ from websockets.asyncio.client import connect
 from plumbline import after_commit, metrics
 from plumbline.db.after_commit import finish_acts
 from plumbline.db.statements import CompiledSelect
+from plumbline.holders import find_holders
 from plumbline.http.access import ANONYMOUS
 from plumbline.http.routing import resource
 from plumbline.metrics import exposition
@@ -48,6 +49,12 @@ async def hold_a_connection() -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
         await asyncio.sleep(0.1)
+
+
+@odd.get("/held", dependencies=[ANONYMOUS])
+async def hold_a_connection_until_it_is_let_go() -> None:
+    async with engine.connect():
+        await GATE.wait()
 
 
 @odd.get("/session", dependencies=[ANONYMOUS])
@@ -145,6 +152,26 @@ async def test_task_that_a_request_leaves_behind_counts_for_its_route(
 
     assert before == (0, 0)
     assert _of("/odd/late") == (1, 1)
+
+
+def _seconds_of(route: str) -> float:
+    families = text_string_to_metric_families(exposition().decode())
+    samples = next(each for each in families if each.name == "db_connection_held_seconds").samples
+    return sum(each.value for each in samples if each.labels["route"] == route)
+
+
+async def test_connection_shows_while_it_is_held_and_once(client: httpx2.AsyncClient) -> None:
+    """One that is never given back as well: whoever holds all of them is asked for just then."""
+    GATE.clear()
+    asking = asyncio.create_task(client.get("/odd/held"))
+    await until(lambda: "/odd/held" in {each.route for each in find_holders()})
+    first, second = _seconds_of("/odd/held"), _seconds_of("/odd/held")
+    GATE.set()
+    await asking
+    await until(lambda: "/odd/held" in totals)
+
+    assert 0 < first < second
+    assert _seconds_of("/odd/held") == pytest.approx(totals["/odd/held"].held_seconds)
 
 
 async def test_websocket_counts_while_it_is_open(client: httpx2.AsyncClient) -> None:

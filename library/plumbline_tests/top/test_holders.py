@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import psycopg
 import pytest
+from sqlalchemy import text
 from websockets.asyncio.client import connect
 
 from plumbline import holders, metrics
@@ -57,6 +58,17 @@ async def test_holders_of_all_workers_are_told(folder: Path) -> None:
     assert [each.route for each in found] == [NO_REQUEST] * 2
     assert len({each.server_pid for each in found}) == 1
     assert len(alive) == 1
+
+
+async def test_connection_that_was_lost_and_opened_again_is_held_once() -> None:
+    async with engine.connect() as connection:
+        for _ in range(2):
+            await connection.invalidate()
+            await connection.rollback()
+            await connection.execute(text("SELECT 1"))
+        held = find_holders()
+
+    assert len(held) == 1
 
 
 async def test_holders_are_shown_where_metrics_are(main_database: str) -> None:

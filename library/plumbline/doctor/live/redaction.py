@@ -13,10 +13,14 @@ _PARTS = re.compile(
     r"""|(?<![\w$])\d[\w.]*""",
     re.DOTALL,
 )
+# A comment in a comment: who knows then what is a literal.
+_NESTED = re.compile(r"/\*(?:(?!\*/).)*/\*", re.DOTALL)
 
 
 def without_values(statement: str) -> str:
     """In one line, with `?` for each literal, without comments; names of columns stay."""
+    if _NESTED.search(statement):
+        return "?"
     shown = " ".join(_PARTS.sub(_replaced, statement).split())
     return shown if len(shown) <= _LONGEST else f"{shown[: _LONGEST - 1]}…"
 
