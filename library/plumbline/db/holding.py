@@ -29,8 +29,7 @@ def _taken(records: Records) -> Taken:
     found = []
     for each in [*records]:
         record: Any = each()
-        taken = None if record is None else record.record_info.get(TAKEN)
-        if taken is not None:
+        if record is not None and (taken := record.record_info.get(TAKEN)) is not None:
             driver = record.driver_connection
             found.append((None if driver is None else driver.get_server_pid(), *taken))
     return found
