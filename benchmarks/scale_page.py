@@ -137,13 +137,15 @@ def _connections_explain(series: Series) -> str:
         "is open and asks nothing costs memory only. When all ask at once, more only wait: "
         "the time of an answer grows with their number, the answers a second do not."
     )
+    why = (
+        f"{why} Ours works on {most:,} requests at once (`MAX_RUNNING_REQUESTS`); the others wait "
+        "their turn (ADR 69)."
+    )
     if not refused:
         return f"{why} None was refused, up to {max(ours):,}."
     return (
-        f"{why} With {min(refused):,} at once, ours refuses with a 503 what is more than {most:,} "
-        "requests under way (`MAX_RUNNING_REQUESTS`). The load here does not wait as `Retry-After` "
-        "asks, but comes back at once: what it takes to refuse it again and again is missing for "
-        "the others."
+        f"{why} With {min(refused):,} at once some wait for `ADMISSION_TIMEOUT_SECONDS` in vain, "
+        "and get a 503. The load here does not wait as `Retry-After` asks, but comes back at once."
     )
 
 

@@ -81,6 +81,7 @@ DURATION = Histogram(
     ["method", "route", "status"],
 )
 RUNNING = _gauge("http_requests_running", "Requests that are being worked on")
+WAITING = _gauge("http_requests_waiting", "Requests that wait to be worked on")
 WEBSOCKETS = _gauge("websockets_open", "Websockets that are open")
 REFUSED = _counter("http_requests_refused_total", "Requests refused because too many were running")
 UNREADABLE = _counter(

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from plumbline.admission_settings import AdmissionSettings
 from plumbline.development_settings import DevelopmentSettings
 from plumbline.replica_settings import ReplicaSettings
 from plumbline.setting_values import (
@@ -154,18 +155,11 @@ class BodySettings(BaseSettings):
     )
 
 
-class HttpSettings(TelemetrySettings, BodySettings, DevelopmentSettings, CommonSettings):
+class HttpSettings(
+    TelemetrySettings, BodySettings, DevelopmentSettings, AdmissionSettings, CommonSettings
+):
     """Of the parts that `install` adds to an application."""
 
-    MAX_RUNNING_REQUESTS: int = Field(
-        default=256,
-        ge=1,
-        le=100_000,
-        description="Requests worked on at once; more get a 503 at once.",
-    )
-    MAX_UPLOADS: int = Field(
-        default=16, ge=1, le=100_000, description="Uploads at once, beside others; more get a 503."
-    )
     MAX_PAGE_BYTES: int = Field(
         default=1_048_576,
         ge=1024,

@@ -18,6 +18,16 @@ except ZeroDivisionError:
     error = sys.exc_info()
 before, drawn = loaded(), io.StringIO()
 """
+SERVE = """
+import gc
+from plumbline.cli.serve import serve
+looks = lambda: sum(each["collections"] for each in gc.get_stats())
+before = looks()
+try:
+    serve(None)
+except AttributeError:  # it is imported, and has nothing to serve
+    print(looks() - before, gc.get_freeze_count() > 50_000)
+"""
 USES = {
     "a traceback": "structlog.dev.rich_traceback(drawn, error); print('╭' in drawn.getvalue())",
     "local variables": "print(len(structlog.tracebacks.ExceptionDictTransformer()(error)) == 1)",
@@ -61,9 +71,17 @@ def test_traceback_shows_variables_only_where_the_service_wants_it(
 
 
 def test_collector_rests_while_the_application_loads(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[bool] = []
-    monkeypatch.setattr("uvicorn.Config.load", lambda _: seen.append(gc.isenabled()))
+    """And it never looks at what was loaded."""
+    seen: list[str] = []
+    monkeypatch.setattr("uvicorn.Config.load", lambda _: seen.append(f"{gc.isenabled()}"))
+    monkeypatch.setattr("gc.freeze", lambda: seen.append("frozen"))
 
     Config("nowhere:app").load()
 
-    assert (seen, gc.isenabled()) == ([False], True)
+    assert (seen, gc.isenabled()) == (["False", "frozen"], True)
+
+
+def test_collector_never_looks_while_the_server_is_imported() -> None:
+    ended = new_python("-c", SERVE)
+
+    assert ended.stdout == "0 True\n", ended.stderr

@@ -9,8 +9,8 @@ from oauthlib import oauth2
 
 from app.core.config import settings
 from app.main import create_app
-from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.testing.server import serve
+from plumbline_tests.http.asgi import make_full
 from tests.people import PASSWORD
 
 TOKEN = "/api/v1/auth/token"
@@ -62,7 +62,7 @@ async def test_library_understands_why_a_log_in_is_refused(
 @pytest.fixture
 async def full(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx2.AsyncClient]:
     """The application with no place for any request."""
-    monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
+    make_full(monkeypatch)
     async with serve(create_app()) as address, httpx2.AsyncClient(base_url=address) as client:
         yield client
 

@@ -43,6 +43,21 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "library/plumbline_tests/test_late_rich.py::test_collector_rests_while_the_application_loads",
     ),
     Sabotage(
+        "look through all that was imported",
+        "library/plumbline/cli/importing.py",
+        "        gc.freeze()\n",
+        "",
+        "library/plumbline_tests/test_late_rich.py::test_collector_rests_while_the_application_loads",
+    ),
+    Sabotage(
+        "collect garbage while the server is imported",
+        "library/plumbline/cli/serve.py",
+        "    with collector_at_rest():\n",
+        "    if True:\n",
+        "library/plumbline_tests/test_late_rich.py"
+        "::test_collector_never_looks_while_the_server_is_imported",
+    ),
+    Sabotage(
         "believe a revision that a script may change",
         REVISIONS,
         "case ast.Expr(value=ast.Constant()):",

@@ -48,9 +48,9 @@ SABOTAGES: tuple[Sabotage, ...] = (
     ),
     Sabotage(
         "let any number of uploads come at once",
-        HTTP + "load_shedding.py",
-        "(limit.is_streamed and self.uploads >= self.max_uploads)",
-        "False",
+        HTTP + "admission.py",
+        "return uploads.take() or await uploads.wait_in_time()",
+        "return uploads.take() or True",
         UPLOADS + "test_uploads_at_once_are_bounded_and_take_no_place_of_others",
     ),
     Sabotage(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from plumbline.cli.importing import collector_at_rest
 from plumbline.cli.service import Service
 from plumbline.cli.terminal import Host, Port
 
@@ -18,6 +19,7 @@ def serve(
     ] = None,
 ) -> None:
     """Serve DATABASE_URL in production; SIGTERM stops it without losing a request."""
-    from plumbline.cli.serving import serve_until_stopped  # noqa: PLC0415 - FastAPI, uvicorn
+    with collector_at_rest():
+        from plumbline.cli.serving import serve_until_stopped  # noqa: PLC0415 - FastAPI, uvicorn
 
     serve_until_stopped(service, host, port, workers=workers, fd=fd)

@@ -125,9 +125,8 @@ def _broke_while_connecting(error: NotConnected) -> bool:
     cause = error.__cause__
     if error.may_pass or isinstance(cause, ConnectionResetError | BrokenPipeError):
         return True
-    state = error.sqlstate
-    is_confused = state is None and isinstance(cause, DRIVER_ERRORS)
-    return is_confused or (state or "").startswith(("08", "57P"))
+    confused = "08" if isinstance(cause, DRIVER_ERRORS) else ""
+    return (error.sqlstate or confused).startswith(("08", "57P"))
 
 
 def has_lost_connection(error: Exception) -> bool:

@@ -28,8 +28,9 @@ def watch_connections(engine: AsyncEngine) -> None:
 def _taken(records: Records) -> Taken:
     found = []
     for each in [*records]:
-        record: Any = each()
-        if record is not None and (taken := record.record_info.get(TAKEN)) is not None:
-            driver = record.driver_connection
+        record = each()
+        infos: Any = record and record.record_info
+        if infos and (taken := infos.get(TAKEN)) is not None:
+            driver: Any = record and record.driver_connection
             found.append((None if driver is None else driver.get_server_pid(), *taken))
     return found

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -16,7 +16,7 @@ class Turns:
 
     def __init__(self, number: int) -> None:
         self._free = number  # more than 0 only while nobody waits
-        self._waiting: deque[asyncio.Future[None]] = deque()  # also those who have given up
+        self._waiting: deque[asyncio.Future[Any]] = deque()  # also those who have given up
 
     def take(self) -> bool:
         """Whether one was free: then the caller has it."""

@@ -1,4 +1,4 @@
-"""Which requests run, and how often: the excess is refused at once, a lost race runs again.
+"""Which requests run, and how often: the excess waits its turn, a lost race runs again.
 
 Before that the body is read whole, since an attempt may have to read it again. One that
 a route takes as it comes (body_limits.py) cannot be read again, so its request runs once.
@@ -16,11 +16,12 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from plumbline.errors import Malformed, TooManyRequests, Unavailable
+from plumbline.http.admission import Places, may_upload, overloaded
 from plumbline.http.body_limits import CLOSE, BodyLimit, BodyLimits, Replay, in_time
 from plumbline.http.health import PROBES
 from plumbline.http.problems import problem_response, status_problem
 from plumbline.http.routing import STATE, RequestState
-from plumbline.metrics import REFUSED, RETRIES, RUNNING, watch
+from plumbline.metrics import REFUSED, RETRIES, RUNNING, WAITING, watch
 from plumbline.settings import HttpSettings, RateLimitSettings
 
 MAX_ATTEMPTS = 4
@@ -50,33 +51,36 @@ def install_load_shedding(app: FastAPI, settings: HttpSettings) -> None:
     bodies = Bodies(
         settings.MAX_BODY_BYTES, settings.MAX_WAITING_BYTES, settings.BODY_TIMEOUT_SECONDS
     )
-    running, uploads = settings.MAX_RUNNING_REQUESTS, settings.MAX_UPLOADS
-    app.add_middleware(LoadSheddingMiddleware, running, bodies, BodyLimits(app.routes), uploads)
+    seconds = settings.ADMISSION_TIMEOUT_SECONDS
+    places = Places(settings.MAX_RUNNING_REQUESTS, seconds)
+    uploads = Places(settings.MAX_UPLOADS, seconds)
+    app.add_middleware(LoadSheddingMiddleware, places, bodies, BodyLimits(app.routes), uploads)
 
 
 class LoadSheddingMiddleware:
-    """ASGI middleware: reads the body, then lets at most `max_running` requests into the app.
+    """ASGI middleware: reads the body, then lets as many requests into the app as it has places.
 
     A request counts from its last byte to the first of its answer, so slow clients take no place;
-    their bodies have bounds of their own, and of uploads there are at most `max_uploads`.
+    their bodies have bounds of their own, and uploads have `uploads`.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        max_running: int,
+        places: Places,
         bodies: "Bodies",
         limits: BodyLimits | None = None,
-        max_uploads: int = 1,
+        uploads: Places | None = None,
     ) -> None:
         self.app = app
-        self.max_running = max_running
+        self.places = places
         self.bodies = bodies
         self.usual = BodyLimit(bodies.max_bytes)
         self.limits = limits or BodyLimits([])
-        self.max_uploads = max_uploads
-        self.running = self.uploads = 0
-        watch(RUNNING, self, lambda admission: admission.running)
+        self.uploads = uploads or Places(1, places.timeout_seconds)
+        watch(RUNNING, places, lambda places: places.taken)
+        for each in (places, self.uploads):
+            watch(WAITING, each, lambda places: places.waiting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -92,8 +96,6 @@ class LoadSheddingMiddleware:
 
     def _find_refusal(self, scope: Scope, limit: BodyLimit) -> Response | None:
         """The answer to a request whose body is not worth reading."""
-        if self._is_full(scope) or (limit.is_streamed and self.uploads >= self.max_uploads):
-            return _overloaded()
         length = _declared_length(scope)
         if length is None:
             return problem_response(Malformed("Content-Length must be one number."))
@@ -101,12 +103,11 @@ class LoadSheddingMiddleware:
             return status_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return None
 
-    def _is_full(self, scope: Scope) -> bool:
-        return self.running >= self.max_running and scope["path"] not in _UNLIMITED
-
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run it once, with its body as it comes (uploads.py); FastAPI itself counts the bytes."""
-        self.uploads += 1
+        if not await may_upload(self.places, self.uploads):
+            await overloaded()(scope, receive, send)
+            return
         scope[STATE] = RequestState(is_streamed=True)
         try:
             receive = in_time(receive, self.bodies.timeout_seconds, self.bodies.max_bytes)
@@ -114,22 +115,23 @@ class LoadSheddingMiddleware:
         except ClientDisconnect:
             return
         finally:
-            self.uploads -= 1
+            self.uploads.give_back()
             scope.pop(STATE, None)
 
     async def _read(self, scope: Scope, receive: Receive, send: Send, max_bytes: int) -> None:
         try:
             body = await self.bodies.read(scope, receive, max_bytes)
         except BodyRefused as refused:
-            REFUSED.inc(refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE)
+            if refused.response.status_code == HTTPStatus.SERVICE_UNAVAILABLE:
+                await self.places.pause()
+                REFUSED.inc()
             await refused.response(scope, receive, send)
             return
         except ClientDisconnect:
             return
         try:
-            if self._is_full(scope):  # others were faster meanwhile
-                await _overloaded()(scope, receive, send)
-            else:
+            is_in = scope["path"] in _UNLIMITED or self.places.take()
+            if is_in or await self.places.admit(scope, receive, send):
                 await self._run(scope, body, receive, send)
         finally:
             self.bodies.release(body)
@@ -137,16 +139,15 @@ class LoadSheddingMiddleware:
 
     async def _run(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
         """Run it; again when its transaction failed before the answer, and may succeed now."""
-        state, is_running = RequestState(), True
-        self.running += 1
+        state, has_place = RequestState(), scope["path"] not in _UNLIMITED
 
         async def send_and_leave(message: Message) -> None:
-            nonlocal is_running
+            nonlocal has_place
             if state.is_to_run_again:  # the answer of an attempt that does not count
                 return
-            if is_running:
-                is_running = False
-                self.running -= 1
+            if has_place:
+                has_place = False
+                self.places.give_back()
             await send(message)
 
         try:
@@ -159,20 +160,14 @@ class LoadSheddingMiddleware:
                     break
                 await _pause(attempt)
         finally:
-            if is_running:
-                self.running -= 1
+            if has_place:
+                self.places.give_back()
 
 
 async def _pause(attempt: int) -> None:
     RETRIES.inc()
     longest = LONGEST_PAUSE_SECONDS * 2**attempt
     await asyncio.sleep(random.random() * longest)  # noqa: S311 - no secret
-
-
-def _overloaded() -> Response:
-    REFUSED.inc()
-    full = Unavailable("Too many requests are being worked on.", retry_after_seconds=1)
-    return problem_response(full)
 
 
 def _declared_length(scope: Scope) -> int | None:

@@ -55,6 +55,7 @@ async def test_excess_is_refused_at_once_and_probes_are_answered(
     service = await new_service(
         database.url(),
         MAX_RUNNING_REQUESTS=str(PLACES),
+        ADMISSION_TIMEOUT_SECONDS="0",
         DB_LOCK_TIMEOUT_SECONDS="20",
         DB_STATEMENT_TIMEOUT_SECONDS="20",
         DB_COMMAND_TIMEOUT_SECONDS="20",
@@ -111,6 +112,7 @@ async def test_goodput_holds_under_five_times_the_load(
     database = await new_database()
     database.query(SLOW_WRITES)
     settings = {"DB_POOL_SIZE": "4", "DB_MAX_OVERFLOW": "0", "DB_POOL_TIMEOUT_SECONDS": "20"}
+    settings |= {"ADMISSION_TIMEOUT_SECONDS": "0.5"}
     service = await new_service(database.url(), **settings, MAX_RUNNING_REQUESTS=str(running))
     with ExitStack() as stack:
         wires = [

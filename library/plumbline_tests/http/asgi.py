@@ -2,8 +2,11 @@
 
 from typing import Any, TypeVar
 
+import pytest
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Message
+
+from plumbline.http.admission import Places
 
 M = TypeVar("M")
 
@@ -15,6 +18,12 @@ def middleware_of(app: FastAPI, kind: type[M]) -> M:
     while not isinstance(layer, kind):
         layer = layer.app
     return layer
+
+
+def make_full(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no request finds a place, nor gets one by waiting."""
+    monkeypatch.setattr(Places, "take", lambda *_, **__: False)
+    monkeypatch.setattr(Places, "patience_seconds", lambda _: 0)
 
 
 async def answer_to(app: ASGIApp, *messages: Message, **scope: Any) -> list[Message]:  # noqa: ANN401

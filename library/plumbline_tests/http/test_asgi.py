@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plumbline.http.admission import Places
 from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
 from plumbline.http.request_context import RequestContextMiddleware
 from plumbline.settings import HttpSettings
@@ -23,7 +24,7 @@ async def _bare(_scope: Scope, _receive: Receive, send: Send) -> None:
 
 
 def _around(app: ASGIApp) -> ASGIApp:
-    inner = LoadSheddingMiddleware(app, 1, Bodies(1024, 4096, 60))
+    inner = LoadSheddingMiddleware(app, Places(1, 0), Bodies(1024, 4096, 60))
     return RequestContextMiddleware(inner, [], HttpSettings())
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from time import monotonic
 
 import httpx2
 import pytest
@@ -17,6 +18,7 @@ from plumbline_tests.sandbox.service import create_app
 from plumbline_tests.waiting import until
 
 ROOM = 400_000
+WAIT_SECONDS = 0.2  # of who is refused
 PIECE = b"x" * 90_000
 LATER = "later"
 
@@ -31,6 +33,7 @@ async def served(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[str, Bo
     """A server with little room for bodies, and what counts them."""
     monkeypatch.setattr(settings, "MAX_WAITING_BYTES", ROOM)
     monkeypatch.setattr(settings, "MAX_BODY_BYTES", ROOM // 2)
+    monkeypatch.setattr(settings, "ADMISSION_TIMEOUT_SECONDS", WAIT_SECONDS)
     app = create_app()
     arguments = [argument for each in app.user_middleware for argument in each.args]
     (bodies,) = [argument for argument in arguments if isinstance(argument, Bodies)]
@@ -51,13 +54,16 @@ async def test_bodies_that_wait_are_bounded_in_sum(served: tuple[str, Bodies]) -
         for _ in range(3):
             await _half(await stack.enter_async_context(connect(address)), bodies)
         one_too_many = await stack.enter_async_context(connect(address))
+        asked_at = monotonic()
         await one_too_many.send(_head(2 * len(PIECE)) + PIECE)
         refused = await one_too_many.reader.readuntil(b"\r\n\r\n")
+        took = monotonic() - asked_at
         small = await stack.enter_async_context(connect(address))
         await _half(small, bodies, b"x" * (SMALL_BYTES // 2))
 
         assert refused.startswith(b"HTTP/1.1 503 ")
         assert b"retry-after: 1" in refused
+        assert took >= WAIT_SECONDS  # so that who asks again at once does not take all the time
         assert bodies.waiting_bytes == 3 * len(PIECE) + SMALL_BYTES // 2
     await until(lambda: bodies.waiting_bytes == 0)
 

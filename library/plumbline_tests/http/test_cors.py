@@ -9,10 +9,10 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from plumbline.http.cors import READ
-from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import AllowedHosts
 from plumbline.setting_values import parse_origins
 from plumbline.testing.server import serve
+from plumbline_tests.http.asgi import make_full
 from plumbline_tests.sandbox.database import Settings, settings
 from plumbline_tests.sandbox.service import create_app
 
@@ -73,7 +73,7 @@ async def test_page_may_read_every_answer(
 async def test_page_may_read_refusals_and_its_preflight_comes_before_them(
     open_to_pages: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
+    make_full(monkeypatch)
     refused = await open_to_pages.get("/books", headers={"Origin": PAGE})
     preflight = await open_to_pages.options("/books", headers=PREFLIGHT)
     monkeypatch.setattr(AllowedHosts, "allow", lambda *_: False)

@@ -19,11 +19,10 @@ from plumbline import metrics
 from plumbline.db.engine import create_engine
 from plumbline.db.pool import FairPool
 from plumbline.http import request_context
-from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline.http.request_context import AllowedHosts, RequestContextMiddleware
 from plumbline.metrics import exposition
 from plumbline.usage import NO_REQUEST
-from plumbline_tests.http.asgi import middleware_of
+from plumbline_tests.http.asgi import make_full, middleware_of
 from plumbline_tests.processes import python
 from plumbline_tests.sandbox.database import engine, settings
 from plumbline_tests.sandbox.service import app
@@ -185,7 +184,7 @@ async def test_pages_and_refusals_have_a_route_of_their_own(
     monkeypatch.setattr(metrics.DURATION, "_metrics", {})
     monkeypatch.setattr(request_context, "_series", metrics.DURATION.labels)
     if status == 503:
-        monkeypatch.setattr(LoadSheddingMiddleware, "_is_full", lambda *_: True)
+        make_full(monkeypatch)
 
     answer = await client.request(*request_line.split(), **more)
     await until(_counted)

@@ -14,6 +14,7 @@ from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoin
 from starlette.requests import Request as StarletteRequest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from plumbline.http.admission import Places
 from plumbline.http.compiled_routes import Handler
 from plumbline.http.direct_routes import install_direct_routes, left_to_fastapi
 from plumbline.http.load_shedding import Bodies, LoadSheddingMiddleware
@@ -52,7 +53,7 @@ def make_app(route_class: type[APIRoute], endpoint: Callable[..., Any] = write) 
 
 def directly(app: FastAPI) -> FastAPI:
     install_direct_routes(app)
-    app.add_middleware(LoadSheddingMiddleware, 10, Bodies(1000, 10_000, 5.0))
+    app.add_middleware(LoadSheddingMiddleware, Places(10, 1), Bodies(1000, 10_000, 5.0))
     return app
 
 

@@ -1,8 +1,10 @@
 """Uploads: a limit of their own, on disk as they come, after the access rule, and once."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,6 +14,7 @@ import pytest
 from fastapi import FastAPI, File
 from starlette.formparsers import MultiPartParser
 
+from plumbline.http.admission import Places
 from plumbline.http.install import install
 from plumbline.http.load_shedding import LoadSheddingMiddleware
 from plumbline_tests.backends import checked_out, count
@@ -160,9 +163,9 @@ async def test_abandoned_upload_leaves_nothing(
     async with connect(address) as connection:
         await begin(connection, client)
         await until(lambda: _open_files() == before + 1)
-        assert (shedding.uploads, checked_out(engine)) == (1, 0)
+        assert (shedding.uploads.taken, checked_out(engine)) == (1, 0)
 
-    await until(lambda: shedding.uploads == 0 and _open_files() == before)
+    await until(lambda: shedding.uploads.taken == 0 and _open_files() == before)
     assert runs == []
 
 
@@ -178,7 +181,12 @@ async def test_slow_sender_has_a_deadline(
         await begin(connection, client)
 
         assert await connection.statuses() == [408]
-    await until(lambda: shedding.uploads == 0 and _open_files() == before)
+    await until(lambda: shedding.uploads.taken == 0 and _open_files() == before)
+
+
+def _have(number: int, places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "number", number)
+    monkeypatch.setattr(places, "_free", number)
 
 
 async def test_uploads_at_once_are_bounded_and_take_no_place_of_others(
@@ -187,11 +195,12 @@ async def test_uploads_at_once_are_bounded_and_take_no_place_of_others(
     shedding: LoadSheddingMiddleware,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shedding, "max_uploads", 1)
-    monkeypatch.setattr(shedding, "max_running", 1)
+    _have(1, shedding.uploads, monkeypatch)
+    _have(1, shedding.places, monkeypatch)
+    monkeypatch.setattr(shedding.uploads, "timeout_seconds", 0)
     async with connect(address) as connection:
         await begin(connection, client)
-        await until(lambda: shedding.uploads == 1)
+        await until(lambda: shedding.uploads.taken == 1)
 
         one_more = await client.post("/uploads", files=a_file(10))
         other = await client.get("/me")
@@ -199,6 +208,24 @@ async def test_uploads_at_once_are_bounded_and_take_no_place_of_others(
         assert (one_more.status_code, other.status_code) == (503, 200)
         await connection.send(b"x" * (400_000 - len(BEGIN) - len(END)) + END)
         assert (await connection.reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_upload_waits_its_turn_in_both_lines(
+    client: httpx2.AsyncClient, shedding: LoadSheddingMiddleware, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one of all requests, whose place it leaves again, and that of the uploads."""
+    lines = shedding.places, shedding.uploads
+    for line in lines:
+        _have(1, line, monkeypatch)
+        line.take()
+        monkeypatch.setattr(line, "timeout_seconds", 60)
+    upload = asyncio.create_task(client.post("/uploads", files=a_file(10)))
+    for line in lines:
+        await until(partial(getattr, line, "waiting"))
+        line.give_back()
+
+    assert (await upload).status_code == 200
+    assert [line.taken for line in lines] == [0, 0]
 
 
 async def test_parts_in_memory_are_few(client: httpx2.AsyncClient) -> None:
