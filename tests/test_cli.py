@@ -103,6 +103,16 @@ def test_output_that_cannot_be_written_is_one_line() -> None:
     assert (ended.returncode, ended.stderr) == (1, "app: No space left on device\n")
 
 
+def test_script_that_is_no_python_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "wrong.py").write_text("\nsyntax(\n")
+    start = "import sys; from plumbline.cli.main import run; sys.path.insert(0, sys.argv.pop())"
+
+    ended = python("-c", f"{start}; run('app', 'wrong:cli')", str(tmp_path))
+
+    told = f"app: {tmp_path}/wrong.py, line 2: '(' was never closed\n"
+    assert (ended.returncode, ended.stderr) == (1, told)
+
+
 @pytest.mark.parametrize("module", ["app.cli", "plumbline.cli.command"])
 def test_stop_while_a_command_is_imported_is_one_line(module: str, tmp_path: Path) -> None:
     raising = "import os, signal; os.kill(os.getpid(), signal.SIGINT)"

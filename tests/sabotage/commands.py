@@ -12,8 +12,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "end with a traceback where the system refuses",
         "library/plumbline/cli/running.py",
-        "AppError, OperatorError, OSError) as error:",
-        "AppError, OperatorError) as error:",
+        "        case OSError(errno=int()):",
+        "        case OSError(errno=str()):",
         INSTALLED + "test_folder_that_cannot_be_made_is_one_line",
     ),
     Sabotage(
@@ -65,6 +65,20 @@ SABOTAGES: tuple[Sabotage, ...] = (
         "        Path(named).stat()\n",
         "",
         CONFIG + "test_place_of_settings_that_is_named_must_be_there",
+    ),
+    Sabotage(
+        "give Alembic the last word",
+        "library/plumbline/db/alembic_commands.py",
+        'return f"{error}{advice}"',
+        "return str(error)",
+        MIGRATIONS + "test_unknown_revision_is_explained",
+    ),
+    Sabotage(
+        "show where Python stopped reading a script",
+        "library/plumbline/cli/running.py",
+        "case SyntaxError(filename=str(), lineno=int()):",
+        "case SyntaxError(filename=int()):",
+        CLI + "test_script_that_is_no_python_is_one_line",
     ),
     Sabotage(
         "show variables in tracebacks",

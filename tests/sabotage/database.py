@@ -131,8 +131,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "take a lost connection for a defect",
         "library/plumbline/db/errors.py",
-        "        or error.connection_invalidated\n",
-        "",
+        "if is_unavailable or error.connection_invalidated or",
+        "if is_unavailable or",
         "library/plumbline_tests/db/test_failures.py::test_lost_connection_is_unavailable_whatever_the_driver_calls_it",
     ),
     Sabotage(

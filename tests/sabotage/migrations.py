@@ -20,8 +20,8 @@ SABOTAGES: tuple[Sabotage, ...] = (
     Sabotage(
         "name no way out of two heads",
         ALEMBIC,
-        "self.tell_diverged(self.find_heads()) if is_diverged else str(error)",
-        "str(error)",
+        "return self.tell_diverged(self.find_heads())",
+        "return str(error)",
         HEADS + "test_migrating_to_the_head_of_two_says_the_same",
     ),
     Sabotage(

@@ -29,7 +29,14 @@ def finish(
         ended = cli(standalone_mode=False) or 0
         if sys.stdout is not None:  # closed, as by >&-
             sys.stdout.flush()
-    except (TyperException, ValidationError, AppError, OperatorError, OSError) as error:
+    except (
+        TyperException,
+        ValidationError,
+        AppError,
+        OperatorError,
+        OSError,
+        SyntaxError,
+    ) as error:
         return _told(name, error)
     except Abort:
         return "stopped", 130
@@ -45,13 +52,10 @@ def _told(name: str, error: Exception) -> tuple[str, int]:
             return " ".join(map(_invalid, error.errors())), 2
         case AppError():
             return " ".join([error.detail, *(f"{e.field} {e.message}." for e in error.errors)]), 1
-        case BrokenPipeError():  # nobody reads what is printed
-            _give_up_output()
-            return "", 1
         case OSError(errno=int()):  # a folder that may not be written, a full disk
-            _give_up_output()
-            about = "" if error.filename is None else f"{error.filename}: "
-            return f"{about}{error.strerror}", 1
+            return _refused_by_the_system(error), 1
+        case SyntaxError(filename=str(), lineno=int()):  # in a migration, say
+            return f"{error.filename}, line {error.lineno}: {error.msg}", 1
         case OperatorError():
             return str(error), 1
     raise error
@@ -61,10 +65,12 @@ def _invalid(error: ErrorDetails) -> str:
     return f"{error['loc'][0]}: {error['msg'].removeprefix('Value error, ')}."
 
 
-def _give_up_output() -> None:
-    """Or what is left would fail once more at the exit, in lines of Python's own."""
-    with suppress(OSError, ValueError, AttributeError):
+def _refused_by_the_system(error: OSError) -> str:
+    """Nothing where nobody reads what is printed."""
+    with suppress(OSError, ValueError, AttributeError):  # what is left would fail again at the exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    about = "" if error.filename is None else f"{error.filename}: "
+    return "" if isinstance(error, BrokenPipeError) else f"{about}{error.strerror}"
 
 
 def _load(

@@ -42,7 +42,15 @@ _ADVICE = {
     "22P02": "rows have a label that the script takes away: give them another one first",
     "42704": "an earlier script, or a line before this one, has to create it (CREATE TYPE …)",
     "42501": "the user in DATABASE_URL lacks a right: migrate as the owner of the tables",
+    "42P07": "it is there; where create_all has made it, record that (`alembic stamp head`)",
     "55P04": "add the label in `with op.get_context().autocommit_block()`",
+}
+
+# What Alembic says, and what it leaves out.
+_ADVICE_BY_TEXT = {
+    "Can't locate revision": ": no script here has it; a newer version of the program "
+    "may, which has migrated the database, or it is misspelt",
+    "didn't produce": ": there are not so many revisions that way",
 }
 
 log = structlog.stdlib.get_logger(__name__)
@@ -130,6 +138,12 @@ class AlembicCommands:
         where = _where(error)
         return OperatorError(f"{told} ({where})" if where else told)
 
+    def _tell(self, error: CommandError) -> str:
+        if isinstance(error.__cause__, MultipleHeads):
+            return self.tell_diverged(self.find_heads())
+        advice = next((text for sign, text in _ADVICE_BY_TEXT.items() if sign in str(error)), "")
+        return f"{error}{advice}"
+
     def _run(self, migrate: Callable[[], object]) -> None:
         """Each revision is a transaction: a further try goes on where the last one stopped."""
         tries, where = self.migrations.settings.MIGRATION_TRIES, ""
@@ -148,9 +162,7 @@ class AlembicCommands:
                     raise self._refused(error.__cause__) from error
                 raise
             except CommandError as error:
-                is_diverged = isinstance(error.__cause__, MultipleHeads)
-                told = self.tell_diverged(self.find_heads()) if is_diverged else str(error)
-                raise OperatorError(told) from error
+                raise OperatorError(self._tell(error)) from error
             else:
                 return
         raise OperatorError(

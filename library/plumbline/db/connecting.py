@@ -77,7 +77,7 @@ async def _within(limits: set[asyncio.Timeout], opening: Awaitable[Connection]) 
     except TimeoutError:
         if not limit.expired():
             raise
-        left = ConnectionAbortedError("the server was left")
+        left = ConnectionAbortedError("the replica was left")
         raise NotConnected(left) from left
     finally:
         limits.discard(limit)

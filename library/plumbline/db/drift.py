@@ -43,16 +43,11 @@ def _quietly(_message: str) -> None:
     pass
 
 
-def find_drift(migrations: Migrations) -> str:
-    """What differs, for people to read; empty when nothing does. Starts a PostgreSQL for it."""
-    migrations.head_revision()  # when there are several, nothing needs to start
-    with temporary_postgres() as server:
-        urls = (server.url("migrated"), server.url("modelled"), server.url("postgres"))
-        return compare(migrations, *urls)
-
-
 def compare(migrations: Migrations, migrated: str, modelled: str, maintenance: str) -> str:
-    """As `find_drift`, in two databases that this makes with the help of a third one."""
+    """What differs, for people to read; empty when nothing does.
+
+    In two databases that this makes with the help of a third one.
+    """
     _create_databases(maintenance, migrated, modelled)
     migrations.upgrade(migrated)
     engine = create_engine(psycopg_url(modelled), poolclass=NullPool)

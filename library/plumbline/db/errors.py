@@ -80,12 +80,8 @@ def _classify_dbapi(error: DBAPIError) -> AppError | None:
         return Invalid("A value cannot be stored.")
     if state in {_LOCKED, *_LOST_A_RACE}:
         return Unavailable("Others work on the same data.", retry_after_seconds=0)
-    if (
-        state in _UNAVAILABLE
-        or state[:2] in _UNAVAILABLE_CLASSES
-        or error.connection_invalidated
-        or is_stale(error)
-    ):
+    is_unavailable = state in _UNAVAILABLE or state[:2] in _UNAVAILABLE_CLASSES
+    if is_unavailable or error.connection_invalidated or is_stale(error):
         detail = _TOO_LONG if state == _CANCELLED else _NOT_NOW
         return Unavailable(detail, retry_after_seconds=1)
     return None

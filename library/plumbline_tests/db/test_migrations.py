@@ -111,5 +111,22 @@ def test_database_that_cannot_be_migrated_is_explained(
 
 
 def test_unknown_revision_is_explained(clone: Clone) -> None:
-    with pytest.raises(OperatorError, match="nonsense"):
+    with pytest.raises(OperatorError, match="'nonsense': no script here has it; a newer version"):
         migrations.upgrade(clone(), "nonsense")
+
+
+def test_downgrade_below_the_first_revision_is_explained(clone: Clone) -> None:
+    url = clone()
+    migrations.downgrade(url, "base")
+
+    with pytest.raises(OperatorError, match="there are not so many revisions that way"):
+        migrations.downgrade(url)
+
+
+def test_tables_that_no_migration_has_made_are_explained(clone: Clone) -> None:
+    url = clone()
+    with psycopg.connect(url) as db:
+        db.execute("DELETE FROM alembic_version")
+
+    with pytest.raises(OperatorError, match=r"already exists \(42P07\): .*alembic stamp head"):
+        migrations.upgrade(url)
