@@ -85,8 +85,7 @@ class RequestContextMiddleware:
         self.find_route = partial(find_route_name, routes)
         self.hosts = AllowedHosts(parse_hosts(settings.ALLOWED_HOSTS))
         self.networks = ClientNetworks(trusted)
-        is_exposed = settings.ENVIRONMENT == "production"
-        self.proxies = ProxyWatch(is_needed=is_exposed and not trusted)
+        self.proxies = ProxyWatch(is_needed=settings.ENVIRONMENT == "production" and not trusted)
         self.headers = security_headers(settings.BASE_URL)
         self.pages = api_pages(routes)
 

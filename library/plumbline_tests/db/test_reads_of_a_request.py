@@ -28,8 +28,8 @@ BACKEND = CompiledSelect(select(func.pg_backend_pid(type_=BigInteger)), int)
 
 @pytest.fixture
 async def spare() -> AsyncIterator[AsyncEngine]:
-    """Of two connections; who waits for a third gives up at once."""
-    made = create_engine(settings, pool_size=2, max_overflow=0, pool_timeout=0.5)
+    """Of two connections; who waits for a third for ever fails."""
+    made = create_engine(settings, pool_size=2, max_overflow=0, pool_timeout=20)
     yield made
     await made.dispose()
 
