@@ -40,8 +40,7 @@ from plumbline.usage import FindRoute, Usage
 
 log = structlog.stdlib.get_logger(REQUESTS)
 
-# Callers may invent methods; metrics keep one time series for each.
-METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}  # callers invent others
 
 # The `route` of what was answered before a route was found, by its status.
 REFUSALS = {
