@@ -27,7 +27,7 @@ from plumbline.db.embedded import run_postgres
 from plumbline.settings import Settings
 
 KINDS = ("one", "list", "me", "create")
-ROUND_TRIPS = {"one": 1, "list": 1, "me": 1, "create": 5}  # tests/faults/test_round_trips.py
+ROUND_TRIPS = {"one": 1, "list": 1, "me": 1, "create": 4}  # tests/faults/test_round_trips.py
 CONNECTIONS, SECONDS = 32, 1  # of the load, each time
 QUICK = (10_000, (1, 2), 1)  # posts, workers, rounds
 FULL = (100_000, (1, 2, 4), 3)
