@@ -49,7 +49,7 @@ import structlog
 {setup}
 def log_in(password): raise ValueError("refused")
 try:
-    log_in("hunter2")
+    log_in(sys.argv[1])
 except ValueError:
     structlog.stdlib.get_logger("x").exception("unexpected error")
 print("rich" in sys.modules)
@@ -63,7 +63,7 @@ DRAWN = "structlog.configure(processors=[structlog.dev.ConsoleRenderer()])"
 def test_traceback_shows_variables_only_where_the_service_wants_it(
     setup: str, *, is_drawn: bool
 ) -> None:
-    ended = new_python("-c", FAIL.format(setup=setup))
+    ended = new_python("-c", FAIL.format(setup=setup), "hunter2")
 
     assert "refused" in ended.stdout, ended.stderr
     assert ("hunter2" in ended.stdout) == is_drawn
