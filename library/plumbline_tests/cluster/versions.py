@@ -12,10 +12,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import plumbline
 import plumbline_tests
 from plumbline_tests.faults.database import ENDS_WITH_US
 from plumbline_tests.waiting import until
 from plumbline_tests.warm import ROOT
+
+LIBRARY = Path(plumbline.__file__).parents[1]
 
 MIGRATION = '''"""{what}."""
 
@@ -110,7 +113,11 @@ def _copy_sandbox(folder: Path) -> Path:
 
 
 def run(folder: Path, url: str, log: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """`python -m plumbline_tests.sandbox …` of the version that is in `folder`."""
+    """`python -m plumbline_tests.sandbox …` of the version that is in `folder`.
+
+    The library is the one of this process, which may be a copy that was changed.
+    """
+    path = os.pathsep.join([str(folder), str(LIBRARY)])
     command = [*ENDS_WITH_US, sys.executable, "-m", "plumbline_tests.sandbox", *arguments]
     with log.open("ab") as said:
         return subprocess.Popen(
@@ -118,7 +125,7 @@ def run(folder: Path, url: str, log: Path, *arguments: str) -> subprocess.Popen[
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=said,
-            env=os.environ | SETTINGS | {"DATABASE_URL": url, "PYTHONPATH": str(folder)},
+            env=os.environ | SETTINGS | {"DATABASE_URL": url, "PYTHONPATH": path},
             cwd=folder,
             start_new_session=True,
         )
