@@ -10,7 +10,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -189,13 +190,24 @@ def copy_database(template: Path, folder: Path, port: int, **settings: str) -> D
     return Database(folder, port, settings)
 
 
-def copy_as_replica(primary: Database, folder: Path, port: int) -> Database:
+def _copy_as_replica(primary: Database, folder: Path, port: int) -> Database:
     """A standby, not yet started, that will stream from the primary."""
     folder.mkdir()
     command = [*_as_owner(folder), str(binary("pg_basebackup")), "-D", str(folder / "data")]
     command += ["--no-sync", "-R", "-X", "stream", "-c", "fast", "-d", primary.url("postgres")]
     subprocess.run(command, env=plain_environment(), check=True)
     return Database(folder, port)
+
+
+@asynccontextmanager
+async def running_replica(primary: Database, folder: Path, port: int) -> AsyncIterator[Database]:
+    """A standby that streams from the primary; removed at the end."""
+    made = _copy_as_replica(primary, folder, port)
+    try:
+        await made.start()
+        yield made
+    finally:
+        await made.remove()
 
 
 def _wake_at_last(pids: list[int]) -> subprocess.Popen[bytes]:

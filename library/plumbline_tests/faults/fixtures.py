@@ -14,7 +14,7 @@ from typing import Protocol
 import pytest
 
 from plumbline.settings import Settings
-from plumbline_tests.faults.database import Database, copy_as_replica, copy_database, make_template
+from plumbline_tests.faults.database import Database, copy_database, make_template, running_replica
 from plumbline_tests.faults.service import Deployment, Service, run_service
 from plumbline_tests.proxy import Proxy
 from plumbline_tests.waiting import until
@@ -93,9 +93,8 @@ async def new_replica(tmp_path: Path, free_port: FreePort) -> AsyncIterator[NewR
 
         async def make(primary: Database) -> Database:
             port = free_port()
-            made = copy_as_replica(primary, tmp_path / f"replica-{port}", port)
-            stack.push_async_callback(made.remove)
-            await made.start()
+            running = running_replica(primary, tmp_path / f"replica-{port}", port)
+            made = await stack.enter_async_context(running)
             await until(lambda: primary.query("SELECT * FROM pg_stat_replication"))
             return made
 

@@ -16,7 +16,7 @@ from plumbline.db import engine as engines
 from plumbline.db import following, replicas
 from plumbline.db.engine import Engine
 from plumbline.db.replicas import Replicas
-from plumbline_tests.faults.database import Database, copy_as_replica
+from plumbline_tests.faults.database import Database, running_replica
 from plumbline_tests.faults.fixtures import FreePort
 from plumbline_tests.proxy import Proxy
 from plumbline_tests.replicated import make_engine, replicas_of, serving
@@ -75,10 +75,9 @@ def patience() -> Iterator[None]:
 async def standby(
     _database: Database, tmp_path_factory: pytest.TempPathFactory, free_port: FreePort
 ) -> AsyncIterator[Database]:
-    made = copy_as_replica(_database, tmp_path_factory.mktemp("standby") / "data", free_port())
-    await made.start()
-    yield made
-    await made.remove()
+    folder = tmp_path_factory.mktemp("standby") / "data"
+    async with running_replica(_database, folder, free_port()) as made:
+        yield made
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from plumbline.db.reading import parse_tokens
 from plumbline.db.replica import Replica
 from plumbline.http.consistency import COOKIE, COOKIE_OF_REPLICA, HEADER
 from plumbline.settings import DatabaseSettings
-from plumbline_tests.faults.database import Database, copy_as_replica
+from plumbline_tests.faults.database import Database, running_replica
 from plumbline_tests.faults.fixtures import FreePort, NewProxy
 from plumbline_tests.replicated import PORT, make_engine, read_url, replicas_of, serving
 from plumbline_tests.waiting import until
@@ -83,10 +83,9 @@ def patience() -> Iterator[None]:
 async def replica(
     _database: Database, tmp_path_factory: pytest.TempPathFactory, free_port: FreePort
 ) -> AsyncIterator[Database]:
-    made = copy_as_replica(_database, tmp_path_factory.mktemp("replica") / "data", free_port())
-    await made.start()
-    yield made
-    await made.remove()
+    folder = tmp_path_factory.mktemp("replica") / "data"
+    async with running_replica(_database, folder, free_port()) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
